@@ -1,0 +1,1 @@
+"""The queue of anchors in Redis: members, leases, acknowledgements, dead letters."""

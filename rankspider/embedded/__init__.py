@@ -1,0 +1,1 @@
+"""A Redis and a MongoDB-wire server for one machine, shared by the commands of one folder."""

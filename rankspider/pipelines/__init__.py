@@ -1,0 +1,1 @@
+"""Validate, dedupe, store: one file each."""

@@ -1,0 +1,1 @@
+"""A local rank endpoint for the demo, tests and benchmarks."""
