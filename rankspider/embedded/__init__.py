@@ -1,1 +1,17 @@
-"""A Redis and a MongoDB-wire server for one machine, shared by the commands of one folder."""
+"""A Redis and a MongoDB-wire server for one machine, shared by all commands run in one folder.
+
+Each server has a *keeper*, a small process that starts it, starts it again when it dies, and
+stops it when its last user is gone::
+
+    command ──shared flock──▶ users.lock ◀──exclusive flock: nobody is left── keeper ──▶ server
+
+The kernel drops a lock with the process that held it, so a user counts as gone however it
+ended, by SIGKILL too. ``<folder>/.rankspider/<redis or mongo>/`` holds all of it: the server's
+data, its ``log``, ``server.json`` (where it listens) and the locks.
+
+Linux and macOS only: it stands on flock, and neither server exists for Windows.
+"""
+
+from rankspider.embedded.servers import Servers, embedded_servers
+
+__all__ = ["Servers", "embedded_servers"]

@@ -1,0 +1,254 @@
+"""The anchors one worker has in hand, from the lease to the acknowledgement."""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, TypeVar
+
+import redis
+from scrapy.statscollectors import StatsCollector
+
+from rankspider.anchors.queue import AnchorQueue, Counts, Failed, Lease
+from rankspider.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+_AWAY = (
+    redis.ConnectionError,
+    redis.TimeoutError,
+    redis.ReadOnlyError,
+    redis.OutOfMemoryError,
+    redis.exceptions.MasterDownError,
+    redis.exceptions.ClusterDownError,
+)
+# Answers of a server that cannot serve now, for which redis-py has no class of its own.
+_AWAY_MESSAGES = ("MISCONF", "BUSY", "NOREPLICAS", "TRYAGAIN", "LOADING")
+_LONGEST_BACKOFF_SECONDS = 60.0
+# Acknowledgements that fall due within it share one round trip.
+_GATHER_SECONDS = 0.005
+
+
+@dataclass(eq=False, slots=True)
+class Delivery:
+    """One anchor in hand. It has ended when its output is complete and every item has ended."""
+
+    lease: Lease
+    sec_uid: str
+    open_items: int = 0
+    output_complete: bool = False
+    reason: str | None = None
+    """Why it comes to nothing; None as long as all goes well."""
+    error: str = ""
+    hopeless: bool = False
+    """No other try would do."""
+    retry_after: float | None = None
+    """Seconds the endpoint asked to wait."""
+    is_settling: bool = False
+
+    def fail(
+        self, reason: str, error: str, *, hopeless: bool = False, retry_after: float | None = None
+    ) -> None:
+        """Note that it comes to nothing; the first reason stands."""
+        if self.reason is None:
+            self.reason, self.error = reason, error
+            self.hopeless, self.retry_after = hopeless, retry_after
+
+
+class Deliveries:
+    """Takes no more than there is room for, keeps leases alive, and settles what has ended."""
+
+    def __init__(
+        self,
+        queue: AnchorQueue,
+        stats: StatsCollector,
+        *,
+        room: int,
+        lease_seconds: float,
+        backoff_seconds: float,
+        on_crash: Callable[[], None],
+    ) -> None:
+        self._queue = queue
+        self._stats = stats
+        self._room = room
+        self._lease_seconds = lease_seconds
+        self._backoff_seconds = backoff_seconds
+        self._on_crash = on_crash
+        self._held: dict[Lease, Delivery] = {}
+        self._ended: list[Delivery] = []
+        self._something_ended = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._outage = Outage("Redis", logger)
+
+    def start(self) -> None:
+        """Begin to renew and to settle, on the running loop."""
+        self._has_room.set()
+        self._tasks = [self._background(self._renew()), self._background(self._settle())]
+
+    @property
+    def in_hand(self) -> int:
+        return len(self._held)
+
+    async def take(self) -> tuple[list[Delivery], int]:
+        """Wait for room and lease what fits; return it and how many members wait still."""
+        await self._has_room.wait()
+        room = self._room - len(self._held)
+        leases, waiting = await self._patiently(lambda: self._queue.take(room))
+        taken = [Delivery(lease, "") for lease in leases]
+        self._held.update(zip(leases, taken, strict=True))
+        self._mark_room()
+        self._stats.inc_value("rank/anchors/taken", len(taken))
+        return taken, waiting
+
+    def complete(self, delivery: Delivery) -> None:
+        """Nothing more will leave the spider for ``delivery``."""
+        delivery.output_complete = True
+        self._settle_if_ended(delivery)
+
+    def item_ended(self, delivery: Delivery) -> None:
+        """One item of ``delivery`` is stored, dropped or lost."""
+        delivery.open_items -= 1
+        self._settle_if_ended(delivery)
+
+    def _settle_if_ended(self, delivery: Delivery) -> None:
+        ended = delivery.output_complete and delivery.open_items == 0
+        if ended and not delivery.is_settling:
+            delivery.is_settling = True
+            self._ended.append(delivery)
+            self._something_ended.set()
+
+    async def counts(self) -> Counts:
+        return await self._patiently(self._queue.counts)
+
+    async def close(self, seconds: float) -> None:
+        """Settle what has ended and give the rest back at once, within ``seconds``.
+
+        What cannot be given back by then, with Redis away, comes back when its lease runs out.
+        """
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        try:
+            async with asyncio.timeout(seconds):
+                await self._settle_ended()
+                await self._give_back()
+        except TimeoutError:
+            logger.error(
+                "%d anchors could not be given back: they return when their leases run out",
+                len(self._held),
+            )
+
+    async def _give_back(self) -> None:
+        rest = list(self._held)
+        if rest:
+            lost = await self._patiently(lambda: self._queue.release(rest))
+            self._stats.inc_value("rank/anchors/released", len(rest) - len(lost))
+            self._held.clear()
+
+    def _background(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(coroutine)
+        task.add_done_callback(self._look_at)
+        return task
+
+    def _look_at(self, task: asyncio.Task[None]) -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            logger.critical("The worker cannot go on: %s", error, exc_info=error)
+            self._on_crash()
+
+    async def _renew(self) -> None:
+        """Thrice a lease, so that two failed calls in a row do no harm."""
+        while True:
+            await asyncio.sleep(self._lease_seconds / 3)
+            leases = list(self._held)
+            if not leases:
+                continue
+            lost = await self._patiently(partial(self._queue.renew, leases))
+            # Settled meanwhile is no loss.
+            lost = [lease for lease in lost if lease in self._held]
+            if lost:
+                self._stats.inc_value("rank/anchors/lease_lost", len(lost))
+
+    async def _settle(self) -> None:
+        while True:
+            await self._something_ended.wait()
+            await asyncio.sleep(_GATHER_SECONDS)
+            await self._settle_ended()
+
+    async def _settle_ended(self) -> None:
+        """Acknowledge or fail what has ended; it stays in hand until Redis has said yes."""
+        ended = list(self._ended)
+        self._something_ended.clear()
+        await self._acknowledge([each for each in ended if each.reason is None])
+        await self._fail([each for each in ended if each.reason is not None])
+        del self._ended[: len(ended)]
+        for delivery in ended:
+            self._held.pop(delivery.lease, None)
+        self._mark_room()
+
+    async def _acknowledge(self, deliveries: list[Delivery]) -> None:
+        if not deliveries:
+            return
+        leases = [delivery.lease for delivery in deliveries]
+        refused = await self._patiently(lambda: self._queue.ack(leases))
+        self._stats.inc_value("rank/anchors/acked", len(leases) - len(refused))
+        if refused:
+            # Another worker has it by now, or had; what this one stored does no harm.
+            self._stats.inc_value("rank/anchors/ack_refused", len(refused))
+            logger.warning("%d acknowledgements came too late", len(refused))
+
+    async def _fail(self, deliveries: list[Delivery]) -> None:
+        if not deliveries:
+            return
+        failures = [self._failed(delivery) for delivery in deliveries]
+        outcome = await self._patiently(lambda: self._queue.fail(failures))
+        for failed in failures:
+            if outcome.get(failed.lease):
+                self._stats.inc_value("rank/anchors/buried")
+                logger.warning(
+                    "Dead letter: %s (%s) after %d deliveries: %s",
+                    failed.lease.member.decode("utf-8", "backslashreplace")[:200],
+                    failed.reason,
+                    failed.lease.delivery,
+                    failed.error,
+                )
+            else:
+                self._stats.inc_value("rank/anchors/delayed")
+
+    def _failed(self, delivery: Delivery) -> Failed:
+        delay = None if delivery.hopeless else self._delay(delivery)
+        assert delivery.reason is not None
+        return Failed(delivery.lease, delivery.reason, delivery.error, delay)
+
+    def _delay(self, delivery: Delivery) -> float:
+        """Doubles with every delivery, with jitter, so that what failed together comes apart."""
+        doubled = self._backoff_seconds * float(1 << min(delivery.lease.delivery - 1, 16))
+        backoff = min(doubled, _LONGEST_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)
+        return max(backoff, delivery.retry_after or 0.0)
+
+    def _mark_room(self) -> None:
+        if len(self._held) < self._room:
+            self._has_room.set()
+        else:
+            self._has_room.clear()
+
+    async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
+        """Wait out an outage of Redis, however long; every call may be repeated."""
+        while True:
+            try:
+                outcome = await call()
+            except redis.RedisError as error:
+                if not _is_away(error):
+                    raise
+                await asyncio.sleep(self._outage.struck(error))
+            else:
+                self._outage.over()
+                return outcome
+
+
+def _is_away(error: redis.RedisError) -> bool:
+    return isinstance(error, _AWAY) or str(error).startswith(_AWAY_MESSAGES)

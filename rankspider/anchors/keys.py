@@ -1,0 +1,46 @@
+"""Every Redis key of one queue, each named once."""
+
+import re
+from dataclasses import dataclass
+from typing import Self
+
+_HASH_TAG = re.compile(r"\{[^{}]+\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """The queue's own key and those beside it, all in one Redis Cluster slot."""
+
+    queue: str
+    """LIST, SET or ZSET: what waits. The producer's."""
+    leases: str
+    """ZSET member → deadline, ms."""
+    held: str
+    """HASH member → the lease: receipt, owner, tries, where it came from."""
+    delayed: str
+    """ZSET member → when it may come back, ms."""
+    tries: str
+    """HASH member → what its earlier deliveries came to."""
+    dead: str
+    """HASH member → its dead letter, JSON."""
+    receipts: str
+    """STRING: the last receipt given out."""
+
+    @classmethod
+    def of(cls, queue: str) -> Self:
+        """A queue key that carries a hash tag of its own lends it to the others."""
+        stem = queue if _HASH_TAG.search(queue) else f"{{{queue}}}"
+        names = ("leases", "held", "delayed", "tries", "dead", "receipts")
+        return cls(queue, *(f"{stem}:{name}" for name in names))
+
+    def all(self) -> list[str]:
+        """In the order of the script's ``KEYS``."""
+        return [
+            self.queue,
+            self.leases,
+            self.held,
+            self.delayed,
+            self.tries,
+            self.dead,
+            self.receipts,
+        ]

@@ -1,0 +1,266 @@
+-- The queue's state changes, each atomic. Redis 6.2 or later.
+--
+-- KEYS  1 queue     LIST, SET or ZSET, the producer's: what waits
+--       2 leases    ZSET member -> deadline, ms
+--       3 held      HASH member -> {receipt, owner, tries, first, kind, score, again}, msgpack
+--       4 delayed   ZSET member -> when it may come back, ms
+--       5 tries     HASH member -> {tries, first, error, kind, score, receipt}, msgpack
+--       6 dead      HASH member -> dead letter, JSON
+--       7 receipts  STRING, the last receipt given out
+-- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), then the operation's own
+--
+-- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
+-- `again` says that the member was pushed once more while it was in flight.
+
+local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local tries, dead, receipts = KEYS[5], KEYS[6], KEYS[7]
+
+local function clock()
+  if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local now = clock()
+
+local function load(hash, member)
+  local packed = redis.call('HGET', hash, member)
+  return packed and cmsgpack.unpack(packed) or nil
+end
+
+local function save(hash, member, record)
+  redis.call('HSET', hash, member, cmsgpack.pack(record))
+end
+
+-- To the front of a list, since its turn had come; a higher score of its own is kept.
+local function put_back(member, record)
+  local kind = redis.call('TYPE', queue).ok
+  if kind == 'none' then kind = record.kind end
+  if kind == 'set' then
+    redis.call('SADD', queue, member)
+  elseif kind == 'zset' then
+    redis.call('ZADD', queue, 'GT', record.score or '0', member)
+  else
+    redis.call('LPUSH', queue, member)
+  end
+end
+
+local function let_go(member)
+  redis.call('HDEL', held, member)
+  redis.call('ZREM', leases, member)
+end
+
+local function bury(member, record, reason, failure)
+  redis.call('HDEL', tries, member)
+  redis.call('HSET', dead, member, cjson.encode({
+    reason = reason, error = failure, tries = record.tries,
+    first_at = record.first, died_at = now, kind = record.kind, score = record.score,
+  }))
+  if record.again then put_back(member, record) end
+end
+
+local function remember(member, record, failure)
+  save(tries, member, {
+    tries = record.tries, first = record.first, error = failure,
+    kind = record.kind, score = record.score, receipt = record.receipt,
+  })
+end
+
+-- The lease if `receipt` is still its receipt, else nil: a late call changes nothing.
+local function lease_of(member, receipt)
+  local record = load(held, member)
+  if record and record.receipt == tonumber(receipt) then return record end
+  return nil
+end
+
+-- Members whose lease ran out or whose delay is over go back to the queue, oldest in front.
+local function bring_back(limit, most)
+  local returning = {}
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
+    local record = load(held, member)
+    let_go(member)
+    local failure = 'lease ran out: its worker ' .. record.owner .. ' went silent'
+    if record.tries >= most then
+      bury(member, record, 'max-deliveries', failure)
+    else
+      remember(member, record, failure)
+      table.insert(returning, {member, record})
+    end
+  end
+  for _, member in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, limit)) do
+    redis.call('ZREM', delayed, member)
+    table.insert(returning, {member, load(tries, member)})
+  end
+  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
+  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
+  return #returning
+end
+
+local function pop(kind, count)
+  local popped = {}
+  if kind == 'zset' then
+    local flat = redis.call('ZPOPMAX', queue, count)
+    for i = 1, #flat, 2 do table.insert(popped, {flat[i], flat[i + 1]}) end
+  elseif kind ~= 'none' then
+    local command = kind == 'list' and 'LPOP' or 'SPOP'
+    for _, member in ipairs(redis.call(command, queue, count) or {}) do
+      table.insert(popped, {member, false})
+    end
+  end
+  return popped
+end
+
+local function length(kind)
+  if kind == 'list' then return redis.call('LLEN', queue) end
+  if kind == 'set' then return redis.call('SCARD', queue) end
+  if kind == 'zset' then return redis.call('ZCARD', queue) end
+  return 0
+end
+
+-- Lease one member; return its receipt and which delivery this is, or nil.
+local function lease(member, kind, score, owner, deadline, most)
+  redis.call('ZREM', delayed, member)
+  local before = load(tries, member) or {tries = 0, first = now}
+  local record = {
+    receipt = redis.call('INCR', receipts), owner = owner, tries = before.tries + 1,
+    first = before.first, kind = kind, score = score,
+  }
+  if before.tries >= most then
+    record.tries = before.tries
+    bury(member, record, 'max-deliveries', before.error)
+    return nil
+  end
+  save(held, member, record)
+  redis.call('ZADD', leases, deadline, member)
+  return record
+end
+
+local operations = {}
+
+-- owner, lease ms, count, most deliveries -> {how many wait still, {member, receipt, nth}...}
+function operations.take(owner, lease_ms, count, most)
+  count, most = tonumber(count), tonumber(most)
+  bring_back(1000, most)
+  local kind = redis.call('TYPE', queue).ok
+  if kind ~= 'none' and kind ~= 'list' and kind ~= 'set' and kind ~= 'zset' then
+    return redis.error_reply('WRONGKIND ' .. kind)
+  end
+  local before = tonumber(redis.call('GET', receipts) or 0)
+  local taken = {}
+  for _, pair in ipairs(pop(kind, count)) do
+    local member, score = pair[1], pair[2]
+    local flying = load(held, member)
+    if not flying then
+      local record = lease(member, kind, score, owner, now + tonumber(lease_ms), most)
+      if record then table.insert(taken, {member, record.receipt, record.tries}) end
+    elseif flying.receipt <= before then
+      -- Pushed while in flight: once more afterwards. Twice in this batch: one delivery.
+      flying.again = true
+      if score then flying.score = score end
+      flying.kind = kind
+      save(held, member, flying)
+    end
+  end
+  return {length(kind), taken}
+end
+
+-- lease ms, (member, receipt)... -> 1 or 0 each
+function operations.renew(lease_ms, ...)
+  local pairs_, renewed = {...}, {}
+  for i = 1, #pairs_, 2 do
+    local record = lease_of(pairs_[i], pairs_[i + 1])
+    if record then redis.call('ZADD', leases, now + tonumber(lease_ms), pairs_[i]) end
+    table.insert(renewed, record and 1 or 0)
+  end
+  return renewed
+end
+
+-- (member, receipt)... -> 1 or 0 each
+function operations.ack(...)
+  local pairs_, acked = {...}, {}
+  for i = 1, #pairs_, 2 do
+    local member = pairs_[i]
+    local record = lease_of(member, pairs_[i + 1])
+    if record then
+      let_go(member)
+      redis.call('HDEL', tries, member)
+      if record.again then put_back(member, record) end
+    end
+    table.insert(acked, record and 1 or 0)
+  end
+  return acked
+end
+
+-- (member, receipt)... -> 1 or 0 each. Back to the queue at once; the delivery does not count.
+function operations.release(...)
+  local pairs_, released, returning = {...}, {}, {}
+  for i = 1, #pairs_, 2 do
+    local member = pairs_[i]
+    local record = lease_of(member, pairs_[i + 1])
+    if record then
+      let_go(member)
+      record.tries = record.tries - 1
+      if record.tries == 0 then
+        redis.call('HDEL', tries, member)
+      else
+        local before = load(tries, member)
+        remember(member, record, before and before.error)
+      end
+      table.insert(returning, {member, record})
+    end
+    table.insert(released, record and 1 or 0)
+  end
+  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
+  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
+  return released
+end
+
+-- most deliveries, (member, receipt, delay ms, reason, error)...
+--   -> 2 buried, 1 waits for its next try, 0 no longer ours
+function operations.fail(most, ...)
+  local rest, outcome = {...}, {}
+  for i = 1, #rest, 5 do
+    local member, delay, reason, failure = rest[i], tonumber(rest[i + 2]), rest[i + 3], rest[i + 4]
+    local record = lease_of(member, rest[i + 1])
+    if not record then
+      table.insert(outcome, 0)
+    else
+      let_go(member)
+      -- A delay below 0 means that no other try would do.
+      if delay < 0 or record.tries >= tonumber(most) then
+        bury(member, record, reason, failure)
+        table.insert(outcome, 2)
+      else
+        remember(member, record, failure)
+        redis.call('ZADD', delayed, now + delay, member)
+        table.insert(outcome, 1)
+      end
+    end
+  end
+  return outcome
+end
+
+-- most deliveries -> {waiting, leased, delayed, dead}, after what was due has come back
+function operations.counts(most)
+  bring_back(1000, tonumber(most))
+  return {
+    length(redis.call('TYPE', queue).ok), redis.call('ZCARD', leases),
+    redis.call('ZCARD', delayed), redis.call('HLEN', dead),
+  }
+end
+
+-- member... -> how many were dead letters and wait again, their tries forgotten
+function operations.requeue(...)
+  local count = 0
+  for _, member in ipairs({...}) do
+    local letter = redis.call('HGET', dead, member)
+    if letter then
+      redis.call('HDEL', dead, member)
+      put_back(member, cjson.decode(letter))
+      count = count + 1
+    end
+  end
+  return count
+end
+
+return operations[ARGV[1]](unpack(ARGV, 3))

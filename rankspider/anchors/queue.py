@@ -1,0 +1,147 @@
+"""The queue of anchors: take, renew, acknowledge, release, fail, each one atomic round trip."""
+
+import importlib.resources
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import redis
+from redis import asyncio as redis_asyncio
+
+from rankspider.anchors.keys import Keys
+from rankspider.errors import ConfigurationError
+
+_SCRIPT = importlib.resources.files(__package__).joinpath("queue.lua").read_text(encoding="utf-8")
+# Lua hands arguments over on a stack of some 8000.
+_MOST_AT_ONCE = 500
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One delivery of one member. The receipt is the fence: an older one changes nothing."""
+
+    member: bytes
+    receipt: int
+    delivery: int
+    """Which delivery of this member it is, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A delivery that came to nothing."""
+
+    lease: Lease
+    reason: str
+    """Short and stable, such as ``no-such-user``."""
+    error: str
+    delay_seconds: float | None
+    """How long it waits before its next try; None: no other try would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many members stand where."""
+
+    waiting: int
+    leased: int
+    delayed: int
+    dead: int
+
+    @property
+    def drained(self) -> bool:
+        """Nothing waits, nothing is in flight and nothing may come back, fleet-wide."""
+        return self.waiting == self.leased == self.delayed == 0
+
+
+class AnchorQueue:
+    """One queue as one worker sees it.
+
+    ``clock_ms`` replaces Redis's own clock in tests. Every method raises `redis.RedisError`
+    while Redis is away; every one may be called again after that.
+    """
+
+    def __init__(
+        self,
+        client: "redis_asyncio.Redis",
+        keys: Keys,
+        *,
+        owner: str,
+        lease_seconds: float,
+        max_deliveries: int,
+        clock_ms: int | None = None,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._script = client.register_script(_SCRIPT)
+        self._owner = owner
+        self._lease_ms = int(lease_seconds * 1000)
+        self._max_deliveries = max_deliveries
+        self.clock_ms = clock_ms
+
+    async def take(self, count: int) -> tuple[list[Lease], int]:
+        """Lease up to ``count`` members; return them and how many wait still.
+
+        Raises `ConfigurationError` if the queue's key holds something else than a queue.
+        """
+        count = min(count, _MOST_AT_ONCE)
+        try:
+            waiting, taken = await self._call(
+                "take", self._owner, self._lease_ms, count, self._max_deliveries
+            )
+        except redis.ResponseError as error:
+            if "WRONGKIND" not in str(error):
+                raise
+            raise ConfigurationError(
+                f"RANK_QUEUE_KEY: {self._keys.queue} holds a Redis {str(error).split()[-1]}; a "
+                "queue is a LIST, a SET or a ZSET"
+            ) from None
+        return [Lease(member, receipt, nth) for member, receipt, nth in taken], waiting
+
+    async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Move the deadlines of ``leases``; return those that are no longer ours."""
+        return await self._each("renew", leases, self._lease_ms)
+
+    async def ack(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Take ``leases`` off for good; return those that were no longer ours."""
+        return await self._each("ack", leases)
+
+    async def release(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Give ``leases`` back at once, uncounted; return those that were no longer ours."""
+        return await self._each("release", leases)
+
+    async def fail(self, failures: Sequence[Failed]) -> dict[Lease, bool]:
+        """Delay each, or bury it; return which of those still ours were buried."""
+        buried: dict[Lease, bool] = {}
+        for chunk in _chunks(failures):
+            arguments: list[Any] = []
+            for failed in chunk:
+                delay = -1 if failed.delay_seconds is None else int(failed.delay_seconds * 1000)
+                lease = failed.lease
+                arguments += (lease.member, lease.receipt, delay, failed.reason, failed.error)
+            outcome = await self._call("fail", self._max_deliveries, *arguments)
+            for failed, code in zip(chunk, outcome, strict=True):
+                if code:
+                    buried[failed.lease] = code == 2
+        return buried
+
+    async def counts(self) -> Counts:
+        """How the queue stands, after what was due has come back."""
+        return Counts(*await self._call("counts", self._max_deliveries))
+
+    async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
+        lost = []
+        for chunk in _chunks(leases):
+            pairs = [part for lease in chunk for part in (lease.member, lease.receipt)]
+            outcome = await self._call(operation, *first, *pairs)
+            lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
+        return lost
+
+    async def _call(self, operation: str, *arguments: Any) -> Any:
+        clock = "" if self.clock_ms is None else self.clock_ms
+        return await self._script(keys=self._keys.all(), args=[operation, clock, *arguments])
+
+
+def _chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    for start in range(0, len(sequence), _MOST_AT_ONCE):
+        yield sequence[start : start + _MOST_AT_ONCE]

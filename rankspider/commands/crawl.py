@@ -1,0 +1,81 @@
+"""``scrapy crawl``, with what it needs looked at first and an exit code that tells the end."""
+
+import argparse
+import contextlib
+from collections.abc import Iterator
+
+from scrapy.commands import crawl
+from scrapy.exceptions import UsageError
+from scrapy.settings import BaseSettings
+
+from rankspider.anchors import connection
+from rankspider.command import complain
+from rankspider.configuration import Configuration, read_flag
+from rankspider.embedded import embedded_servers
+from rankspider.errors import ConfigurationError, RankspiderError
+from rankspider.lake import client
+
+# Any other reason is one that was asked for: drained, a signal, CLOSESPIDER_….
+_EXIT_CODES = {"error": 1, "start_error": 1}
+
+
+class Command(crawl.Command):
+    """Scrapy's own, for this project's spiders."""
+
+    def long_desc(self) -> str:
+        return (
+            "Run a spider by name. goods_rank asks the endpoint for every anchor on the Redis "
+            "queue and stores what it answers in MongoDB. It needs RANK_API_URL and "
+            "RANK_API_TOKENS; without REDIS_URL or MONGO_URI it brings up an embedded server. "
+            "It waits for work until stopped; '-a drain=1' ends it once the queue is empty. "
+            "Exit codes: 0 drained or asked to stop, 1 error, 2 a setting is missing or wrong, "
+            "3 a server cannot be reached."
+        )
+
+    def run(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Called by Scrapy."""
+        if len(args) != 1:
+            raise UsageError("name one spider: scrapy crawl goods_rank")
+        assert self.settings is not None and self.crawler_process is not None
+        if args[0] not in self.crawler_process.spider_loader.list():
+            known = ", ".join(self.crawler_process.spider_loader.list())
+            error = ConfigurationError(f"no spider is called {args[0]!r}; there is: {known}")
+            self.exitcode = complain("crawl", error)
+            return
+        try:
+            read_flag("drain", opts.spargs.get("drain", "0"))
+            configuration = Configuration.read(self.settings)
+            configuration.require_endpoint()
+            with reachable_servers(self.settings, configuration):
+                self._crawl(args[0], opts)
+        except RankspiderError as problem:
+            self.exitcode = complain("crawl", problem)
+
+    def _crawl(self, name: str, opts: argparse.Namespace) -> None:
+        assert self.crawler_process is not None
+        crawler = self._create_crawler(name)
+        self.crawler_process.crawl(crawler, **opts.spargs)
+        self.crawler_process.start()
+        if self.crawler_process.bootstrap_failed:
+            self.exitcode = 1
+            return
+        assert crawler.stats is not None
+        self.exitcode = _EXIT_CODES.get(crawler.stats.get_value("finish_reason"), 0)
+
+
+@contextlib.contextmanager
+def reachable_servers(settings: BaseSettings, configuration: Configuration) -> Iterator[None]:
+    """Bring up what is not set, set it in ``settings``, and see that both servers answer.
+
+    Raises `ServiceUnavailable` or `ConfigurationError`.
+    """
+    needs_redis = not connection.is_configured(settings)
+    needs_mongo = configuration.mongo_uri is None
+    with embedded_servers(configuration.data_dir, redis=needs_redis, mongo=needs_mongo) as servers:
+        if servers.redis_url is not None:
+            settings.set("REDIS_URL", servers.redis_url, priority="cmdline")
+        if servers.mongo_uri is not None:
+            settings.set("MONGO_URI", servers.mongo_uri, priority="cmdline")
+        connection.check(settings)
+        client.check(settings["MONGO_URI"])
+        yield

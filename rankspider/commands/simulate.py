@@ -1,0 +1,205 @@
+"""``scrapy simulate``: a rank endpoint on this machine, with simulated data."""
+
+import argparse
+import asyncio
+import errno
+import signal
+import sys
+from dataclasses import fields
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, cast
+
+from aiohttp import web
+from scrapy.exceptions import UsageError
+
+from rankspider.command import RankCommand
+from rankspider.errors import ServiceUnavailable
+from rankspider.simulator.options import CHOICES, Options
+from rankspider.simulator.server import SIMULATOR, make_app, world_of
+
+_DEFAULTS: Final = Options()
+_GRACE_SECONDS: Final = 0.5  # for answers under way when the command is told to end
+_NO_PORT: Final = {
+    errno.EADDRINUSE: "is in use: take another with --port, or any free one with --port 0",
+    errno.EACCES: "may not be opened by this user: take one above 1023 with --port",
+}
+
+
+class Command(RankCommand):
+    name = "simulate"
+
+    def syntax(self) -> str:
+        return "[options]"
+
+    def short_desc(self) -> str:
+        return "Serve a local rank endpoint with simulated data"
+
+    def long_desc(self) -> str:
+        return (
+            "Serve the rank endpoint on this machine, with simulated data: no account, no token, "
+            "no real person. The list grows, swaps places and turns with the hour as the real one "
+            "does, and the same --seed always brings the same sellers. Any sec_id is answered. "
+            "A token like fail-http503, or fail-once-http503 for the first call of each anchor, "
+            "makes calls fail in that way; GET /_simulator/failures on the running server lists "
+            "the names, /_simulator/stats and /_simulator/calls say what was served. "
+            "Ctrl-C ends it."
+        )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        super().add_options(parser)
+        _add_network_options(parser.add_argument_group(title="Where"))
+        _add_world_options(parser.add_argument_group(title="What is simulated"))
+        _add_trouble_options(parser.add_argument_group(title="How it answers"))
+
+    def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        if args:
+            raise UsageError(f"not understood: {' '.join(args)}")
+        options = _options(opts)
+        if opts.sec_ids is not None:
+            return _write_sec_ids(options, opts.sec_ids)
+        if not 0 <= opts.port <= 65535:
+            raise UsageError(f"--port must be from 0 to 65535, not {opts.port}")
+        try:
+            app = make_app(options)
+        except OSError as error:
+            raise UsageError(f"cannot open {error.filename}: {error.strerror}") from error
+        asyncio.run(_serve(app, opts.host, opts.port))
+        return 0
+
+
+def _add_network_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    group.add_argument(
+        "--port", type=int, default=8321, help="port to listen on; 0: any free one (%(default)s)"
+    )
+
+
+def _add_world_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument("--seed", type=int, help="which world; the same again for the same seed (1)")
+    group.add_argument("--anchors", type=int, metavar="N", help="sellers in it (1000)")
+    group.add_argument("--rows", type=int, metavar="N", help="rows of the list (100)")
+    change = group.add_mutually_exclusive_group()
+    change.add_argument(
+        "--change-seconds",
+        type=float,
+        metavar="S",
+        help="the list changes every S virtual seconds (10)",
+    )
+    change.add_argument(
+        "--change-every", type=int, metavar="N", help="the list changes after every N answers"
+    )
+    group.add_argument(
+        "--churn",
+        choices=CHOICES["churn"],
+        help="of the rows, how many score between two states: 3 in 10, or all (some)",
+    )
+    group.add_argument(
+        "--start", metavar="ISO8601", help="virtual time at the start; UTC if no offset (now)"
+    )
+    group.add_argument("--speed", type=float, metavar="X", help="virtual seconds in a second (1)")
+    group.add_argument(
+        "--sec-ids", type=int, metavar="N", help="print N sec_ids of this world, then exit"
+    )
+
+
+def _add_trouble_options(group: "argparse._ArgumentGroup") -> None:
+    group.add_argument(
+        "--envelope",
+        choices=CHOICES["envelope"],
+        help='answers bare, wrapped as {"code": 200, …}, or in turns (bare)',
+    )
+    group.add_argument(
+        "--latency", dest="latency_ms", type=float, metavar="MS", help="wait before an answer (0)"
+    )
+    group.add_argument(
+        "--jitter",
+        dest="jitter_ms",
+        type=float,
+        metavar="MS",
+        help="wait longer by a random time, exponential with this mean (0)",
+    )
+    group.add_argument(
+        "--fail-rate",
+        type=float,
+        metavar="P",
+        help="share of calls, 0 to 1, that fail in a way another try mends (0)",
+    )
+    group.add_argument(
+        "--slow-seconds", type=float, metavar="S", help="what the failure 'slow' waits (30)"
+    )
+    group.add_argument("--gzip", action="store_true", help="compress for callers that accept it")
+    group.add_argument(
+        "--sample", type=Path, metavar="FILE", help="answer every call with this file's bytes"
+    )
+    group.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="append a line of JSON about each answer: what a database should hold afterwards",
+    )
+
+
+def _options(opts: argparse.Namespace) -> Options:
+    """The simulator's options; an option that was not given keeps its default there."""
+    given = {
+        field.name: value
+        for field in fields(Options)
+        if (value := getattr(opts, field.name, None)) is not None
+    }
+    if opts.start is not None:
+        given["start_ms"] = _milliseconds(opts.start)
+    try:
+        return Options(**given)
+    except ValueError as error:
+        name, _, rest = str(error).partition(" ")
+        option = name.removesuffix("_ms").replace("_", "-")
+        raise UsageError(f"--{option} {rest}") from error
+
+
+def _milliseconds(text: str) -> int:
+    try:
+        start = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--start must be like 2030-01-31T19:58:00+08:00, not {text!r}") from error
+    if start.tzinfo is None:
+        start = start.replace(tzinfo=UTC)
+    return round(start.timestamp() * 1000)
+
+
+def _write_sec_ids(options: Options, count: int) -> int:
+    if not 1 <= count <= options.anchors:
+        limit = f"from 1 to {options.anchors} (--anchors)"
+        raise UsageError(f"--sec-ids must be {limit}, not {count}")
+    world = world_of(options)
+    sys.stdout.writelines(f"{world.sec_uid(index)}\n" for index in range(count))
+    return 0
+
+
+async def _serve(app: web.Application, host: str, port: int) -> None:
+    """Serve until SIGINT or SIGTERM."""
+    told_to_end = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
+    await runner.setup()
+    try:
+        await _listen(runner, host, port)
+        await told_to_end.wait()
+    finally:
+        await runner.cleanup()
+    sys.stdout.write(f"{app[SIMULATOR].counts.answers} answers served\n")
+
+
+async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        known = _NO_PORT.get(error.errno or 0)
+        reason = f"port {port} on {host} {known}" if known else f"{host}:{port}: {error.strerror}"
+        raise ServiceUnavailable(f"cannot listen: {reason}") from error
+    bound = cast("tuple[Any, ...]", runner.addresses[0])
+    url = f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}"
+    sys.stdout.write(f"rank endpoint (simulated data) on {url}\n")
+    sys.stdout.write(f"to use it: export RANK_API_URL={url} RANK_API_TOKENS=demo\n")
+    sys.stdout.flush()

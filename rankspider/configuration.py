@@ -1,0 +1,196 @@
+"""The project's own settings, read once, typed and checked.
+
+Every error is a `ConfigurationError` that begins with the setting's name and says how to mend
+it; no message repeats a value that may hold a password or a licence.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+from urllib.parse import urlsplit
+
+from scrapy.settings import BaseSettings
+from scrapy.utils.conf import closest_scrapy_cfg
+
+from rankspider.errors import ConfigurationError
+
+_REDIS_SCHEMES = ("redis", "rediss", "unix")
+_MONGO_SCHEMES = ("mongodb", "mongodb+srv")
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """What the settings say. Times are seconds; ``None`` means unset."""
+
+    api_url: str | None
+    """``http(s)://host[:port]`` of the vendor, without a trailing slash."""
+    api_tokens: tuple[str, ...] = field(repr=False)
+    redis_url: str | None = field(repr=False)
+    mongo_uri: str | None = field(repr=False)
+    mongo_database: str
+    data_dir: Path
+    queue_key: str
+    lease_seconds: float
+    max_deliveries: int
+    backoff_seconds: float
+    shutdown_seconds: float
+    stop_when_drained: bool
+    keep_private_fields: bool
+    observed_lag_seconds: float
+
+    @classmethod
+    def read(cls, settings: BaseSettings) -> Self:
+        """Read and check ``settings``.
+
+        Raises `ConfigurationError` for a wrong one. A missing endpoint or licence is no error
+        here, since most commands need neither: see `require_endpoint`.
+        """
+        return cls(
+            api_url=_api_url(settings),
+            api_tokens=_tokens(settings),
+            redis_url=_url(settings, "REDIS_URL", _REDIS_SCHEMES),
+            mongo_uri=_url(settings, "MONGO_URI", _MONGO_SCHEMES),
+            mongo_database=_database(settings),
+            data_dir=_data_dir(settings),
+            queue_key=_queue_key(settings),
+            lease_seconds=_number(settings, "RANK_LEASE_SECONDS", least=1),
+            max_deliveries=int(_number(settings, "RANK_MAX_DELIVERIES", least=1, whole=True)),
+            backoff_seconds=_number(settings, "RANK_BACKOFF_SECONDS", least=0),
+            shutdown_seconds=_number(settings, "RANK_SHUTDOWN_SECONDS", least=0),
+            stop_when_drained=_flag(settings, "RANK_STOP_WHEN_DRAINED"),
+            keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
+            observed_lag_seconds=_number(settings, "RANK_OBSERVED_LAG_SECONDS", least=0),
+        )
+
+    def require_endpoint(self) -> None:
+        """Raise `ConfigurationError` unless an endpoint and a licence are set."""
+        if self.api_url is None:
+            raise ConfigurationError(
+                "RANK_API_URL is not set: set it to the vendor's http(s)://host[:port], in the "
+                "environment, in .env or with -s (or run 'make demo' to see it work on made-up "
+                "data)"
+            )
+        if not self.api_tokens:
+            raise ConfigurationError(
+                "RANK_API_TOKENS is not set: set it to your licence, or to several separated by "
+                "commas, or name a file of them in RANK_API_TOKENS_FILE"
+            )
+
+
+def _text(settings: BaseSettings, name: str) -> str | None:
+    """An empty value means unset, as in ``REDIS_URL= scrapy crawl``."""
+    value = settings.get(name)
+    return str(value).strip() or None if value is not None else None
+
+
+def _api_url(settings: BaseSettings) -> str | None:
+    value = _url(settings, "RANK_API_URL", ("http", "https"))
+    if value is None:
+        return None
+    parts = urlsplit(value)
+    if parts.username or parts.query or parts.fragment or parts.path not in ("", "/"):
+        raise ConfigurationError(
+            "RANK_API_URL must be http(s)://host[:port] and nothing more: the path is added, "
+            "and licences go in RANK_API_TOKENS"
+        )
+    return value.rstrip("/")
+
+
+def _url(settings: BaseSettings, name: str, schemes: tuple[str, ...]) -> str | None:
+    value = _text(settings, name)
+    if value is None:
+        return None
+    expected = " or ".join(f"{scheme}://" for scheme in schemes)
+    try:
+        parts = urlsplit(value)
+        # A replica set's host list is no port; only pymongo can read it.
+        _ = parts.port if "," not in parts.netloc else None
+    except ValueError as error:
+        raise ConfigurationError(f"{name} is not a URL: {_reason(error)}") from None
+    if parts.scheme not in schemes:
+        raise ConfigurationError(f"{name} must begin with {expected}")
+    if not parts.netloc and parts.scheme != "unix":
+        raise ConfigurationError(f"{name} names no host: it must be {schemes[0]}://host[:port]")
+    return value
+
+
+def _reason(error: ValueError) -> str:
+    """What urllib says of a port, without the text it quotes, which may hold a password."""
+    return "its port must be a number from 0 to 65535" if "ort" in str(error) else "malformed"
+
+
+def _tokens(settings: BaseSettings) -> tuple[str, ...]:
+    inline, path = _text(settings, "RANK_API_TOKENS"), _text(settings, "RANK_API_TOKENS_FILE")
+    if inline is None and path is None:
+        return ()
+    if path is not None:
+        try:
+            inline = Path(path).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+            raise ConfigurationError(
+                f"RANK_API_TOKENS_FILE: {path} cannot be read: {reason}"
+            ) from None
+    assert inline is not None
+    tokens = tuple(dict.fromkeys(inline.replace(",", " ").split()))
+    if not tokens:
+        raise ConfigurationError(
+            "RANK_API_TOKENS holds no licence: write one or more, separated by commas"
+        )
+    return tokens
+
+
+def _database(settings: BaseSettings) -> str:
+    name = _text(settings, "MONGO_DATABASE")
+    if name is None or len(name.encode()) > 63 or set(name) & set('/\\. "$*<>:|?\0'):
+        raise ConfigurationError(
+            'MONGO_DATABASE must be 1 to 63 bytes without any of / \\ . " $ * < > : | ? or space'
+        )
+    return name
+
+
+def _data_dir(settings: BaseSettings) -> Path:
+    """The folder of the embedded servers' data; a relative one lies beside scrapy.cfg."""
+    value = _text(settings, "RANK_DATA_DIR")
+    if value is None:
+        raise ConfigurationError("RANK_DATA_DIR must name a folder, such as .rankspider")
+    cfg = closest_scrapy_cfg()
+    return (Path(cfg).parent if cfg else Path.cwd()) / Path(value).expanduser()
+
+
+def _queue_key(settings: BaseSettings) -> str:
+    key = _text(settings, "RANK_QUEUE_KEY")
+    if key is None:
+        raise ConfigurationError("RANK_QUEUE_KEY must name a Redis key")
+    return key
+
+
+def _number(settings: BaseSettings, name: str, *, least: float, whole: bool = False) -> float:
+    kind = "a whole number" if whole else "a number"
+    value = settings.get(name)
+    try:
+        number = int(value) if whole else float(value)
+    except (TypeError, ValueError):
+        raise ConfigurationError(f"{name} must be {kind}, {least} or more: {value!r}") from None
+    if not least <= number < 10**9:
+        raise ConfigurationError(f"{name} must be {kind}, {least} or more: {value!r}")
+    return number
+
+
+_FLAGS: Mapping[str, bool] = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off", "", "none"), False),
+}
+
+
+def _flag(settings: BaseSettings, name: str) -> bool:
+    return read_flag(name, settings.get(name))
+
+
+def read_flag(name: str, value: object) -> bool:
+    """Read a switch as people write one: 1/0, true/false, yes/no, on/off."""
+    try:
+        return _FLAGS[str(value).strip().lower()]
+    except KeyError:
+        raise ConfigurationError(f"{name} must be 1 or 0: {value!r}") from None

@@ -1,0 +1,76 @@
+"""The folder of one embedded server: its data, its log, its locks, and where it listens."""
+
+import json
+import os
+import random
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rankspider.embedded.locks import FileLock
+
+LOOPBACK = "127.0.0.1"
+LOG_BYTES = 1 << 20
+# Below the ports that the kernel gives to outgoing connections (32768 and up on Linux). On one of
+# those, a client knocking at a server that is being restarted can end up connected to itself,
+# and then holds the port against the server.
+PORTS = range(20_000, 30_000)
+
+
+@dataclass(frozen=True)
+class Address:
+    """What a newcomer must know of the server that runs, as kept in ``server.json``."""
+
+    port: int
+    url: str
+    title: str
+
+
+class Home:
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / "log"
+        self._address = path / "server.json"
+
+    def lock(self, name: str) -> FileLock:
+        return FileLock.open(self.path / f"{name}.lock")
+
+    def read_address(self) -> Address | None:
+        try:
+            return Address(**json.loads(self._address.read_text("utf-8")))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+
+    def write_address(self, address: Address) -> None:
+        draft = self._address.with_suffix(".draft")
+        draft.write_text(json.dumps(asdict(address)), "utf-8")
+        os.replace(draft, self._address)
+
+    def choose_port(self) -> int:
+        """The last port if it is free, so that scripts which name it go on working."""
+        last = self.read_address()
+        if last is not None and _is_free(last.port):
+            return last.port
+        return next(port for port in random.sample(PORTS, len(PORTS)) if _is_free(port))
+
+    def trim_log(self) -> None:
+        if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
+            os.replace(self.log, self.path / "log.old")
+
+    def last_log_line(self, since: int = 0) -> str:
+        """The last line written after byte ``since``."""
+        with self.log.open("rb") as log:
+            log.seek(since)
+            lines = log.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1].strip() if lines else "its log is empty"
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        # As the servers do: a port that old connections linger on is free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return False
+    return True

@@ -1,0 +1,92 @@
+"""The keeper of one embedded server; run by a command, it outlives it as long as others need it.
+
+``python -m rankspider.embedded.keeper <home> <kind> <program as JSON> <fd of keeper.lock>``
+
+It answers on standard output, once: ``ready``, or the one line that says why there is no server.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+
+from rankspider.embedded.home import Address, Home
+from rankspider.embedded.kind import Kind, Program
+from rankspider.embedded.locks import FileLock
+from rankspider.embedded.mongo_server import MONGO
+from rankspider.embedded.process import ServerProcess
+from rankspider.embedded.redis_server import REDIS
+from rankspider.errors import EmbeddedServerError
+
+READY = "ready"
+WATCH_SECONDS = 0.2
+RESTART_SECONDS = 0.5
+ENVIRONMENT_LEFT_OUT = ("RANK_", "REDIS_", "MONGO_", "SECANTUS_", "WIREDTIGER_")
+
+logger = logging.getLogger("rankspider.embedded.keeper")
+
+
+def command(home: Home, kind: Kind, program: Program, lock: FileLock) -> list[str]:
+    spec = json.dumps(asdict(program))
+    return [sys.executable, "-m", __spec__.name, str(home.path), kind.name, spec, str(lock.fd)]
+
+
+def environment() -> dict[str, str]:
+    """Ours without licences, passwords, and what would change how the servers keep data."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_LEFT_OUT)}
+
+
+def keep(home: Home, kind: Kind, program: Program, keeper_lock: FileLock) -> None:
+    stopping = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, lambda *_: stopping.set())
+    # keeper.lock is let go before users.lock: who then gets in sees that there is no keeper.
+    with home.lock("users") as users_lock, keeper_lock:
+        port = home.choose_port()
+        process = ServerProcess(home, kind, program, port)
+        try:
+            process.start_and_wait()
+            home.write_address(Address(port, kind.url.format(port=port), program.title))
+            _answer(READY)
+            _watch(process, users_lock, stopping)
+        finally:
+            process.stop()
+
+
+def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Event) -> None:
+    """Return when the last user is gone; till then start a server that died again."""
+    while not stopping.wait(WATCH_SECONDS) and not users_lock.try_exclusive():
+        if process.exit_code is not None:
+            logger.warning("The server ended with code %s: starting it again", process.exit_code)
+            process.start()
+            stopping.wait(RESTART_SECONDS)
+
+
+def _answer(line: str) -> None:
+    with suppress(BrokenPipeError):  # the command that asked is gone; others may wait
+        os.write(sys.stdout.fileno(), f"{line}\n".encode())
+    silent = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silent, sys.stdout.fileno())
+    os.close(silent)
+
+
+def main(path: str, kind_name: str, program: str, lock_fd: str) -> None:
+    if os.fork():  # nobody's child, so that it is no zombie of a command that stays
+        os._exit(0)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper: %(message)s")
+    kinds = {kind.name: kind for kind in (REDIS, MONGO)}
+    home, lock = Home(Path(path)), FileLock(int(lock_fd))
+    try:
+        keep(home, kinds[kind_name], Program(**json.loads(program)), lock)
+    except (EmbeddedServerError, OSError) as error:
+        logger.error("%s", error)
+        _answer(str(error))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

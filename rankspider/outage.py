@@ -1,0 +1,39 @@
+"""A server that is away: said once, waited for with growing patience, said once when back."""
+
+import logging
+import random
+
+
+class Outage:
+    """How one server is doing, as its user sees it.
+
+    ``server`` names it in the log: ``Redis``, ``MongoDB``.
+    """
+
+    def __init__(self, server: str, logger: logging.Logger, longest_wait: float = 5.0) -> None:
+        self._server = server
+        self._logger = logger
+        self._longest_wait = longest_wait
+        self._failures = 0
+
+    @property
+    def lasts(self) -> bool:
+        return self._failures > 0
+
+    def struck(self, error: Exception) -> float:
+        """Note a failed call; return the seconds to wait before the next."""
+        if not self._failures:
+            self._logger.error(
+                "%s is away (%s): holding what is in hand, and trying again until it is back",
+                self._server,
+                type(error).__name__,
+            )
+        self._failures += 1
+        wait = min(self._longest_wait, 0.1 * float(1 << min(self._failures, 10)))
+        return wait * random.uniform(0.5, 1.0)
+
+    def over(self) -> None:
+        """Note a call that went well."""
+        if self._failures:
+            self._logger.warning("%s is back after %d tries", self._server, self._failures)
+            self._failures = 0

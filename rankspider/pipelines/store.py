@@ -1,0 +1,66 @@
+"""Bring each record to the lake; an item leaves this pipeline when it is durable there."""
+
+import asyncio
+from typing import Self
+
+from scrapy.crawler import Crawler
+from scrapy.statscollectors import StatsCollector
+
+from rankspider.configuration import Configuration
+from rankspider.items import Item, RejectedItem
+from rankspider.lake.client import connect
+from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.documents import writes_of
+from rankspider.lake.writer import Writer, WriteRefused
+
+
+class StorePipeline:
+    """Writes what MongoDB can hold, and quarantines what it refuses."""
+
+    def __init__(self, crawler: Crawler, stats: StatsCollector, uri: str, database: str) -> None:
+        self._crawler = crawler
+        self._stats = stats
+        self._uri = uri
+        self._database = database
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        assert crawler.stats is not None
+        configuration = Configuration.read(crawler.settings)
+        assert configuration.mongo_uri is not None  # the crawl command has seen to it
+        return cls(crawler, crawler.stats, configuration.mongo_uri, configuration.mongo_database)
+
+    async def open_spider(self) -> None:
+        # The client belongs to the running loop, so it is made here.
+        self._client = connect(self._uri)
+        database = self._client[self._database]
+        await ensure_indexes(database)
+        self._writer = Writer(database)
+
+    async def process_item(self, item: Item) -> Item:
+        try:
+            await self._write(item)
+        except WriteRefused as refused:
+            if isinstance(item, RejectedItem):
+                raise
+            self._stats.inc_value(f"rank/{item.kind}/rejected")
+            rejected = RejectedItem(
+                item.kind,
+                "MongoDB refused it",
+                f"{refused}: {item!r}",
+                item.anchor,
+                item.observed_at,
+            )
+            await self._write(rejected)
+            return item
+        if not isinstance(item, RejectedItem):
+            self._stats.inc_value(f"rank/{item.kind}/stored")
+        return item
+
+    async def _write(self, item: Item) -> None:
+        writes = [self._writer.write(write) for write in writes_of(item)]
+        await asyncio.gather(*writes)
+
+    async def close_spider(self) -> None:
+        await self._writer.close()
+        await self._client.close()

@@ -1,0 +1,117 @@
+"""One state of the list as JSON, rendered once for many answers."""
+
+import zlib
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from msgspec.json import encode
+
+from rankspider.simulator.profile import with_mirrors
+from rankspider.simulator.world import Listing, Standing
+
+CURRENCY: Final = "热度"
+VARIANTS: Final = 16  # renderings of one state; they differ in the images' mirrors
+OPENING: Final = b'{"data":{"ranks":['
+ENVELOPE: Final = '{"code":200,"msg":"成功","data":'.encode()
+_RICH_TEXT: Final = (
+    '<html><body><b><font size="12" color="#161823">{}</font></b>'
+    '<span><font size="12" color="#80161823">{}</font></span></body></html>'
+)
+
+Pieces = Callable[[int], list[bytes]]
+
+
+class Deflated(NamedTuple):
+    """The start of a gzip body: whole deflate blocks, and what its trailer will need."""
+
+    blocks: bytes
+    checksum: int
+    size: int
+
+
+def score_text(score: int) -> str:
+    """4.9万 for 49232; plain digits below 10000."""
+    return str(score) if score < 10_000 else f"{score // 1000 / 10:.1f}万"
+
+
+def row_end(standing: Standing, shop_tag: str) -> bytes:
+    """A listed row after its ``user``, from the comma on."""
+    text = score_text(standing.score)
+    return _after_user(
+        standing, text, _RICH_TEXT.format(text, CURRENCY), shop_tags=[shop_tag], footer=""
+    )
+
+
+def unlisted_row_end(standing: Standing, threshold: int) -> bytes:
+    """The same for an anchor that is not listed; ``threshold`` is the last place's score."""
+    missing = max(1, threshold - standing.score + 1)
+    return _after_user(
+        standing,
+        f"距上榜还差{score_text(missing)}{CURRENCY}",
+        "",
+        shop_tags=[],
+        footer=score_text(standing.score) + CURRENCY,
+    )
+
+
+def _after_user(
+    standing: Standing, gap: str, rich_gap: str, *, shop_tags: list[str], footer: str
+) -> bytes:
+    fields = {
+        "score": standing.score,
+        "rank": standing.rank,
+        "gap_description": gap,
+        "delta": standing.delta,
+        "rich_description": "",
+        "city_code": "",
+        "gap_rich_description": rich_gap,
+        "shop_tags": shop_tags,
+        "fixed_footer_description": footer,
+    }
+    return b"," + encode(fields)[1:]
+
+
+class Edition:
+    """The rendered list of one state: everything of an answer that all callers share.
+
+    Nothing is rendered before it is asked for, so states of a single answer stay cheap.
+    """
+
+    def __init__(self, listing: Listing, tags: list[str], pieces: Pieces) -> None:
+        self.listing = listing
+        self._pieces = pieces
+        self._row_ends = [
+            row_end(standing, tag) for standing, tag in zip(listing.standings, tags, strict=True)
+        ]
+        # Plain dicts: a cache that held this object's methods would keep it from being freed.
+        self._heads: dict[tuple[int, bool], bytes] = {}
+        self._deflated: dict[tuple[int, bool], Deflated] = {}
+
+    def head(self, variant: int, wrapped: bool) -> bytes:
+        """An answer from its first byte to the last listed row."""
+        key = variant, wrapped
+        if key not in self._heads:
+            self._heads[key] = (ENVELOPE if wrapped else b"") + OPENING + self._rows(variant)
+        return self._heads[key]
+
+    def deflated(self, variant: int, wrapped: bool) -> Deflated:
+        """The same, compressed."""
+        key = variant, wrapped
+        if key not in self._deflated:
+            self._deflated[key] = _deflate(self.head(variant, wrapped))
+        return self._deflated[key]
+
+    def _rows(self, variant: int) -> bytes:
+        return b",".join(
+            b'{"user":' + with_mirrors(self._pieces(index), int(standing.user_id), variant) + end
+            for index, standing, end in zip(
+                self.listing.anchors, self.listing.standings, self._row_ends, strict=True
+            )
+        )
+
+
+def _deflate(head: bytes) -> Deflated:
+    deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    # A full flush ends on a byte and forgets the window: any other blocks may follow.
+    blocks = deflate.compress(head) + deflate.flush(zlib.Z_FULL_FLUSH)
+    return Deflated(blocks, zlib.crc32(head), len(head))

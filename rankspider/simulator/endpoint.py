@@ -1,0 +1,122 @@
+"""The simulated rank endpoint without its network: who asks, and what the answer is."""
+
+import zlib
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec.json import encode
+
+from rankspider.simulator.anchors import Anchor
+from rankspider.simulator.clock import Clock, Pace, seconds_left
+from rankspider.simulator.edition import CURRENCY, VARIANTS, Edition, row_end, unlisted_row_end
+from rankspider.simulator.profile import pieces_of, with_mirrors
+from rankspider.simulator.world import Standing, World
+
+_GZIP_START: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
+_UINT32: Final = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One honest answer; ``standing`` is the asked anchor's, None for the list alone."""
+
+    now_ms: int
+    edition: Edition
+    standing: Standing | None
+    variant: int
+    tail: bytes
+
+    def body(self, wrapped: bool) -> bytes:
+        """The JSON, in an envelope or bare."""
+        return self.edition.head(self.variant, wrapped) + self._tail(wrapped)
+
+    def gzipped(self, wrapped: bool) -> bytes:
+        """The same compressed; the shared part only once for each variant."""
+        shared = self.edition.deflated(self.variant, wrapped)
+        tail = self._tail(wrapped)
+        deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+        blocks = deflate.compress(tail) + deflate.flush()
+        checksum = zlib.crc32(tail, shared.checksum)
+        size = (shared.size + len(tail)) & _UINT32
+        trailer = checksum.to_bytes(4, "little") + size.to_bytes(4, "little")
+        return b"".join((_GZIP_START, shared.blocks, blocks, trailer))
+
+    def _tail(self, wrapped: bool) -> bytes:
+        return self.tail + b"}" if wrapped else self.tail
+
+
+class RankEndpoint:
+    """Answers from a world, by a clock, at a pace."""
+
+    def __init__(self, world: World, clock: Clock, pace: Pace) -> None:
+        self._world = world
+        self._clock = clock
+        self._pace = pace
+        self._calls = 0
+        self._edition: Edition | None = None
+        self._hour = 0
+        self._listed: dict[int, list[bytes]] = {}
+
+    def answer(self, sec_uid: str | None) -> Answer:
+        """The answer to a call now; without ``sec_uid`` it has no ``anchor_info``."""
+        now_ms = self._clock.now_ms()
+        edition = self._current(now_ms)
+        self._calls += 1
+        standing, row = None, b""
+        if sec_uid is not None:
+            anchor = self._world.find(sec_uid)
+            standing = edition.listing.standing_of(anchor)
+            row = b',"anchor_info":' + self._own_row(anchor, standing, edition)
+        tail = b"]" + row + _list_end(edition.listing.moment.begin_time, now_ms)
+        return Answer(now_ms, edition, standing, self._calls % VARIANTS, tail)
+
+    def _current(self, now_ms: int) -> Edition:
+        moment = self._pace.moment(now_ms)
+        if self._edition is None or self._edition.listing.moment != moment:
+            if moment.begin_time != self._hour:
+                self._hour = moment.begin_time
+                self._listed.clear()
+            listing = self._world.list_at(moment)
+            tags = [self._world.anchor(index).shop_tag for index in listing.anchors]
+            self._edition = Edition(listing, tags, self._listed_pieces)
+        return self._edition
+
+    def _listed_pieces(self, index: int) -> list[bytes]:
+        """The profile of a listed anchor: live, and the same for the whole hour."""
+        if index not in self._listed:
+            self._listed[index] = pieces_of(self._world.anchor(index), self._hour, live=True)
+        return self._listed[index]
+
+    def _own_row(self, anchor: Anchor, standing: Standing, edition: Edition) -> bytes:
+        if standing.rank and anchor.index is not None:
+            pieces = self._listed_pieces(anchor.index)
+            end = row_end(standing, anchor.shop_tag)
+        else:
+            live = anchor.is_live_unlisted(self._hour)
+            pieces = pieces_of(anchor, self._hour, live)
+            end = unlisted_row_end(standing, edition.listing.threshold)
+        return b'{"user":' + with_mirrors(pieces, anchor.user_id, self._calls) + end
+
+
+def _list_end(begin_time: int, now_ms: int) -> bytes:
+    """An answer after its rows, from the comma on."""
+    fields: dict[str, Any] = {
+        "seats": [],
+        "charts_description": "",
+        "subtitle": "小时榜",
+        "title": "全站",
+        "begin_time": begin_time,
+        "direction": "模拟数据：本榜单由本机模拟器生成",
+        "region_name": "",
+        "is_hide_entrance": False,
+        "top_img_url": "",
+        "delta_time": seconds_left(begin_time, now_ms),
+        "last_hour_description": "",
+        "rules_url": "https://simulator.invalid/rules?type=fullscreen&hide_nav_bar=1",
+        "highlight_content": "",
+        "city_code": "",
+        "currency": CURRENCY,
+        "rules_url_v2": "simulator://rules",
+    }
+    end = encode({"extra": {"now": now_ms}, "status_code": 0})
+    return b"," + encode(fields)[1:] + b"," + end[1:]

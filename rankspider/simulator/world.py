@@ -1,0 +1,159 @@
+"""The simulated market: who sells how much, as a function of the seed and the time alone."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Final, Literal, NamedTuple
+
+from rankspider.simulator.anchors import Anchor, anchor_of_world, stranger
+from rankspider.simulator.clock import HOUR, Moment, PaceBySeconds
+from rankspider.simulator.identity import Draw, failing_sec_uid, index_of, synthetic_sec_uid
+
+__all__ = ["Churn", "Listing", "Standing", "World", "failing_sec_uid", "synthetic_sec_uid"]
+
+Churn = Literal["some", "all"]
+SHARE_CHANGED: Final = {"some": 0.3, "all": 1.0}
+CONTENDERS_PER_ROW: Final = 3
+_SWING: Final = 0.9  # below 1, or an anchor's score could fall within the hour
+_NOBODY: Final = 0  # the rank of an anchor that is not listed
+
+
+class Standing(NamedTuple):
+    """Where an anchor stands; ``rank`` is 0 if it is not listed."""
+
+    user_id: str
+    rank: int
+    score: int
+    delta: int
+
+
+class Form(NamedTuple):
+    """How one anchor sells within one hour."""
+
+    anchor: int
+    rate: float
+    """Points a second, on average."""
+    period: float
+    """Seconds from one rush to the next; rushes make places swap."""
+    phase: float
+    head_start: float
+    """Seconds of selling it begins the hour with."""
+    turn: float
+    """0 to 1: when, among the others, its score is brought up to date."""
+
+    def score(self, tick: int, step: float, share: float) -> int:
+        """The score as of the last state, up to ``tick``, that changed it; it never falls."""
+        changes = math.floor(share * tick + self.turn)
+        changed = min(tick, max(0, math.ceil((changes - self.turn) / share)))
+        seconds = changed * step
+        around = 2 * math.pi * seconds / self.period + self.phase
+        swing = _SWING * self.period / (2 * math.pi) * (math.sin(around) - math.sin(self.phase))
+        return int(self.rate * (self.head_start + seconds + swing)) + changed
+
+
+@dataclass(frozen=True)
+class Listing:
+    """One state of one hour's list."""
+
+    moment: Moment
+    anchors: tuple[int, ...]
+    """Indexes of the listed anchors, best first."""
+    standings: tuple[Standing, ...]
+    unlisted: dict[int, int]
+    """Scores of the contenders that did not make it, by index."""
+
+    @cached_property
+    def places(self) -> dict[int, int]:
+        """Position in the list, from 0, by the anchor's index."""
+        return {index: place for place, index in enumerate(self.anchors)}
+
+    @property
+    def threshold(self) -> int:
+        """Score of the last place."""
+        return self.standings[-1].score if self.standings else 0
+
+    def standing_of(self, anchor: Anchor) -> Standing:
+        """The standing ``anchor_info`` shows, for anchors on the list and off it."""
+        place = self.places.get(-1 if anchor.index is None else anchor.index)
+        if place is not None:
+            return self.standings[place]
+        # Outside the contest an anchor follows the last place at a distance of its own.
+        follows = self.threshold * (anchor.luck % 900) // 1000
+        score = follows if anchor.index is None else self.unlisted.get(anchor.index, follows)
+        return Standing(str(anchor.user_id), _NOBODY, score, anchor.luck % 5000)
+
+
+class World:
+    """``anchors`` sellers, the best ``rows`` of whom are listed.
+
+    In each hour three times as many as are listed contend; the next hour brings half a list
+    of new ones. So the work for a state does not grow with the number of anchors.
+    """
+
+    def __init__(
+        self,
+        seed: int = 1,
+        anchors: int = 1000,
+        rows: int = 100,
+        change_seconds: float = 10.0,
+        churn: Churn = "some",
+    ) -> None:
+        self.seed = seed
+        self.anchors = anchors
+        self.rows = rows
+        self._share = SHARE_CHANGED[churn]
+        self._pace = PaceBySeconds(change_seconds)
+        self._forms = lru_cache(maxsize=2)(self._draw_forms)
+        self.anchor = lru_cache(maxsize=20_000)(self._anchor)
+
+    def sec_uid(self, index: int) -> str:
+        return synthetic_sec_uid(self.seed, index)
+
+    def find(self, sec_uid: str) -> Anchor:
+        """The anchor of this ``sec_uid``; one that is not of the world is made up from it."""
+        index = index_of(self.seed, sec_uid)
+        if index is None or index >= self.anchors:
+            return stranger(sec_uid)
+        return self.anchor(index)
+
+    def listing(self, now_ms: int) -> tuple[Standing, ...]:
+        """The listed rows at ``now_ms``, best first, if the list changes with the clock."""
+        return self.list_at(self._pace.moment(now_ms)).standings
+
+    def list_at(self, moment: Moment) -> Listing:
+        """One state of the list."""
+        tick, step, share = moment.tick, moment.step, self._share
+        scored = [(form.score(tick, step, share), form.anchor) for form in self._contenders(moment)]
+        scored.sort(key=lambda entry: -entry[0])
+        listed, others = scored[: self.rows], scored[self.rows :]
+        before = [listed[0][0] if listed else 0, *(score for score, _ in listed)]
+        standings = tuple(
+            Standing(str(self.anchor(index).user_id), place + 1, score, before[place] - score)
+            for place, (score, index) in enumerate(listed)
+        )
+        unlisted = {index: score for score, index in others}
+        return Listing(moment, tuple(index for _, index in listed), standings, unlisted)
+
+    def _contenders(self, moment: Moment) -> tuple[Form, ...]:
+        return self._forms(moment.begin_time)
+
+    def _draw_forms(self, begin_time: int) -> tuple[Form, ...]:
+        count = min(self.anchors, self.rows * CONTENDERS_PER_ROW)
+        first = begin_time // HOUR * max(1, self.rows // 2) % self.anchors
+        return tuple(
+            self._form(begin_time, (first + position) % self.anchors) for position in range(count)
+        )
+
+    def _form(self, begin_time: int, index: int) -> Form:
+        draw = Draw(self.seed, "form", begin_time, index)
+        return Form(
+            anchor=index,
+            rate=1 + 59 * draw.share() ** 3,
+            period=300 + 2100 * draw.share(),
+            phase=2 * math.pi * draw.share(),
+            head_start=10 * draw.share(),
+            turn=draw.share(),
+        )
+
+    def _anchor(self, index: int) -> Anchor:
+        return anchor_of_world(self.seed, index)

@@ -1,0 +1,185 @@
+"""``scrapy crawl goods_rank``: one call for every anchor on the queue."""
+
+import asyncio
+import os
+import platform
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from scrapy import Request, signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider
+from scrapy.http import Response
+from scrapy_redis.spiders import RedisSpider
+from twisted.python.failure import Failure as TwistedFailure
+
+from rankspider.anchors.acknowledge import META_KEY
+from rankspider.anchors.connection import connect
+from rankspider.anchors.deliveries import Deliveries, Delivery
+from rankspider.anchors.keys import Keys
+from rankspider.anchors.member import sec_uid_of
+from rankspider.anchors.queue import AnchorQueue
+from rankspider.configuration import Configuration, read_flag
+from rankspider.endpoint import failure
+from rankspider.endpoint.answer import decode
+from rankspider.endpoint.failure import AnswerError, Failure, Verdict
+from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
+from rankspider.errors import ConfigurationError, MemberError
+from rankspider.items import Item
+from rankspider.spiders.records import Records
+
+# How long an idle worker sleeps before it looks at the queue again.
+_POLL_SECONDS = 0.25
+
+
+class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no types
+    """A scrapy-redis spider in shape; what it takes is leased, and acknowledged when durable.
+
+    ``-a redis_key=…`` reads another queue, ``-a drain=1`` ends once it is empty fleet-wide.
+    """
+
+    name = "goods_rank"
+    redis_key: str | None
+    deliveries: Deliveries
+
+    def setup_redis(self, crawler: Crawler | None = None) -> None:
+        """Called by scrapy-redis from ``from_crawler``, in place of its own."""
+        assert crawler is not None
+        self.configuration = Configuration.read(crawler.settings)
+        self.configuration.require_endpoint()
+        self.redis_key = self.redis_key or self.configuration.queue_key
+        drain = getattr(self, "drain", self.configuration.stop_when_drained)
+        self.stops_when_drained = read_flag("drain", drain)
+        self.server = connect(crawler.settings)
+        crawler.signals.connect(self._open_deliveries, signals.spider_opened)
+        crawler.signals.connect(self._close_deliveries, signals.spider_closed)
+
+    def _open_deliveries(self) -> None:
+        assert self.redis_key is not None
+        assert self.crawler.stats is not None
+        queue = AnchorQueue(
+            self.server,
+            Keys.of(self.redis_key),
+            owner=f"{platform.node()}:{os.getpid()}",
+            lease_seconds=self.configuration.lease_seconds,
+            max_deliveries=self.configuration.max_deliveries,
+        )
+        self.deliveries = Deliveries(
+            queue,
+            self.crawler.stats,
+            room=2 * self.crawler.settings.getint("CONCURRENT_REQUESTS"),
+            lease_seconds=self.configuration.lease_seconds,
+            backoff_seconds=self.configuration.backoff_seconds,
+            on_crash=self._stop_after_crash,
+        )
+        self.deliveries.start()
+
+    async def start(self) -> AsyncIterator[Any]:
+        """Lease anchors as there is room for them, until drained or stopped."""
+        while True:
+            try:
+                deliveries, waiting = await self.deliveries.take()
+            except ConfigurationError as error:
+                self.logger.error("%s", error)
+                raise CloseSpider("error") from None
+            for delivery in deliveries:
+                request = self._request_of(delivery)
+                if request is not None:
+                    yield request
+            if not deliveries and not waiting:
+                await self._wait_for_work()
+
+    async def _wait_for_work(self) -> None:
+        if self.stops_when_drained and not self.deliveries.in_hand:
+            if (await self.deliveries.counts()).drained:
+                raise CloseSpider("drained")
+        await asyncio.sleep(_POLL_SECONDS)
+
+    def _request_of(self, delivery: Delivery) -> Request | None:
+        """The call for ``delivery``, or None after its member was refused."""
+        try:
+            delivery.sec_uid = sec_uid_of(delivery.lease.member)
+        except MemberError as error:
+            delivery.fail("not-an-anchor", str(error), hopeless=True)
+            self.deliveries.complete(delivery)
+            return None
+        if not STRICT_SEC_UID.fullmatch(delivery.sec_uid):
+            self._inc("rank/anchors/unusual_sec_id")
+            self.logger.warning(
+                "Unusual length of sec_id, asked all the same: %s", delivery.sec_uid
+            )
+        request = self.make_request_from_data(delivery.sec_uid)
+        request.meta[META_KEY] = delivery
+        return request
+
+    def make_request_from_data(self, data: str) -> Request:
+        """The call for the anchor whose ``sec_uid`` is ``data``."""
+        assert self.configuration.api_url is not None
+        url = rank_url(self.configuration.api_url, data)
+        return Request(url, callback=self.parse, errback=self.on_download_error, dont_filter=True)
+
+    def parse(self, response: Response, **kwargs: Any) -> Iterator[Item]:
+        """Yield the list's state, a `RankItem` and a `UserItem` a row, and what is rejected."""
+        delivery: Delivery | None = response.meta.get(META_KEY)
+        try:
+            if response.status != 200:
+                raise AnswerError(failure.of_http_status(response.status, _retry_after(response)))
+            answer = decode(response.body, _headers(response))
+        except AnswerError as error:
+            self._note_failure(delivery, error.failure)
+            return
+        self._inc("rank/answers/ok")
+        anchor = delivery.sec_uid if delivery else None
+        records = Records(answer, anchor, keep_private=self.configuration.keep_private_fields)
+        if not answer.rows:
+            self._inc("rank/lists/empty")
+        yield from records
+        self._inc("rank/rows/read", records.repeated)
+        self._inc("rank/rows/duplicate", records.repeated)
+
+    def on_download_error(self, error: TwistedFailure) -> None:
+        """No answer came at all."""
+        delivery: Delivery | None = error.request.meta.get(META_KEY)  # type: ignore[attr-defined]
+        assert error.value is not None
+        self._note_failure(delivery, failure.of_network(error.value))
+        if delivery is not None:
+            self.deliveries.complete(delivery)
+
+    def _note_failure(self, delivery: Delivery | None, failed: Failure) -> None:
+        self._inc(f"rank/answers/failed/{failed.name}")
+        self.logger.info("No list: %s (%s)", failed.name, failed.message)
+        if delivery is not None:
+            delivery.fail(
+                failed.name,
+                failed.message,
+                hopeless=failed.verdict is Verdict.ANCHOR_WRONG,
+                retry_after=failed.retry_after,
+            )
+
+    async def _close_deliveries(self) -> None:
+        await self.deliveries.close(self.configuration.shutdown_seconds)
+        await self.server.aclose()
+
+    def _stop_after_crash(self) -> None:
+        assert self.crawler.engine is not None
+        self._closing = asyncio.ensure_future(
+            self.crawler.engine.close_spider_async(reason="error")
+        )
+
+    def _inc(self, name: str, count: int = 1) -> None:
+        assert self.crawler.stats is not None
+        if count:
+            self.crawler.stats.inc_value(name, count)
+
+
+def _headers(response: Response) -> dict[str, str]:
+    return {
+        name.decode("latin-1").lower(): b",".join(values).decode("latin-1")
+        for name, values in response.headers.items()
+    }
+
+
+def _retry_after(response: Response) -> float | None:
+    """Seconds, if the server gave a plain number of them."""
+    value = response.headers.get("Retry-After", b"") or b""
+    return float(value) if value.isdigit() else None
