@@ -1,0 +1,113 @@
+"""Real servers for the tests: one Redis and one MongoDB-wire server a session, on free ports.
+
+Each test has its own queue key and its own database; nothing flushes a server.
+"""
+
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import AsyncMongoClient, MongoClient
+from pymongo.asynchronous.database import AsyncDatabase
+from redis import Redis
+from redis import asyncio as redis_asyncio
+
+from rankspider.embedded import embedded_servers
+
+ROOT = Path(__file__).parent.parent
+# What a developer has set for real must not reach a test.
+OWN_SETTINGS = ("RANK_", "REDIS_", "MONGO_", "CONCURRENT_REQUESTS", "LOG_LEVEL")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _clean_environment() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name in list(os.environ):
+            if name.startswith(OWN_SETTINGS):
+                patch.delenv(name)
+        yield
+
+
+@pytest.fixture(scope="session")
+def servers(
+    tmp_path_factory: pytest.TempPathFactory, _clean_environment: None
+) -> Iterator[tuple[str, str]]:
+    with embedded_servers(tmp_path_factory.mktemp("servers"), redis=True, mongo=True) as both:
+        assert both.redis_url is not None
+        assert both.mongo_uri is not None
+        yield both.redis_url, both.mongo_uri
+
+
+@pytest.fixture(scope="session")
+def redis_url(servers: tuple[str, str]) -> str:
+    return servers[0]
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(servers: tuple[str, str]) -> str:
+    return servers[1]
+
+
+@pytest.fixture
+def queue_key() -> str:
+    return f"test:{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def redis_client(redis_url: str) -> Iterator[Redis]:
+    with Redis.from_url(redis_url) as client:
+        yield client
+
+
+@pytest.fixture
+async def async_redis(redis_url: str) -> AsyncIterator["redis_asyncio.Redis"]:
+    client = redis_asyncio.Redis.from_url(redis_url)
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+def database_name(mongo_uri: str) -> Iterator[str]:
+    name = f"test_{uuid.uuid4().hex}"
+    yield name
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        client.drop_database(name)
+
+
+@pytest.fixture
+def database(mongo_uri: str, database_name: str) -> Iterator[Any]:
+    with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
+        yield client[database_name]
+
+
+@pytest.fixture
+async def async_database(
+    mongo_uri: str, database_name: str
+) -> AsyncIterator[AsyncDatabase[dict[str, Any]]]:
+    client = AsyncMongoClient[dict[str, Any]](mongo_uri, tz_aware=True, w="majority")
+    yield client[database_name]
+    await client.close()
+
+
+@pytest.fixture
+def environment(
+    redis_url: str, mongo_uri: str, queue_key: str, database_name: str
+) -> dict[str, str]:
+    """For a command run as a process of its own, on the session's servers."""
+    return {
+        **os.environ,
+        "REDIS_URL": redis_url,
+        "MONGO_URI": mongo_uri,
+        "MONGO_DATABASE": database_name,
+        "RANK_QUEUE_KEY": queue_key,
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def scrapy(*arguments: str) -> list[str]:
+    """The command line of ``scrapy …`` with this interpreter."""
+    return [sys.executable, "-m", "scrapy", *arguments]
