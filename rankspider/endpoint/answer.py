@@ -118,7 +118,7 @@ class _Data(Struct):
     ranks: list[Raw]
     begin_time: int
     delta_time: int = 0
-    anchor_info: Raw | None = None
+    anchor_info: Raw = Raw(b"")
     currency: str = ""
     title: str = ""
     subtitle: str = ""
@@ -220,9 +220,9 @@ def _bare(shell: _Shell) -> Answer:
     )
 
 
-def _is_absent(anchor_info: Raw | None) -> bool:
-    """Not asked for: missing, null, or an empty object."""
-    return anchor_info is None or bytes(anchor_info).strip() in (b"", b"null", b"{}", b"[]")
+def _is_absent(anchor_info: Raw) -> bool:
+    """Not asked for: missing, null, or empty."""
+    return len(anchor_info) < 8 and bytes(anchor_info).strip() in (b"", b"null", b"{}", b"[]")
 
 
 def _message(shell: _Shell) -> str:
@@ -237,8 +237,7 @@ def _message(shell: _Shell) -> str:
     return ""
 
 
-def _row(raw: Raw | None) -> Row | BrokenRow:
-    assert raw is not None
+def _row(raw: Raw) -> Row | BrokenRow:
     try:
         shape = _shape.decode(raw)
         return Row(shape=shape, user=_identity.decode(shape.user), raw=raw)
