@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 
+from rankspider.anchors.topology import SCHEMES as REDIS_SCHEMES
 from rankspider.errors import ConfigurationError
 
-_REDIS_SCHEMES = ("redis", "rediss", "unix")
 _MONGO_SCHEMES = ("mongodb", "mongodb+srv")
 
 
@@ -49,7 +49,7 @@ class Configuration:
         return cls(
             api_url=_api_url(settings),
             api_tokens=_tokens(settings),
-            redis_url=_url(settings, "REDIS_URL", _REDIS_SCHEMES),
+            redis_url=_url(settings, "REDIS_URL", REDIS_SCHEMES),
             mongo_uri=_url(settings, "MONGO_URI", _MONGO_SCHEMES),
             mongo_database=_database(settings),
             data_dir=_data_dir(settings),

@@ -1,8 +1,13 @@
-"""What the spider yields. Each item knows its own identity, so that no store has to make one."""
+"""What the spider yields. Each item knows its own identity, so that no store has to make one.
+
+``key`` says which record it is, ``digest`` all it says but the time and the mirrors' hosts. Both
+are worked out once: an item does not change after it was made.
+"""
 
 import datetime as dt
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, ClassVar
 
 import msgspec
@@ -13,7 +18,7 @@ def joined(*parts: object) -> str:
     return "/".join(str(part).replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
-def digest(content: object) -> str:
+def digest_of(content: object) -> str:
     """32 hex digits that are equal for equal ``content``, whatever the order of its maps."""
     encoded = msgspec.json.encode(without_mirrors(content), order="deterministic")
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
@@ -48,7 +53,7 @@ class RankedList:
         return joined(seconds, self.currency, self.title, self.subtitle, self.city_code)
 
 
-@dataclass(slots=True)
+@dataclass
 class RankItem:
     """One user's standing in a list of one hour: a listed row, or the asked anchor's own."""
 
@@ -82,7 +87,7 @@ class RankItem:
     anchor: str | None = None
     """The ``sec_uid`` that was asked for; a standing is the same whoever asked."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         return f"{self.ranked_list.key}/{joined(self.user_id)}"
 
@@ -91,14 +96,17 @@ class RankItem:
         """What one document of history holds."""
         return self.rank, self.score, self.delta
 
+    @cached_property
     def digest(self) -> str:
         """Of all it says but the time."""
         texts = (self.gap_description, self.gap_rich_description, self.rich_description)
         marks = (self.city_code, self.fixed_footer_description, self.shop_tags, self.room_ids)
-        return digest((self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields))
+        return digest_of(
+            (self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields)
+        )
 
 
-@dataclass(slots=True)
+@dataclass
 class UserItem:
     """One user's profile."""
 
@@ -118,17 +126,18 @@ class UserItem:
     observed_at: dt.datetime
     anchor: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         return self.user_id
 
+    @cached_property
     def digest(self) -> str:
         """Of all it says but the time and the mirrors."""
         names = (self.sec_uid, self.short_id, self.display_id, self.nickname)
-        return digest((names, self.gender, self.signature, self.avatar_uri, self.profile))
+        return digest_of((names, self.gender, self.signature, self.avatar_uri, self.profile))
 
 
-@dataclass(slots=True)
+@dataclass
 class ListItem:
     """The state of a list: who stood where with how many points."""
 
@@ -146,16 +155,17 @@ class ListItem:
     observed_at: dt.datetime
     anchor: str | None = None
 
-    @property
+    @cached_property
     def key(self) -> str:
         return self.ranked_list.key
 
+    @cached_property
     def digest(self) -> str:
         """Of the state, whenever it was observed."""
-        return digest((self.user_ids, self.scores, self.other_fields))
+        return digest_of((self.user_ids, self.scores, self.other_fields))
 
 
-@dataclass(slots=True)
+@dataclass
 class RejectedItem:
     """A record that failed a hard check, with what it said."""
 
@@ -168,17 +178,18 @@ class RejectedItem:
     """The ``sec_uid`` that was asked for."""
     observed_at: dt.datetime
 
-    @property
+    @cached_property
     def key(self) -> str:
-        return joined(self.kind, self.digest())
+        return joined(self.kind, self.digest)
 
+    @cached_property
     def digest(self) -> str:
         """Of the reason and the record, whoever asked and whenever."""
         try:
             record = msgspec.json.decode(self.payload)
         except (msgspec.MsgspecError, RecursionError):
             record = self.payload
-        return digest((self.reason, record))
+        return digest_of((self.reason, record))
 
 
 Item = RankItem | UserItem | ListItem | RejectedItem

@@ -37,8 +37,8 @@ RANK_OBSERVED_LAG_SECONDS = _environment.get("RANK_OBSERVED_LAG_SECONDS", "60")
 # One host answers everything, so the limit per domain is the limit.
 CONCURRENT_REQUESTS = int(_environment.get("CONCURRENT_REQUESTS") or 16)
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS
-# An answer brings some 200 items; all of them share one bulk write.
-CONCURRENT_ITEMS = 1000
+# Scrapy starts as many tasks for every answer, whatever it brings; most bring a few items.
+CONCURRENT_ITEMS = 64
 # 16 answers of 450 KB pass the default of 5 MB; past it Scrapy stops downloading.
 SCRAPER_SLOT_MAX_ACTIVE_SIZE = 64 * 1024 * 1024
 DOWNLOAD_TIMEOUT = 30

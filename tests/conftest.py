@@ -3,10 +3,15 @@
 Each test has its own queue key and its own database; nothing flushes a server.
 """
 
+import datetime
+import json
 import os
+import subprocess
 import sys
+import urllib.request
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -111,3 +116,71 @@ def environment(
 def scrapy(*arguments: str) -> list[str]:
     """The command line of ``scrapy …`` with this interpreter."""
     return [sys.executable, "-m", "scrapy", *arguments]
+
+
+class Simulator:
+    """A ``scrapy simulate`` process and where it listens."""
+
+    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
+        self.process = process
+        self.url = url
+
+    def get(self, path: str) -> Any:
+        with urllib.request.urlopen(self.url + path) as answer:
+            return json.load(answer)
+
+    def configure(self, **changes: Any) -> None:
+        body = json.dumps(changes).encode()
+        request = urllib.request.Request(self.url + "/_simulator/config", data=body)
+        urllib.request.urlopen(request).close()
+
+
+@pytest.fixture
+def simulate() -> Iterator[Callable[..., Simulator]]:
+    """Start simulators; they are ended with the test."""
+    running: list[subprocess.Popen[str]] = []
+
+    def start(*options: str) -> Simulator:
+        command = scrapy("simulate", "--port", "0", *options)
+        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        running.append(process)
+        assert process.stdout is not None
+        first_line = process.stdout.readline()
+        assert "http://" in first_line, first_line
+        return Simulator(process, first_line.split()[-1])
+
+    yield start
+    for process in running:
+        process.terminate()
+        process.communicate(timeout=30)
+
+
+@dataclass
+class Crawl:
+    """How one ``scrapy crawl goods_rank`` ended."""
+
+    returncode: int
+    log: str
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """The stats it dumped last."""
+        dumped = self.log.rpartition("Dumping Scrapy stats:\n")[2]
+        dumped = dumped[: dumped.index("}\n") + 1]
+        names = {"datetime": datetime}
+        return dict(eval(dumped, {"__builtins__": {}}, names))
+
+
+def crawl(environment: dict[str, str], *arguments: str, timeout: float = 120) -> Crawl:
+    """Run ``scrapy crawl goods_rank`` to its end."""
+    command = scrapy("crawl", "goods_rank", *arguments)
+    ended = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    return Crawl(ended.returncode, ended.stdout + ended.stderr)

@@ -4,20 +4,36 @@ from typing import Any
 
 import redis
 from redis import asyncio as redis_asyncio
+from redis.exceptions import RedisClusterException
 from scrapy.settings import BaseSettings
 from scrapy_redis import defaults
-from scrapy_redis.connection import SETTINGS_PARAMS_MAP, get_redis
+from scrapy_redis.connection import SETTINGS_PARAMS_MAP
 
-from rankspider.errors import ConfigurationError, ServiceUnavailable
+from rankspider.anchors.topology import ASYNCIO, BLOCKING, client_of
+from rankspider.errors import ServiceUnavailable
 
 _CHECK_SECONDS = 5
+# redis-py keeps those of a Cluster's client out of its tree.
+REDIS_ERRORS = (redis.RedisError, RedisClusterException)
 
 
 def connect(settings: BaseSettings) -> "redis_asyncio.Redis":
     """An asyncio client by ``REDIS_URL``, ``REDIS_HOST``, ``REDIS_PARAMS`` …, as scrapy-redis
-    reads them; it connects when it is first used."""
-    parameters = {**_parameters(settings), "redis_cls": redis_asyncio.Redis}
-    client: redis_asyncio.Redis = get_redis(**parameters)
+    reads them, or of a Cluster or a Sentinel's master; it connects when it is first used."""
+    client: redis_asyncio.Redis = client_of(ASYNCIO, _parameters(settings))
+    return client
+
+
+def connect_blocking(settings: BaseSettings, **overrides: Any) -> redis.Redis:
+    """The same for a command without a loop.
+
+    Raises `ConfigurationError` or `ServiceUnavailable`; the latter only for a Cluster, whose
+    client connects at once.
+    """
+    try:
+        client: redis.Redis = client_of(BLOCKING, {**_parameters(settings), **overrides})
+    except REDIS_ERRORS as error:
+        raise unavailable(error) from None
     return client
 
 
@@ -38,26 +54,27 @@ def _parameters(settings: BaseSettings) -> dict[str, Any]:
 
 
 def check(settings: BaseSettings) -> None:
-    """Raise `ServiceUnavailable` or `ConfigurationError` unless Redis answers.
-
-    No message repeats the address, which may hold a password.
-    """
-    parameters = {**_parameters(settings), "redis_cls": redis.Redis}
-    parameters["socket_connect_timeout"] = parameters["socket_timeout"] = _CHECK_SECONDS
+    """Raise `ServiceUnavailable` or `ConfigurationError` unless Redis answers."""
+    timeouts = dict.fromkeys(("socket_connect_timeout", "socket_timeout"), _CHECK_SECONDS)
+    client = connect_blocking(settings, **timeouts)
     try:
-        client: redis.Redis = get_redis(**parameters)
-    except ValueError:
-        raise ConfigurationError("REDIS_URL cannot be used: is it redis://host:port/db?") from None
-    try:
-        client.ping()
-    except redis.AuthenticationError:
-        raise ServiceUnavailable(
-            "Redis refused the connection: check the user and the password in REDIS_URL"
-        ) from None
-    except redis.RedisError as error:
-        raise ServiceUnavailable(
-            f"Redis cannot be reached ({type(error).__name__}): start it, mend REDIS_URL, or "
-            "unset REDIS_URL for an embedded server"
-        ) from None
+        # Of a Cluster, the one server that counts is asked.
+        client.type(settings.get("RANK_QUEUE_KEY") or "")
+    except REDIS_ERRORS as error:
+        raise unavailable(error) from None
     finally:
         client.close()
+
+
+def unavailable(error: Exception) -> ServiceUnavailable:
+    """What to say of one of `REDIS_ERRORS`, without the address, which may hold a password."""
+    if isinstance(error, redis.AuthenticationError) or isinstance(
+        error.__cause__, redis.AuthenticationError
+    ):
+        return ServiceUnavailable(
+            "Redis refused the connection: check the user and the password in REDIS_URL"
+        )
+    return ServiceUnavailable(
+        f"Redis cannot be reached ({type(error).__name__}): start it, mend REDIS_URL, or "
+        "unset REDIS_URL for an embedded server"
+    )

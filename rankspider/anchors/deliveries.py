@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import re
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import redis
 from scrapy.statscollectors import StatsCollector
 
+from rankspider.anchors.connection import REDIS_ERRORS
 from rankspider.anchors.queue import AnchorQueue, Counts, Failed, Lease
 from rankspider.outage import Outage
 
@@ -22,11 +24,20 @@ _AWAY = (
     redis.TimeoutError,
     redis.ReadOnlyError,
     redis.OutOfMemoryError,
-    redis.exceptions.MasterDownError,
-    redis.exceptions.ClusterDownError,
+    # A slot on its way to another server, or with none: MOVED, ASK, TRYAGAIN, CLUSTERDOWN.
+    redis.exceptions.AskError,
+    redis.exceptions.TryAgainError,
+    redis.exceptions.ClusterError,
+    redis.exceptions.RedisClusterException,
+    # A server took over between the load of the script and its call.
+    redis.exceptions.NoScriptError,
 )
-# Answers of a server that cannot serve now, for which redis-py has no class of its own.
-_AWAY_MESSAGES = ("MISCONF", "BUSY", "NOREPLICAS", "TRYAGAIN", "LOADING")
+# Answers of a server that cannot serve now, for which redis-py has no class of its own. Redis 6
+# wraps those of a script: "Error running script …: -READONLY You can't write …".
+_AWAY_MESSAGE = re.compile(
+    r"^(Error running script .*: -)?"
+    r"(READONLY|OOM|MISCONF|NOREPLICAS|MASTERDOWN|BUSY|TRYAGAIN|LOADING)\b"
+)
 _LONGEST_BACKOFF_SECONDS = 60.0
 # Acknowledgements that fall due within it share one round trip.
 _GATHER_SECONDS = 0.005
@@ -241,7 +252,7 @@ class Deliveries:
         while True:
             try:
                 outcome = await call()
-            except redis.RedisError as error:
+            except REDIS_ERRORS as error:
                 if not _is_away(error):
                     raise
                 await asyncio.sleep(self._outage.struck(error))
@@ -250,5 +261,7 @@ class Deliveries:
                 return outcome
 
 
-def _is_away(error: redis.RedisError) -> bool:
-    return isinstance(error, _AWAY) or str(error).startswith(_AWAY_MESSAGES)
+def _is_away(error: Exception) -> bool:
+    if "same key slot" in str(error):  # the queue's key is at fault, and will be
+        return False
+    return isinstance(error, _AWAY) or _AWAY_MESSAGE.match(str(error)) is not None

@@ -1,7 +1,6 @@
 """The folder of one embedded server: its data, its log, its locks, and where it listens."""
 
 import json
-import os
 import random
 import socket
 from dataclasses import asdict, dataclass
@@ -23,12 +22,13 @@ class Address:
 
     port: int
     url: str
-    title: str
+    note: str
 
 
 class Home:
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.name = f"{path.parent.name}/{path.name}"
         self.log = path / "log"
         self._address = path / "server.json"
 
@@ -44,7 +44,7 @@ class Home:
     def write_address(self, address: Address) -> None:
         draft = self._address.with_suffix(".draft")
         draft.write_text(json.dumps(asdict(address)), "utf-8")
-        os.replace(draft, self._address)
+        draft.replace(self._address)
 
     def choose_port(self) -> int:
         """The last port if it is free, so that scripts which name it go on working."""
@@ -55,7 +55,7 @@ class Home:
 
     def trim_log(self) -> None:
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
-            os.replace(self.log, self.path / "log.old")
+            self.log.replace(self.path / "log.old")
 
     def last_log_line(self, since: int = 0) -> str:
         """The last line written after byte ``since``."""

@@ -12,33 +12,21 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 
 from rankspider.embedded.home import Address, Home
 from rankspider.embedded.kind import Kind, Program
+from rankspider.embedded.launch import READY
 from rankspider.embedded.locks import FileLock
 from rankspider.embedded.mongo_server import MONGO
-from rankspider.embedded.process import ServerProcess
+from rankspider.embedded.process import ServerProcess, data_lock
 from rankspider.embedded.redis_server import REDIS
 from rankspider.errors import EmbeddedServerError
 
-READY = "ready"
 WATCH_SECONDS = 0.2
 RESTART_SECONDS = 0.5
-ENVIRONMENT_LEFT_OUT = ("RANK_", "REDIS_", "MONGO_", "SECANTUS_", "WIREDTIGER_")
 
 logger = logging.getLogger("rankspider.embedded.keeper")
-
-
-def command(home: Home, kind: Kind, program: Program, lock: FileLock) -> list[str]:
-    spec = json.dumps(asdict(program))
-    return [sys.executable, "-m", __spec__.name, str(home.path), kind.name, spec, str(lock.fd)]
-
-
-def environment() -> dict[str, str]:
-    """Ours without licences, passwords, and what would change how the servers keep data."""
-    return {k: v for k, v in os.environ.items() if not k.startswith(ENVIRONMENT_LEFT_OUT)}
 
 
 def keep(home: Home, kind: Kind, program: Program, keeper_lock: FileLock) -> None:
@@ -47,15 +35,20 @@ def keep(home: Home, kind: Kind, program: Program, keeper_lock: FileLock) -> Non
         signal.signal(number, lambda *_: stopping.set())
     # keeper.lock is let go before users.lock: who then gets in sees that there is no keeper.
     with home.lock("users") as users_lock, keeper_lock:
+        data_lock(home, program.title).close()  # an orphan may sit on the port
         port = home.choose_port()
         process = ServerProcess(home, kind, program, port)
         try:
             process.start_and_wait()
-            home.write_address(Address(port, kind.url.format(port=port), program.title))
+            home.write_address(Address(port, kind.url.format(port=port), _note(home, program)))
             _answer(READY)
             _watch(process, users_lock, stopping)
         finally:
             process.stop()
+
+
+def _note(home: Home, program: Program) -> str:
+    return f"{program.title} (embedded{program.remark}), data in {home.name}/{program.data}"
 
 
 def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Event) -> None:
@@ -69,7 +62,7 @@ def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Eve
 
 def _answer(line: str) -> None:
     with suppress(BrokenPipeError):  # the command that asked is gone; others may wait
-        os.write(sys.stdout.fileno(), f"{line}\n".encode())
+        os.write(sys.stdout.fileno(), f"{line}\n".encode(errors="backslashreplace"))
     silent = os.open(os.devnull, os.O_WRONLY)
     os.dup2(silent, sys.stdout.fileno())
     os.close(silent)
@@ -81,6 +74,7 @@ def main(path: str, kind_name: str, program: str, lock_fd: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper: %(message)s")
     kinds = {kind.name: kind for kind in (REDIS, MONGO)}
     home, lock = Home(Path(path)), FileLock(int(lock_fd))
+    lock.sign()
     try:
         keep(home, kinds[kind_name], Program(**json.loads(program)), lock)
     except (EmbeddedServerError, OSError) as error:

@@ -15,11 +15,15 @@ PROBE_SECONDS = 2.0
 
 @dataclass(frozen=True)
 class Program:
-    """A server that can be started: ``command`` and its port, run inside the folder ``data``."""
+    """A server that can be started: ``command`` and its port, run inside the folder ``data``.
+
+    ``remark`` is for people, where the choice of the program may surprise.
+    """
 
     title: str
     command: list[str]
     data: str
+    remark: str = ""
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,13 @@ class Kind:
 
 
 def version_of(path: str) -> str:
-    answer = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    found = re.search(r"\bv=?(\d+(\.\d+)+)", answer.stdout)
+    try:
+        told = subprocess.run(
+            [path, "--version"], capture_output=True, text=True, check=False
+        ).stdout
+    except OSError as error:
+        raise EmbeddedServerError(f"{path} can't be run: {error.strerror}") from error
+    found = re.search(r"\bv=?(\d+(\.\d+)+)", told)
     if found is None:
         raise EmbeddedServerError(f"{path} --version does not tell a version: is it broken?")
     return found[1]

@@ -39,6 +39,15 @@ class FileLock:
     def release(self) -> None:
         fcntl.flock(self.fd, fcntl.LOCK_UN)
 
+    def sign(self) -> None:
+        """Write this process's id into the file, for whoever finds the lock held."""
+        os.ftruncate(self.fd, 0)
+        os.pwrite(self.fd, str(os.getpid()).encode(), 0)
+
+    def signer(self) -> int | None:
+        """The id of the process that signed last, alive only if the lock is held."""
+        return int(os.pread(self.fd, 20, 0) or 0) or None
+
     def close(self) -> None:
         """Let go of the file; the lock goes with it unless a child holds the file as well."""
         os.close(self.fd)

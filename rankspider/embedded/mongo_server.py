@@ -3,7 +3,6 @@
 SecantusDB is GPL-2.0: it runs as a process of its own and is never imported.
 """
 
-import os
 import shutil
 import sys
 from importlib.metadata import version
@@ -32,25 +31,33 @@ MONGOD_OPTIONS = ["--dbpath", ".", "--bind_ip", LOOPBACK, "--nounixsocket", "--q
 # does when the server is killed, and have transactions. The price is the oplog, which holds every
 # write once more: kept short. --config: a user's own secantus.toml is not for this server.
 SECANTUS_OPTIONS = [
-    *("--config", os.path.join("..", "secantus.toml"), "--host", LOOPBACK, "--storage-path", "."),
     *("--sync-on-commit", "--oplog-retention-seconds", "60", "--oplog-max-entries", "1000"),
-    *("--log-level", "WARNING", "--port"),
+    *("--host", LOOPBACK, "--storage-path", ".", "--log-level", "WARNING", "--port"),
 ]
 
 
 def find(home: Path) -> Program:
     mongod = shutil.which("mongod")
-    wrote = [name for name in ("mongod", "secantus") if _has_files(home / name)]
-    if not wrote:
-        wrote = ["mongod" if mongod else "secantus"]
-    if wrote[0] == "secantus":
-        return _secantus(home)
-    if mongod is None:
+    here = {"mongod": mongod is not None, "secantus": find_spec("secantus") is not None}
+    wrote = next((name for name in here if _has_files(home / name)), None)
+    name = wrote or next((name for name in here if here[name]), None)
+    if name is None:
+        raise not_installed("MongoDB", "mongod", "SecantusDB", "MONGO_URI")
+    if not here[name]:
         raise EmbeddedServerError(
-            f"The embedded MongoDB: the data in {home} was written by mongod, which is not on the "
-            "PATH. Put it there, or set MONGO_URI to your own"
+            f"The embedded MongoDB: the data in {home} was written by {name}, which is not "
+            "installed here. Install it, or set MONGO_URI to your own server"
         )
-    return Program(f"mongod {version_of(mongod)}", [mongod, *MONGOD_OPTIONS], "mongod")
+    if mongod is not None and name == "mongod":
+        return Program(f"mongod {version_of(mongod)}", [mongod, *MONGOD_OPTIONS], "mongod")
+    return _secantus(home, remark="; not mongod, which did not write the data" if mongod else "")
+
+
+def _secantus(home: Path, remark: str) -> Program:
+    config = home / "secantus.toml"
+    config.touch()
+    command = [sys.executable, "-m", "secantus", "--config", str(config), *SECANTUS_OPTIONS]
+    return Program(f"SecantusDB {version('SecantusDB')}", command, "secantus", remark)
 
 
 def pid_at(port: int) -> int | None:
@@ -68,14 +75,6 @@ def pid_at(port: int) -> int | None:
             return int(str(client.admin.command("serverStatus")["pid"]))
         except PyMongoError:
             return None
-
-
-def _secantus(home: Path) -> Program:
-    if find_spec("secantus") is None:
-        raise not_installed("MongoDB", "mongod", "SecantusDB", "MONGO_URI")
-    (home / "secantus.toml").touch()
-    command = [sys.executable, "-m", "secantus", *SECANTUS_OPTIONS]
-    return Program(f"SecantusDB {version('SecantusDB')}", command, "secantus")
 
 
 def _has_files(folder: Path) -> bool:

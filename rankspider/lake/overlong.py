@@ -1,19 +1,23 @@
 """Documents over MongoDB's 16 MB: what has no room goes to GridFS, and the document says where."""
 
+import contextlib
+import datetime as dt
 import hashlib
 from typing import Any
 
 import bson
 from bson import json_util
-from gridfs import NoFile
-from gridfs.asynchronous import AsyncGridFSBucket
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
 
 from rankspider.lake import collections
 from rankspider.lake.documents import Document
 
 # A document may have 16 MiB; the update around it needs room too.
 ROOM_BYTES = 15 * 1024 * 1024
+# A multiple of a page, with room for the chunk's own fields in what MongoDB allocates.
+CHUNK_BYTES = 255 * 1024
 
 
 async def fitted(database: AsyncDatabase[dict[str, Any]], content: Document) -> Document:
@@ -34,14 +38,24 @@ async def fitted(database: AsyncDatabase[dict[str, Any]], content: Document) -> 
 
 
 async def _keep(database: AsyncDatabase[dict[str, Any]], fields: Document) -> str:
+    """Store ``fields`` as a GridFS file named by its content, whoever else does so just now."""
     text = json_util.dumps(fields, sort_keys=True).encode()
     file_id = hashlib.sha256(text).hexdigest()
-    bucket = AsyncGridFSBucket(database, bucket_name=collections.OVERLONG)
-    if await database[f"{collections.OVERLONG}.files"].find_one({"_id": file_id}):
-        return file_id
-    try:
-        await bucket.delete(file_id)  # chunks of an upload that was cut off
-    except NoFile:
-        pass
-    await bucket.upload_from_stream_with_id(file_id, f"{file_id}.json", text)
+    chunks = database[f"{collections.OVERLONG}.chunks"]
+    for n, start in enumerate(range(0, len(text), CHUNK_BYTES)):
+        chunk = {"files_id": file_id, "n": n, "data": text[start : start + CHUNK_BYTES]}
+        await _put(chunks, f"{file_id}/{n}", chunk)
+    # Last, so that a file that is there is whole.
+    described = {
+        "filename": f"{file_id}.json",
+        "length": len(text),
+        "chunkSize": CHUNK_BYTES,
+        "uploadDate": dt.datetime.now(dt.UTC),
+    }
+    await _put(database[f"{collections.OVERLONG}.files"], file_id, described)
     return file_id
+
+
+async def _put(collection: AsyncCollection[dict[str, Any]], id_: str, content: Document) -> None:
+    with contextlib.suppress(DuplicateKeyError):  # brought by another at this moment
+        await collection.update_one({"_id": id_}, {"$setOnInsert": content}, upsert=True)

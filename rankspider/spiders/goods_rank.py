@@ -3,7 +3,7 @@
 import asyncio
 import os
 import platform
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from scrapy import Request, signals
@@ -26,6 +26,7 @@ from rankspider.endpoint.failure import AnswerError, Failure, Verdict
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
+from rankspider.known import Known
 from rankspider.spiders.records import Records
 
 # How long an idle worker sleeps before it looks at the queue again.
@@ -51,6 +52,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         drain = getattr(self, "drain", self.configuration.stop_when_drained)
         self.stops_when_drained = read_flag("drain", drain)
         self.server = connect(crawler.settings)
+        self.known = Known(self.configuration.observed_lag_seconds)
         crawler.signals.connect(self._open_deliveries, signals.spider_opened)
         crawler.signals.connect(self._close_deliveries, signals.spider_closed)
 
@@ -118,7 +120,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         url = rank_url(self.configuration.api_url, data)
         return Request(url, callback=self.parse, errback=self.on_download_error, dont_filter=True)
 
-    def parse(self, response: Response, **kwargs: Any) -> Iterator[Item]:
+    async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Item]:
         """Yield the list's state, a `RankItem` and a `UserItem` a row, and what is rejected."""
         delivery: Delivery | None = response.meta.get(META_KEY)
         try:
@@ -130,12 +132,26 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             return
         self._inc("rank/answers/ok")
         anchor = delivery.sec_uid if delivery else None
-        records = Records(answer, anchor, keep_private=self.configuration.keep_private_fields)
+        keep_private = self.configuration.keep_private_fields
+        records = Records(answer, anchor, self.known, keep_private=keep_private)
         if not answer.rows:
             self._inc("rank/lists/empty")
-        yield from records
-        self._inc("rank/rows/read", records.repeated)
-        self._inc("rank/rows/duplicate", records.repeated)
+        for item in records:
+            yield item
+        self._count(records)
+        if records.on_their_way:
+            # This anchor must not be acknowledged before they are durable.
+            await asyncio.gather(*(asyncio.shield(write) for write in records.on_their_way))
+
+    def _count(self, records: Records) -> None:
+        """Account for the rows that brought nothing new, and so no items."""
+        for kind, repeated in (
+            ("rows", records.repeated + records.has_repeated_anchor),
+            ("users", records.repeated),
+        ):
+            self._inc(f"rank/{kind}/read", repeated + records.unchanged)
+            self._inc(f"rank/{kind}/duplicate", repeated)
+            self._inc(f"rank/{kind}/unchanged", records.unchanged)
 
     def on_download_error(self, error: TwistedFailure) -> None:
         """No answer came at all."""

@@ -1,14 +1,17 @@
 """What Scrapy logs of each answer and item: nothing that costs as much as the crawl."""
 
+import logging
 from typing import Any
 
 from scrapy import Spider
 from scrapy.logformatter import LogFormatter, LogFormatterResult
 
+from rankspider.items import Item
+
 
 class RankLogFormatter(LogFormatter):
     """Items are counted in stats, not logged: an answer brings some 200 of them, and a dropped
-    one would be written whole at WARNING."""
+    or failed one would be written whole."""
 
     def scraped(self, item: Any, response: Any, spider: Spider) -> LogFormatterResult | None:  # type: ignore[override]
         return None
@@ -17,3 +20,12 @@ class RankLogFormatter(LogFormatter):
         self, item: Any, exception: BaseException, response: Any, spider: Spider
     ) -> LogFormatterResult | None:
         return None
+
+    def item_error(
+        self, item: Item, exception: BaseException, response: Any, spider: Spider
+    ) -> LogFormatterResult:
+        return {
+            "level": logging.ERROR,
+            "msg": "Not stored, so its anchor will be asked again: %(kind)s %(key)s",
+            "args": {"kind": type(item).__name__, "key": item.key},
+        }

@@ -1,11 +1,13 @@
 """From one answer to the items it holds."""
 
+import asyncio
 import datetime as dt
 from collections.abc import Iterator
 
 from rankspider.endpoint.answer import UNREADABLE, Answer, BrokenRow, Json, Row
 from rankspider.endpoint.checks import checked_rows, list_problem
 from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
+from rankspider.known import Known
 
 # Empty in all that was seen, private if ever filled.
 _PRIVATE = ("telephone", "birthday")
@@ -19,15 +21,23 @@ class Records:
     """The items of one answer.
 
     ``anchor`` is the ``sec_uid`` that was asked for. An asked anchor that stands in the list
-    itself yields its listed row only: the other is counted in ``repeated``.
+    itself yields its listed row only, and sets ``has_repeated_anchor``. A listed row that
+    says nothing new yields nothing: it is counted in ``unchanged`` if the lake holds it, and in
+    ``repeated`` if another answer is bringing it, whose writes are then ``on_their_way``.
     """
 
-    def __init__(self, answer: Answer, anchor: str | None, *, keep_private: bool) -> None:
+    def __init__(
+        self, answer: Answer, anchor: str | None, known: Known, *, keep_private: bool
+    ) -> None:
         self._answer = answer
+        self._known = known
         self._anchor = anchor
         self._keep_private = keep_private
         self._observed_at = _EPOCH + dt.timedelta(milliseconds=answer.now_ms)
+        self.has_repeated_anchor = False
         self.repeated = 0
+        self.unchanged = 0
+        self.on_their_way: list[asyncio.Future[None]] = []
 
     def __iter__(self) -> Iterator[Item]:
         problem = list_problem(self._answer)
@@ -40,7 +50,8 @@ class Records:
         )
         yield self._state(ranked_list)
         for row, reason in checked_rows(self._answer):
-            yield from self._standing(ranked_list, row, reason, listed=True)
+            if reason is not None or not self._is_known(ranked_list, row):
+                yield from self._standing(ranked_list, row, reason, listed=True)
         yield from self._own_standing(ranked_list)
 
     def _quarantined(self, problem: str) -> Iterator[Item]:
@@ -65,12 +76,25 @@ class Records:
             anchor=self._anchor,
         )
 
+    def _is_known(self, ranked_list: RankedList, row: Row | BrokenRow) -> bool:
+        key, raw = ranked_list.key, bytes(row.raw)
+        records = self._known.covering_row(key, raw, self._observed_at)
+        if records is None:
+            return False
+        unfinished = [record.stored for record in records if not record.is_durable]
+        self.on_their_way += unfinished
+        if unfinished:
+            self.repeated += 1
+        else:
+            self.unchanged += 1
+        return True
+
     def _own_standing(self, ranked_list: RankedList) -> Iterator[Item]:
         own = self._answer.anchor_info
         if isinstance(own, Row):
             listed = {row.user.id_str for row in self._answer.rows if isinstance(row, Row)}
             if own.user.id_str in listed:
-                self.repeated = 1
+                self.has_repeated_anchor = True
             else:
                 yield from self._standing(ranked_list, own, None, listed=False)
         elif own is not None:
@@ -83,7 +107,7 @@ class Records:
             yield self._rejected("rows", reason or "unreadable row", bytes(row.raw))
             return
         shape = row.shape
-        yield RankItem(
+        rank = RankItem(
             ranked_list=ranked_list,
             user_id=row.user.id_str,
             sec_uid=row.user.sec_uid,
@@ -102,7 +126,11 @@ class Records:
             other_fields=row.other_fields(),
             anchor=self._anchor,
         )
-        yield self._user(row)
+        user = self._user(row)
+        if listed and isinstance(user, UserItem):
+            self._known.remember_row(ranked_list.key, bytes(row.raw), rank, user)
+        yield rank
+        yield user
 
     def _user(self, row: Row) -> Item:
         try:

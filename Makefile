@@ -1,0 +1,59 @@
+# Everything happens in .venv, made by the first target that needs it. Another Python than
+# python3: make demo PYTHON=python3.13
+PYTHON = python3
+VENV := .venv
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: help demo test lint check clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo    see it work: own servers, made-up data, nothing to set up"
+	@echo "make test    run the tests (ARGS='-k queue' for some of them)"
+	@echo "make lint    ruff and mypy"
+	@echo "make check   both"
+	@echo "make clean   remove .venv and caches; the data in .rankspider stays"
+
+demo: $(VENV)/.demo-installed
+	@$(VENV)/bin/python -m scrapy demo
+
+test: $(VENV)/.dev-installed
+	@$(VENV)/bin/python -m pytest $(ARGS)
+
+lint: $(VENV)/.dev-installed
+	@$(VENV)/bin/python -m ruff check --quiet
+	@$(VENV)/bin/python -m ruff format --check --quiet
+	@$(VENV)/bin/python -m mypy --no-error-summary
+	@echo "ruff and mypy have nothing to say"
+
+check: lint test
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find rankspider tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV)/.demo-installed: requirements.txt requirements-embedded.txt constraints.txt $(VENV)/bin/python
+	@echo "Installing into $(VENV): once, a minute or so"
+	@$(PIP) -r requirements.txt -r requirements-embedded.txt
+	@touch $@
+
+$(VENV)/.dev-installed: requirements-dev.txt $(VENV)/.demo-installed
+	@echo "Installing the tools for tests and checks"
+	@$(PIP) -r requirements-dev.txt
+	@touch $@
+
+# Half-made, or its Python is gone or too old: then it is made anew, whatever its date.
+ifneq ($(shell $(VENV)/bin/python -c "import pip, sys; print(sys.version_info >= (3, 11))" 2>&1),True)
+.PHONY: $(VENV)/bin/python
+endif
+
+$(VENV)/bin/python:
+	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON) here: install\
+	 Python 3.11 or newer, or name one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" || { echo "$(PYTHON) is\
+	 $$($(PYTHON) --version 2>&1), and 3.11 or newer is needed: install one, or name one:\
+	 make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c "import ensurepip, venv" 2>/dev/null || { echo "This Python cannot make a\
+	 virtual environment: on Debian and Ubuntu, apt install python3-venv mends that" >&2; exit 1; }
+	@echo "Making $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv --clear $(VENV)

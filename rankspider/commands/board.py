@@ -1,0 +1,162 @@
+"""``scrapy board``: the hour's list, read back from MongoDB."""
+
+import argparse
+import datetime as dt
+import sys
+
+import msgspec
+from pymongo.errors import PyMongoError
+from scrapy.exceptions import UsageError
+
+from rankspider.command import RankCommand
+from rankspider.configuration import Configuration
+from rankspider.embedded import embedded_servers
+from rankspider.errors import RankspiderError, ServiceUnavailable
+from rankspider.lake.board import Board, Place, board
+from rankspider.lake.client import check, connect_blocking
+from rankspider.terminal import harmless, shortened, table
+
+# The list's own zone, at +08:00 all year since 1991: no need for a zone database, which small
+# containers lack.
+CHINA = dt.timezone(dt.timedelta(hours=8))
+_NAME_COLUMNS = 32
+
+
+class Command(RankCommand):
+    name = "board"
+
+    def syntax(self) -> str:
+        return "[options]"
+
+    def short_desc(self) -> str:
+        return "Show the newest hour's list from MongoDB"
+
+    def long_desc(self) -> str:
+        return (
+            "Show the newest hour's list as MongoDB has it: place, nickname, points, points "
+            "behind the next better place and tags, then the asked anchors that are not on it. "
+            "Times are China's (+08:00). Exit code 1: there is no such list."
+        )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        super().add_options(parser)
+        group = parser.add_argument_group(title="What is shown")
+        group.add_argument("--limit", type=int, metavar="N", help="the first N places (all)")
+        group.add_argument(
+            "--own", type=int, default=5, metavar="N", help="N unlisted anchors (%(default)s)"
+        )
+        group.add_argument(
+            "--hour", metavar="ISO8601", help="the list of this hour; +08:00 if no offset (newest)"
+        )
+        group.add_argument("--currency", help="the hour's list in this unit (observed last)")
+        group.add_argument("--title", help="the hour's list of this title (observed last)")
+        group.add_argument("--json", action="store_true", help="as JSON, times in UTC")
+
+    def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        if args:
+            raise UsageError(f"not understood: {' '.join(args)}")
+        if (opts.limit or 0) < 0 or opts.own < 0:
+            raise UsageError("--limit and --own must be 0 or more")
+        found = self._read(opts)
+        if opts.limit is not None:
+            del found.rows[opts.limit :]
+        sys.stdout.write(_json(found) if opts.json else board_text(found))
+        return 0
+
+    def _read(self, opts: argparse.Namespace) -> Board:
+        configuration = Configuration.read(self.project_settings)
+        hour = _hour(opts.hour) if opts.hour is not None else None
+        uri = configuration.mongo_uri
+        with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
+            uri = uri or servers.mongo_uri
+            assert uri is not None
+            check(uri)
+            try:
+                with connect_blocking(uri) as client:
+                    database = client[configuration.mongo_database]
+                    found = board(
+                        database, hour, currency=opts.currency, title=opts.title, own=opts.own
+                    )
+            except PyMongoError as error:
+                raise ServiceUnavailable(
+                    f"MongoDB did not answer ({type(error).__name__})"
+                ) from None
+        if found is None:
+            name = configuration.mongo_database
+            raise RankspiderError(f"the database {name} holds no such list: {_hint(opts)}")
+        return found
+
+
+def _hint(opts: argparse.Namespace) -> str:
+    if opts.hour or opts.currency or opts.title:
+        return "leave out --hour, --currency and --title to see the newest"
+    return "'scrapy crawl goods_rank' brings one, 'make demo' a made-up one"
+
+
+def _hour(text: str) -> dt.datetime:
+    try:
+        hour = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(f"--hour must be like 2030-01-31T19:00, not {text!r}") from error
+    hour = hour if hour.tzinfo else hour.replace(tzinfo=CHINA)
+    return hour.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _json(found: Board) -> str:
+    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
+
+
+def board_text(found: Board) -> str:
+    """What a person reads of it, every line ended."""
+    lines = [_headline(found), "", *_listed(found.rows)]
+    if found.own_count:
+        shown = len(found.own)
+        which = "" if shown == found.own_count else f", the {shown} with the most points"
+        lines += ["", f"Asked for and not on the list: {found.own_count}{which}"]
+        lines += _unlisted(found.own)
+    if found.other_lists:
+        others = ", ".join(map(harmless, found.other_lists))
+        lines += ["", f"Also of this hour (--currency, --title): {others}"]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _headline(found: Board) -> str:
+    parts = (found.title, found.subtitle, found.region_name, found.currency)
+    name = " ".join(harmless(part) for part in parts if part) or "a list without a name"
+    begin = found.begin_time.astimezone(CHINA)
+    observed = found.observed_at.astimezone(CHINA)
+    hour = begin.isoformat(" ", "minutes")
+    return f"{name}, hour of {hour}, observed at {observed:%H:%M:%S}"
+
+
+def _listed(rows: list[Place]) -> list[str]:
+    if not rows:
+        return ["No places to show."]
+    heads = (" place", "nickname", " points", " behind next", "tags")
+    return table(
+        heads,
+        [
+            (str(row.place), _name(row), f"{row.score:,}", f"{row.delta:,}", _tags(row))
+            for row in rows
+        ],
+    )
+
+
+def _unlisted(rows: list[Place]) -> list[str]:
+    if not rows:
+        return []
+    return table(
+        (" place", "nickname", " points", "what the endpoint says"),
+        [
+            (str(row.place or "-"), _name(row), f"{row.score:,}", harmless(row.gap_description))
+            for row in rows
+        ],
+    )
+
+
+def _name(row: Place) -> str:
+    return shortened(harmless(row.nickname), _NAME_COLUMNS) or row.user_id
+
+
+def _tags(row: Place) -> str:
+    return ", ".join(map(harmless, row.tags))

@@ -1,0 +1,467 @@
+"""Redis as a Cluster and behind Sentinels: real servers, by setting alone, over a failover."""
+
+import asyncio
+import random
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from redis import asyncio as redis_asyncio
+from redis.asyncio import cluster as cluster_asyncio
+from redis.crc import key_slot
+from scrapy.settings import Settings
+from scrapy.statscollectors import StatsCollector
+from scrapy.utils.test import get_crawler
+
+from rankspider.anchors.connection import check, connect, connect_blocking
+from rankspider.anchors.deliveries import Deliveries, _is_away
+from rankspider.anchors.keys import Keys
+from rankspider.anchors.queue import AnchorQueue, Failed
+from rankspider.configuration import Configuration
+from rankspider.embedded import redis_server
+from rankspider.errors import ConfigurationError, ServiceUnavailable
+
+HOST = "127.0.0.1"
+DEADLINE_SECONDS = 60
+PASSWORD = "p@ss/word"
+
+
+class LocalRedis:
+    """A ``redis-server`` on a free port, in a folder of its own."""
+
+    def __init__(self, folder: Path, options: Iterable[str], password: str | None = None) -> None:
+        folder.mkdir()
+        self.port = free_port()
+        self._password = password
+        program = redis_server.find(folder).command[0]
+        options = [f"port {self.port}", f"bind {HOST}", 'save ""', *options]
+        (folder / "redis.conf").write_text("\n".join(options))
+        self._log = (folder / "log").open("wb")
+        self._process = subprocess.Popen(
+            [program, "redis.conf", *(["--sentinel"] if "sentinel" in options[-1] else [])],
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=self._log,
+            stderr=self._log,
+        )
+
+    def client(self) -> redis.Redis:
+        return redis.Redis(port=self.port, password=self._password, decode_responses=True)
+
+    def call(self, *command: Any) -> Any:
+        with self.client() as client:
+            return client.execute_command(*command)
+
+    def answers(self) -> bool:
+        assert self._process.poll() is None, "it ended; see its log"
+        return bool(self.call("PING"))
+
+    def kill(self) -> None:
+        self._process.send_signal(signal.SIGKILL)
+        self._process.wait()
+        self._log.close()
+
+
+def free_port() -> int:
+    """One whose Cluster bus port, 10000 higher, is free too."""
+    while True:
+        port = random.randrange(20_000, 50_000)
+        with socket.socket() as one, socket.socket() as other:
+            try:
+                one.bind((HOST, port))
+                other.bind((HOST, port + 10_000))
+            except OSError:
+                continue
+            return port
+
+
+@contextmanager
+def local_redis(
+    folder: Path, options: Iterable[str], password: str | None = None
+) -> Iterator[LocalRedis]:
+    server = LocalRedis(folder, options, password)
+    try:
+        until(server.answers)
+        yield server
+    finally:
+        server.kill()
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Ask until it holds; a server that is not up yet is asked again."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        try:
+            if condition():
+                return
+        except redis.RedisError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError("it never came to be")
+
+
+# --- A Cluster of three, and a replica of the one that holds the queue --------------------------
+
+
+class LocalCluster:
+    def __init__(self, servers: list[LocalRedis], url: str) -> None:
+        self.servers = servers
+        self.url = url
+
+    def holder_of(self, key: str) -> LocalRedis:
+        return self.servers[key_slot(key.encode()) * 3 // 16384]
+
+
+@pytest.fixture
+def local_cluster(tmp_path: Path, queue_key: str) -> Iterator[LocalCluster]:
+    options = ["cluster-enabled yes", "cluster-node-timeout 1000"]
+    options += ["cluster-replica-validity-factor 0", "repl-diskless-sync-delay 0"]
+    with ExitStack() as stack:
+        servers = [
+            stack.enter_context(local_redis(tmp_path / f"node{n}", options)) for n in range(4)
+        ]
+        hosts = ",".join(f"{HOST}:{server.port}" for server in servers[:2])
+        cluster = LocalCluster(servers, f"redis+cluster://{hosts}")
+        join(servers)
+        replicate(servers[3], cluster.holder_of(queue_key))
+        yield cluster
+
+
+def join(servers: list[LocalRedis]) -> None:
+    for number, server in enumerate(servers):
+        server.call("CLUSTER SET-CONFIG-EPOCH", number + 1)
+        slots = [slot for slot in range(16384) if slot * 3 // 16384 == number]
+        if slots:
+            server.call("CLUSTER ADDSLOTS", *slots)
+    for server in servers[1:]:
+        servers[0].call("CLUSTER MEET", HOST, server.port)
+    until(lambda: all(len(nodes_of(server)) == 4 for server in servers))
+    until(lambda: all(state_of(server) == "ok" for server in servers))
+
+
+def replicate(replica: LocalRedis, master: LocalRedis) -> None:
+    identity = master.call("CLUSTER MYID")
+    until(lambda: bool(replica.call("CLUSTER REPLICATE", identity)))
+    until(lambda: replica.call("INFO", "replication")["master_link_status"] == "up")
+    until(lambda: "slave" in str(nodes_of(master)))
+
+
+def nodes_of(server: LocalRedis) -> dict[str, Any]:
+    nodes: dict[str, Any] = server.call("CLUSTER NODES")
+    return nodes
+
+
+def state_of(server: LocalRedis) -> str:
+    return str(server.call("CLUSTER INFO")["cluster_state"])
+
+
+# --- A master, its replica and a Sentinel -------------------------------------------------------
+
+
+class Watched:
+    def __init__(self, master: LocalRedis, replica: LocalRedis, url: str) -> None:
+        self.master = master
+        self.replica = replica
+        self.url = url
+
+
+@pytest.fixture
+def watched(tmp_path: Path) -> Iterator[Watched]:
+    options = [f"requirepass {PASSWORD}", f"masterauth {PASSWORD}", "repl-diskless-sync-delay 0"]
+    with ExitStack() as stack:
+        master = stack.enter_context(local_redis(tmp_path / "master", options, PASSWORD))
+        options.append(f"replicaof {HOST} {master.port}")
+        replica = stack.enter_context(local_redis(tmp_path / "replica", options, PASSWORD))
+        until(lambda: replication_of(replica)["master_link_status"] == "up")
+        rules = [
+            f"sentinel monitor main {HOST} {master.port} 1",
+            f"sentinel auth-pass main {PASSWORD}",
+            "sentinel down-after-milliseconds main 500",
+            "sentinel failover-timeout main 3000",
+        ]
+        sentinel = stack.enter_context(local_redis(tmp_path / "sentinel", rules))
+        until(lambda: knows_replica(sentinel))
+        # The first of the Sentinels is not there.
+        hosts = f"{HOST}:{free_port()},{HOST}:{sentinel.port}"
+        yield Watched(master, replica, f"redis+sentinel://:p%40ss%2Fword@{hosts}/main/0")
+
+
+def replication_of(server: LocalRedis) -> dict[str, Any]:
+    answer: dict[str, Any] = server.call("INFO", "replication")
+    return answer
+
+
+def knows_replica(sentinel: LocalRedis) -> bool:
+    replicas = sentinel.call("SENTINEL REPLICAS", "main")
+    return len(replicas) == 1 and "s_down" not in str(replicas)
+
+
+# --- What is done on each -----------------------------------------------------------------------
+
+
+def settings_of(url: str, key: str, **more: Any) -> Settings:
+    values = {"REDIS_URL": url, "RANK_QUEUE_KEY": key, **more}
+    settings = Settings()
+    settings.setmodule("rankspider.settings")
+    settings.setdict(values, priority="cmdline")
+    Configuration.read(settings)
+    return settings
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator["redis_asyncio.Redis"]:
+    client = connect(settings)
+    try:
+        yield client
+    finally:
+        await client.aclose()
+
+
+def queue_on(client: "redis_asyncio.Redis", key: str) -> AnchorQueue:
+    return AnchorQueue(client, Keys.of(key), owner="worker", lease_seconds=2, max_deliveries=30)
+
+
+async def use_every_operation(settings: Settings, key: str) -> None:
+    blocking = connect_blocking(settings)
+    blocking.rpush(key, *(f"m{n}" for n in range(6)))
+    blocking.close()
+    async with connected(settings) as client:
+        queue = queue_on(client, key)
+        leases, waiting = await queue.take(4)
+        assert [lease.member for lease in leases] == [b"m0", b"m1", b"m2", b"m3"]
+        assert waiting == 2
+        assert await queue.renew(leases) == []
+        assert await queue.ack(leases[:1]) == []
+        assert await queue.ack(leases[:1]) == leases[:1]
+        assert await queue.release(leases[1:2]) == []
+        delayed, buried = Failed(leases[2], "network", "", 99), Failed(leases[3], "no", "", None)
+        assert await queue.fail([delayed, buried]) == {leases[2]: False, leases[3]: True}
+        await queue.take(1)
+        counts = await queue.counts()
+        assert (counts.waiting, counts.leased, counts.delayed, counts.dead) == (2, 1, 1, 1)
+
+
+async def survive(settings: Settings, key: str, strike: Callable[[], None] | None) -> None:
+    """``strike`` when a third is done: a worker goes on, and every anchor ends."""
+    seeded = {b"m%d" % n for n in range(60)}
+    ended: set[bytes] = set()
+    crashes: list[str] = []
+    async with connected(settings) as client:
+        deliveries = Deliveries(
+            queue_on(client, key),
+            StatsCollector(get_crawler()),
+            room=4,
+            lease_seconds=2,
+            backoff_seconds=0.1,
+            on_crash=lambda: crashes.append("crashed"),
+        )
+        deliveries.start()
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while True:
+                taken, waiting = await deliveries.take()
+                ended |= {delivery.lease.member for delivery in taken}
+                for delivery in taken:
+                    deliveries.complete(delivery)
+                if strike is not None and len(ended) >= 20:
+                    await asyncio.to_thread(strike)
+                    strike = None
+                if not taken and not waiting:
+                    if (await deliveries.counts()).drained:
+                        break
+                    await asyncio.sleep(0.05)
+        await deliveries.close(5)
+        counts = await queue_on(client, key).counts()
+    assert (ended, crashes) == (seeded, [])
+    assert (counts.drained, counts.dead) == (True, 0)
+
+
+def seed(master: LocalRedis, key: str) -> None:
+    """Sixty anchors, known to the replica too."""
+    with master.client() as client:
+        client.rpush(key, *(f"m{n}" for n in range(60)))
+        assert client.wait(1, 1000 * DEADLINE_SECONDS) == 1
+
+
+async def test_every_operation_on_a_cluster(local_cluster: LocalCluster, queue_key: str) -> None:
+    settings = settings_of(local_cluster.url, queue_key)
+    check(settings)
+    await use_every_operation(settings, queue_key)
+    holder = local_cluster.holder_of(queue_key)
+    assert set(holder.call("KEYS", "*")) == set(Keys.of(queue_key).all())
+
+
+async def test_a_cluster_by_the_class_of_its_client(
+    local_cluster: LocalCluster, queue_key: str
+) -> None:
+    port = local_cluster.servers[0].port
+    parameters = {"redis_cls": "redis.cluster.RedisCluster"}
+    url = f"redis://{HOST}:{port}"
+    await use_every_operation(settings_of(url, queue_key, REDIS_PARAMS=parameters), queue_key)
+    other = queue_key + ":other"
+    nodes = {**parameters, "startup_nodes": [{"host": HOST, "port": str(port)}]}
+    settings = settings_of("", other, REDIS_PARAMS=nodes)
+    check(settings)
+    await use_every_operation(settings, other)
+
+
+async def test_a_cluster_loses_the_server_of_the_queue(
+    local_cluster: LocalCluster, queue_key: str
+) -> None:
+    settings = settings_of(local_cluster.url, queue_key)
+    holder = local_cluster.holder_of(queue_key)
+    seed(holder, queue_key)
+    await survive(settings, queue_key, holder.kill)
+    check(settings)
+
+
+async def test_every_operation_behind_a_sentinel(watched: Watched, queue_key: str) -> None:
+    settings = settings_of(watched.url, queue_key)
+    check(settings)
+    await use_every_operation(settings, queue_key)
+    keys = set(watched.master.call("KEYS", "*"))
+    assert keys == set(Keys.of(queue_key).all())
+
+
+async def test_a_sentinel_names_another_master(watched: Watched, queue_key: str) -> None:
+    settings = settings_of(watched.url, queue_key)
+    seed(watched.master, queue_key)
+    await survive(settings, queue_key, watched.master.kill)
+    check(settings)
+    assert replication_of(watched.replica)["role"] == "master"
+
+
+async def test_a_server_that_only_reads_is_away(watched: Watched, queue_key: str) -> None:
+    """As a master is after it was demoted: Redis 6 wraps what a script is told."""
+    url = f"redis://:p%40ss%2Fword@{HOST}:{watched.replica.port}"
+    seed(watched.master, queue_key)
+    async with connected(settings_of(url, queue_key)) as client:
+        with pytest.raises(redis.ResponseError) as raised:
+            await queue_on(client, queue_key).take(1)
+    assert _is_away(raised.value)
+
+
+# --- Addresses ----------------------------------------------------------------------------------
+
+
+async def test_a_cluster_address() -> None:
+    settings = settings_of("rediss+cluster://me:s%20@[::1]:7000,second?socket_timeout=3", "queue")
+    client: Any = connect(settings)
+    assert isinstance(client, cluster_asyncio.RedisCluster)
+    nodes = [(node.host, node.port) for node in client.startup_nodes]
+    assert nodes == [("::1", 7000), ("second", 6379)]
+    options = client.connection_kwargs
+    assert (options["username"], options["password"]) == ("me", "s ")
+    assert options["socket_timeout"] == 3
+    assert options["connection_class"] is redis_asyncio.SSLConnection
+    await client.aclose()
+
+
+@pytest.mark.parametrize("connector", [connect, connect_blocking])
+def test_a_sentinel_address(connector: Callable[[Settings], Any]) -> None:
+    url = "rediss+sentinel://me:s%20@one:1,two/main/3?sentinel_password=own&ssl_ca_certs=ca.pem"
+    pool = connector(settings_of(url, "queue")).connection_pool
+    assert pool.service_name == "main"
+    options = pool.connection_kwargs
+    assert (options["username"], options["password"], options["db"]) == ("me", "s ", 3)
+    assert options["ssl_ca_certs"] == "ca.pem"
+    assert "SSL" in pool.connection_class.__name__
+    asked = [client.connection_pool for client in pool.sentinel_manager.sentinels]
+    places = [(each.connection_kwargs["host"], each.connection_kwargs["port"]) for each in asked]
+    assert places == [("one", 1), ("two", 26379)]
+    assert {each.connection_kwargs["password"] for each in asked} == {"own"}
+    assert {each.connection_kwargs["ssl_ca_certs"] for each in asked} == {"ca.pem"}
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis+sentinel://one:26379,two", "names no master"),
+        ("redis+sentinel://one/main/first", "database must be a number"),
+        ("redis+sentinel://u:secret@one:port/main", "REDIS_URL"),
+        ("redis+sentinel://u:secret@one:port,two/main", "cannot be used"),
+        ("redis+cluster://one,,two", "an empty place"),
+        ("redis+cluster://one/1", "no database but 0"),
+        ("redis+cluster://u:secret@one:99999999", "REDIS_URL"),
+        ("redis://u:secret@one:6379,two:6379/0", "REDIS_URL"),
+        ("redis+clusters://one", "REDIS_URL must begin with"),
+        ("redis+cluster:///0", "REDIS_URL names no host"),
+    ],
+)
+def test_a_wrong_address(url: str, message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message) as raised:
+        check(settings_of(url, "queue"))
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["redis+cluster://{}", "redis+sentinel://{}/main", "redis://{}"])
+def test_nobody_there(url: str) -> None:
+    place = f"u:secret@{HOST}:{free_port()}"
+    with pytest.raises(ServiceUnavailable, match="Redis cannot be reached") as raised:
+        check(settings_of(url.format(place), "queue"))
+    assert "secret" not in str(raised.value)
+
+
+class OwnAsync(redis_asyncio.Redis):
+    pass
+
+
+class OwnBlocking(redis.Redis):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("given", "asyncio_class", "blocking_class"),
+    [
+        (None, redis_asyncio.Redis, redis.Redis),
+        (OwnAsync, OwnAsync, redis.Redis),
+        (OwnBlocking, redis_asyncio.Redis, OwnBlocking),
+        ("redis.StrictRedis", redis_asyncio.Redis, redis.Redis),
+    ],
+)
+def test_the_class_of_the_client(given: Any, asyncio_class: type, blocking_class: type) -> None:
+    settings = settings_of("redis://nowhere/1", "queue", REDIS_PARAMS={"redis_cls": given})
+    assert type(connect(settings)) is asyncio_class
+    assert type(connect_blocking(settings)) is blocking_class
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        redis.exceptions.MovedError("1 127.0.0.1:1"),
+        redis.exceptions.AskError("1 127.0.0.1:1"),
+        redis.exceptions.TryAgainError(""),
+        redis.exceptions.ClusterDownError("Hash slot not served"),
+        redis.exceptions.MasterDownError(""),
+        redis.exceptions.SlotNotCoveredError(""),
+        redis.exceptions.RedisClusterException("Redis Cluster cannot be connected."),
+        redis.sentinel.MasterNotFoundError(""),
+        redis_asyncio.sentinel.MasterNotFoundError(""),
+        redis_asyncio.sentinel.SlaveNotFoundError(""),
+        redis.ReadOnlyError(""),
+        redis.ResponseError("NOREPLICAS Not enough good replicas to write."),
+        redis.ResponseError(
+            "Error running script (call to f_0): @user_script:38: -MISCONF Redis is configured"
+        ),
+    ],
+)
+def test_errors_of_a_failover(error: Exception) -> None:
+    assert _is_away(error)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        redis.ResponseError("WRONGTYPE Operation against a key"),
+        redis.exceptions.RedisClusterException("EVALSHA - all keys must map to the same key slot"),
+        redis.exceptions.ClusterCrossSlotError("Keys in request don't hash to the same slot"),
+    ],
+)
+def test_errors_that_stay(error: Exception) -> None:
+    assert not _is_away(error)
