@@ -64,6 +64,7 @@ ITEM_PIPELINES = {
     "rankspider.pipelines.dedupe.DedupePipeline": 200,
     "rankspider.pipelines.store.StorePipeline": 300,
 }
+EXTENSIONS = {"rankspider.anchors.shutdown.ShutdownExtension": 0}
 SPIDER_MIDDLEWARES = {
     # Nearest the engine, so that it sees what finally leaves the spider.
     "rankspider.anchors.acknowledge.AcknowledgeMiddleware": 10,

@@ -58,6 +58,8 @@ class Delivery:
     """No other try would do."""
     retry_after: float | None = None
     """Seconds the endpoint asked to wait."""
+    is_asked: bool = False
+    """The call has left, or is about to."""
     is_settling: bool = False
 
     def fail(
@@ -135,6 +137,15 @@ class Deliveries:
     async def counts(self) -> Counts:
         return await self._patiently(self._queue.counts)
 
+    async def release_unasked(self) -> None:
+        """Give back at once what was leased and not asked yet."""
+        rest = [
+            lease
+            for lease, delivery in self._held.items()
+            if not (delivery.is_asked or delivery.is_settling)
+        ]
+        await self._give_back(rest)
+
     async def close(self, seconds: float) -> None:
         """Settle what has ended and give the rest back at once, within ``seconds``.
 
@@ -146,19 +157,20 @@ class Deliveries:
         try:
             async with asyncio.timeout(seconds):
                 await self._settle_ended()
-                await self._give_back()
+                await self._give_back(list(self._held))
         except TimeoutError:
+            self._stats.set_value("rank/anchors/left_leased", len(self._held))
             logger.error(
                 "%d anchors could not be given back: they return when their leases run out",
                 len(self._held),
             )
 
-    async def _give_back(self) -> None:
-        rest = list(self._held)
-        if rest:
-            lost = await self._patiently(lambda: self._queue.release(rest))
-            self._stats.inc_value("rank/anchors/released", len(rest) - len(lost))
-            self._held.clear()
+    async def _give_back(self, leases: list[Lease]) -> None:
+        if leases:
+            lost = await self._patiently(lambda: self._queue.release(leases))
+            self._stats.inc_value("rank/anchors/released", len(leases) - len(lost))
+            for lease in leases:
+                self._held.pop(lease, None)
 
     def _background(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)

@@ -16,7 +16,7 @@ from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.lake import client
 
 # Any other reason is one that was asked for: drained, a signal, CLOSESPIDER_….
-_EXIT_CODES = {"error": 1, "start_error": 1}
+_EXIT_CODES = {"error": 1, "start_error": 1, "lost_server": 3}
 
 
 class Command(crawl.Command):
@@ -60,7 +60,10 @@ class Command(crawl.Command):
             self.exitcode = 1
             return
         assert crawler.stats is not None
-        self.exitcode = _EXIT_CODES.get(crawler.stats.get_value("finish_reason"), 0)
+        reason = crawler.stats.get_value("finish_reason")
+        if crawler.stats.get_value("rank/anchors/left_leased"):
+            reason = "lost_server"
+        self.exitcode = _EXIT_CODES.get(reason, 0)
 
 
 @contextlib.contextmanager

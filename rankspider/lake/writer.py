@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections import defaultdict
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,7 +15,7 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
-    OperationFailure,
+    PyMongoError,
     WTimeoutError,
 )
 
@@ -76,7 +77,7 @@ class Writer:
         self._waiting: dict[str, list[_Pending]] = defaultdict(list)
         self._timers: dict[str, asyncio.TimerHandle] = {}
         self._sending: set[asyncio.Task[None]] = set()
-        self.outage = Outage("MongoDB", logger)
+        self._outage = Outage("MongoDB", logger)
 
     async def write(self, write: Write) -> None:
         """Return when ``write`` is durable on a majority.
@@ -97,6 +98,19 @@ class Writer:
                 self._gather_seconds, self._send, write.collection
             )
         await pending.done
+
+    async def patiently(self, call: Callable[[], Awaitable[None]]) -> None:
+        """Wait out an outage; ``call`` must be one that may be repeated."""
+        while True:
+            try:
+                await call()
+            except PyMongoError as error:
+                if not _is_away(error):
+                    raise
+                await asyncio.sleep(self._outage.struck(error))
+            else:
+                self._outage.over()
+                return
 
     async def close(self) -> None:
         """Send what waits and see it through."""
@@ -131,13 +145,11 @@ class Writer:
             await self._database[collection].bulk_write(updates, ordered=False)
         except BulkWriteError as error:
             return await self._sort_out(batch, error)
-        except (ConnectionFailure, ExecutionTimeout, WTimeoutError) as error:
-            return await self._wait_out(error, batch)
-        except OperationFailure as error:
-            if error.code not in _NOT_ABLE_NOW:
+        except PyMongoError as error:
+            if not _is_away(error):
                 raise
             return await self._wait_out(error, batch)
-        self.outage.over()
+        self._outage.over()
         for pending in batch:
             pending.end()
         return []
@@ -150,7 +162,7 @@ class Writer:
         return UpdateOne({"_id": write.id}, pipeline, upsert=True)
 
     async def _wait_out(self, error: Exception, batch: list[_Pending]) -> list[_Pending]:
-        await asyncio.sleep(self.outage.struck(error))
+        await asyncio.sleep(self._outage.struck(error))
         return batch
 
     async def _sort_out(self, batch: list[_Pending], error: BulkWriteError) -> list[_Pending]:
@@ -175,3 +187,10 @@ class Writer:
         if doubtful or any(entry["code"] in _NOT_ABLE_NOW for entry in failed.values()):
             return await self._wait_out(error, again)
         return again
+
+
+def _is_away(error: PyMongoError) -> bool:
+    """Whether the server, rather than the write, is at fault."""
+    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError):
+        return True
+    return getattr(error, "code", None) in _NOT_ABLE_NOW

@@ -1,9 +1,12 @@
 """Bring each record to the lake; an item leaves this pipeline when it is durable there."""
 
 import asyncio
+import logging
 from typing import Self
 
+from pymongo.errors import OperationFailure
 from scrapy.crawler import Crawler
+from scrapy.exceptions import CloseSpider
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.configuration import Configuration
@@ -12,6 +15,8 @@ from rankspider.lake.client import connect
 from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
 from rankspider.lake.writer import Writer, WriteRefused
+
+logger = logging.getLogger(__name__)
 
 
 class StorePipeline:
@@ -34,8 +39,12 @@ class StorePipeline:
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
         database = self._client[self._database]
-        await ensure_indexes(database)
         self._writer = Writer(database)
+        try:
+            await self._writer.patiently(lambda: ensure_indexes(database))
+        except OperationFailure as error:
+            logger.error("The indexes of %s cannot be made: %s", self._database, error)
+            raise CloseSpider("error") from None
 
     async def process_item(self, item: Item) -> Item:
         try:

@@ -1,0 +1,71 @@
+"""Stopping: give back at once what was not asked yet, finish the rest within bounds."""
+
+import asyncio
+import logging
+from typing import Self
+
+from scrapy import Request, signals
+from scrapy.crawler import Crawler
+from scrapy.exceptions import NotConfigured
+
+from rankspider.anchors.acknowledge import META_KEY
+from rankspider.anchors.deliveries import Deliveries, Delivery
+from rankspider.configuration import Configuration
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 0.1
+# To give back what could not be finished, when Redis is there.
+_GIVE_BACK_SECONDS = 5.0
+
+
+class ShutdownExtension:
+    """After the first SIGTERM or SIGINT; the second one ends the process without it."""
+
+    def __init__(self, crawler: Crawler, seconds: float) -> None:
+        self._crawler = crawler
+        self._seconds = seconds
+        self._watching: asyncio.Task[None] | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        if not hasattr(crawler.spidercls, "setup_redis"):
+            raise NotConfigured("the spider reads no queue")
+        extension = cls(crawler, Configuration.read(crawler.settings).shutdown_seconds)
+        connect = crawler.signals.connect
+        connect(extension.spider_opened, signals.spider_opened)
+        connect(extension.request_reached_downloader, signals.request_reached_downloader)
+        connect(extension.spider_closed, signals.spider_closed)
+        return extension
+
+    def spider_opened(self) -> None:
+        self._watching = asyncio.create_task(self._watch())
+
+    def request_reached_downloader(self, request: Request) -> None:
+        delivery: Delivery | None = request.meta.get(META_KEY)
+        if delivery is not None:
+            delivery.is_asked = True
+
+    def spider_closed(self) -> None:
+        if self._watching is not None:
+            self._watching.cancel()
+
+    async def _watch(self) -> None:
+        # Scrapy has no signal for the moment in which it is asked to stop.
+        while self._crawler.crawling:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_SECONDS)
+        deliveries: Deliveries = self._crawler.spider.deliveries  # type: ignore[union-attr]
+        try:
+            async with asyncio.timeout(self._seconds):
+                await deliveries.release_unasked()
+                await asyncio.Event().wait()
+        except TimeoutError:
+            logger.warning(
+                "%d anchors not finished %g s after the signal (RANK_SHUTDOWN_SECONDS): given back",
+                deliveries.in_hand,
+                self._seconds,
+            )
+        await deliveries.close(_GIVE_BACK_SECONDS)
+        from twisted.internet import reactor  # installed by Scrapy by now
+
+        reactor.stop()  # type: ignore[misc]

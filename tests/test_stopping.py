@@ -1,0 +1,197 @@
+"""How a worker ends: signals, outages, and what it leaves behind."""
+
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from rankspider.anchors.keys import Keys
+from rankspider.simulator.world import World
+from tests.conftest import ROOT, Simulator, crawl, scrapy
+from tests.test_crawl import endpoint, left_over, sec_uids
+
+
+def start_worker(environment: dict[str, str]) -> "subprocess.Popen[str]":
+    command = scrapy("crawl", "goods_rank")
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it never came to it"
+        time.sleep(0.02)
+
+
+def leased(client: Redis, queue_key: str) -> int:
+    count: int = client.zcard(Keys.of(queue_key).leases)
+    return count
+
+
+def finish(environment: dict[str, str], database: Any, count: int) -> None:
+    """Drain what is left with a fresh worker; every anchor must have been stored."""
+    ended = crawl({**environment, "RANK_STOP_WHEN_DRAINED": "1"})
+    assert ended.returncode == 0, ended.log
+    asked = database.users.count_documents({"_id": {"$exists": True}})
+    assert asked >= count
+
+
+@pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
+def test_one_signal_finishes_what_is_asked_and_gives_the_rest_back(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+    kind: signal.Signals,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "300", "--latency", "300")
+    environment = endpoint(environment, simulator)
+    redis_client.rpush(queue_key, *sec_uids(300))
+    worker = start_worker(environment)
+    wait_until(lambda: leased(redis_client, queue_key) == 32)
+    worker.send_signal(kind)
+    log = worker.communicate(timeout=60)[1]
+    assert worker.returncode == 0, log
+    assert leased(redis_client, queue_key) == 0
+    assert redis_client.hlen(Keys.of(queue_key).tries) == 0
+    answers = simulator.get("/_simulator/stats")["answers"]
+    stored = database.users.count_documents({})
+    # What was asked was stored and taken off the queue: no paid call was for nothing.
+    assert redis_client.llen(queue_key) == 300 - answers
+    assert stored >= answers
+    assert "Traceback" not in log
+    finish(environment, database, 300)
+    assert left_over(redis_client, queue_key) == []
+    assert simulator.get("/_simulator/stats")["answers"] == 300
+
+
+def test_what_does_not_finish_in_time_is_given_back(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "20000")
+    environment = {**endpoint(environment, simulator), "RANK_SHUTDOWN_SECONDS": "1"}
+    redis_client.rpush(queue_key, *sec_uids(60))
+    worker = start_worker(environment)
+    wait_until(lambda: leased(redis_client, queue_key) == 32)
+    time.sleep(0.5)
+    worker.terminate()
+    log = worker.communicate(timeout=15)[1]
+    assert worker.returncode == 0, log
+    assert "RANK_SHUTDOWN_SECONDS" in log
+    assert redis_client.lrange(queue_key, 0, -1) == [uid.encode() for uid in sec_uids(60)]
+    assert left_over(redis_client, queue_key) == [queue_key.encode()]
+    simulator.configure(latency_ms=0)
+    finish(environment, database, 60)
+
+
+def test_two_signals_end_it_at_once_and_leases_run_out(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "20000")
+    environment = {**endpoint(environment, simulator), "RANK_LEASE_SECONDS": "2"}
+    redis_client.rpush(queue_key, *sec_uids(60))
+    worker = start_worker(environment)
+    wait_until(lambda: leased(redis_client, queue_key) == 32)
+    time.sleep(0.5)
+    worker.terminate()
+    time.sleep(0.5)
+    worker.terminate()
+    log = worker.communicate(timeout=15)[1]
+    assert worker.returncode == 0, log
+    assert leased(redis_client, queue_key) > 0
+    simulator.configure(latency_ms=0)
+    finish(environment, database, 60)
+    assert left_over(redis_client, queue_key) == []
+
+
+def test_one_busy_worker_keeps_the_others_waiting(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "4000")
+    environment = endpoint(environment, simulator)
+    redis_client.rpush(queue_key, *sec_uids(4))
+    busy = start_worker(environment)
+    wait_until(lambda: leased(redis_client, queue_key) == 4)
+    waiting = start_worker(environment)
+    time.sleep(2.5)
+    assert waiting.poll() is None
+    assert busy.poll() is None
+    for worker in (busy, waiting):
+        log = worker.communicate(timeout=30)[1]
+        assert worker.returncode == 0
+        assert "'finish_reason': 'drained'" in log
+    assert simulator.get("/_simulator/stats")["answers"] == 4
+
+
+def test_a_frozen_worker_does_no_harm(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "1500")
+    environment = {**endpoint(environment, simulator), "RANK_LEASE_SECONDS": "2"}
+    redis_client.rpush(queue_key, *sec_uids(10))
+    frozen = start_worker(environment)
+    wait_until(lambda: leased(redis_client, queue_key) == 10)
+    time.sleep(0.3)
+    frozen.send_signal(signal.SIGSTOP)
+    time.sleep(2.5)
+    finish(environment, database, 10)
+    newest = {user["_id"]: user["observed_at"] for user in database.users.find()}
+    standings = {row["_id"]: row["revision"] for row in database.ranks.find()}
+    frozen.send_signal(signal.SIGCONT)
+    log = frozen.communicate(timeout=60)[1]
+    assert frozen.returncode == 0, log
+    assert "acknowledgements came too late" in log
+    for user in database.users.find():
+        assert user["observed_at"] >= newest[user["_id"]]
+    for row in database.ranks.find({"_id": {"$in": list(standings)}}):
+        assert row["revision"] >= standings[row["_id"]]
+    assert left_over(redis_client, queue_key) == []
+
+
+def test_a_poison_anchor_ends_in_the_dead_letters(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+) -> None:
+    environment = {
+        **endpoint(environment, simulate("--rows", "3", "--anchors", "60")),
+        "RANK_LEASE_SECONDS": "1",
+        "RANK_MAX_DELIVERIES": "3",
+        "PYTHONPATH": str(ROOT),
+    }
+    poison, *others = sec_uids(12)
+    redis_client.rpush(queue_key, *others[:5], poison, *others[5:])
+    killing = ("-s", f"POISON={poison}")
+    killing += ("-s", 'DOWNLOADER_MIDDLEWARES={"tests.poison.Poison": 1}')
+    ends = []
+    while len(ends) < 6 and 0 not in ends:
+        ends.append(crawl(environment, *killing).returncode)
+    assert ends == [-signal.SIGKILL] * 3 + [0]
+    letters = redis_client.hgetall(Keys.of(queue_key).dead)
+    assert list(letters) == [poison.encode()]
+    assert b"went silent" in letters[poison.encode()]
+    world = World(seed=1, anchors=60, rows=3)
+    asked = {str(world.anchor(n).user_id) for n in range(1, 12)}
+    assert asked <= set(database.ranks.distinct("user_id"))
