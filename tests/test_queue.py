@@ -7,7 +7,7 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 
 from rankspider.anchors.keys import Keys
-from rankspider.anchors.queue import AnchorQueue, Failed
+from rankspider.anchors.queue import AnchorQueue, Failed, Lease, Taken
 from rankspider.errors import ConfigurationError
 
 
@@ -22,6 +22,10 @@ def make_queue(
     return AnchorQueue(
         client, Keys.of(key), owner=owner, lease_seconds=60, max_deliveries=3, clock_ms=now_ms
     )
+
+
+async def take(queue: AnchorQueue, count: int) -> list[Lease]:
+    return (await queue.take(count)).leases
 
 
 def fill(client: Redis, key: str, kind: str, members: list[str]) -> None:
@@ -43,14 +47,15 @@ async def test_take_and_ack_drain_the_queue(
     queue: AnchorQueue, redis_client: Redis, queue_key: str, kind: str
 ) -> None:
     fill(redis_client, queue_key, kind, ["a", "b", "c"])
-    leases, waiting = await queue.take(2)
-    assert len(leases) == 2
-    assert waiting == 1
-    more, waiting = await queue.take(5)
-    assert waiting == 0
-    assert sorted(lease.member for lease in leases + more) == [b"a", b"b", b"c"]
+    first = await queue.take(2)
+    assert len(first.leases) == 2
+    assert first.waiting == 1
+    second = await queue.take(5)
+    assert second.waiting == 0
+    leases = first.leases + second.leases
+    assert sorted(lease.member for lease in leases) == [b"a", b"b", b"c"]
     assert (await queue.counts()).leased == 3
-    assert await queue.ack(leases + more) == []
+    assert await queue.ack(leases) == []
     assert (await queue.counts()).drained
     # Nothing but the counter of receipts is left behind.
     assert [key for key in redis_client.keys(f"*{queue_key}*")] == [
@@ -64,13 +69,13 @@ async def test_order_survives_release_and_expiry(
 ) -> None:
     members = ["a", "b", "c", "d"]
     fill(redis_client, queue_key, kind, members)
-    leases, _ = await queue.take(3)
+    leases = await take(queue, 3)
     assert await queue.release(leases) == []
-    leases, _ = await queue.take(3)
+    leases = await take(queue, 3)
     assert [lease.member.decode() for lease in leases] == members[:3]
     assert queue.clock_ms is not None
     queue.clock_ms += 60_001
-    leases, _ = await queue.take(4)
+    leases = await take(queue, 4)
     assert [lease.member.decode() for lease in leases] == members
 
 
@@ -78,7 +83,7 @@ async def test_highest_score_first_and_score_survives(
     queue: AnchorQueue, redis_client: Redis, queue_key: str
 ) -> None:
     redis_client.zadd(queue_key, {"low": 1, "high": 12345678.875, "middle": 7})
-    leases, _ = await queue.take(1)
+    leases = await take(queue, 1)
     assert leases[0].member == b"high"
     await queue.release(leases)
     assert redis_client.zscore(queue_key, "high") == 12345678.875
@@ -89,12 +94,12 @@ async def test_pushed_again_in_flight_is_delivered_once_more(
     queue: AnchorQueue, redis_client: Redis, queue_key: str, kind: str
 ) -> None:
     fill(redis_client, queue_key, kind, ["a"])
-    first, _ = await queue.take(1)
+    first = await take(queue, 1)
     fill(redis_client, queue_key, kind, ["a"])
-    assert await queue.take(1) == ([], 0)
+    assert await queue.take(1) == Taken([], 0)
     assert not (await queue.counts()).drained
     await queue.ack(first)
-    second, _ = await queue.take(1)
+    second = await take(queue, 1)
     assert [lease.member for lease in second] == [b"a"]
     assert second[0].delivery == 1
     await queue.ack(second)
@@ -105,7 +110,7 @@ async def test_waiting_twice_in_a_list_is_one_delivery_a_batch(
     queue: AnchorQueue, redis_client: Redis, queue_key: str
 ) -> None:
     fill(redis_client, queue_key, "list", ["a", "a", "b"])
-    leases, _ = await queue.take(3)
+    leases = await take(queue, 3)
     assert [lease.member for lease in leases] == [b"a", b"b"]
     await queue.ack(leases)
     assert (await queue.counts()).drained
@@ -117,8 +122,8 @@ async def test_a_late_call_with_an_old_receipt_changes_nothing(
     frozen = make_queue(async_redis, queue_key, "frozen")
     other = make_queue(async_redis, queue_key, "other", now_ms=1_060_001)
     fill(redis_client, queue_key, "list", ["a"])
-    old, _ = await frozen.take(1)
-    new, _ = await other.take(1)
+    old = await take(frozen, 1)
+    new = await take(other, 1)
     assert new[0].member == b"a"
     assert new[0].delivery == 2
     frozen.clock_ms = 1_060_002
@@ -134,12 +139,12 @@ async def test_renewed_leases_do_not_come_back(
     queue: AnchorQueue, redis_client: Redis, queue_key: str
 ) -> None:
     fill(redis_client, queue_key, "list", ["a"])
-    leases, _ = await queue.take(1)
+    leases = await take(queue, 1)
     for _ in range(5):
         assert queue.clock_ms is not None
         queue.clock_ms += 50_000
         assert await queue.renew(leases) == []
-        assert await queue.take(1) == ([], 0)
+        assert await queue.take(1) == Taken([], 0)
     assert await queue.ack(leases) == []
 
 
@@ -149,15 +154,15 @@ async def test_failed_waits_then_comes_back_then_is_buried(
     fill(redis_client, queue_key, "zset", ["a"])
     assert queue.clock_ms is not None
     for delivery in (1, 2):
-        leases, _ = await queue.take(1)
+        leases = await take(queue, 1)
         assert leases[0].delivery == delivery
         failed = Failed(leases[0], "network", "refused", delay_seconds=5)
         assert await queue.fail([failed]) == {leases[0]: False}
-        assert await queue.take(1) == ([], 0)
+        assert await queue.take(1) == Taken([], 0)
         counts = await queue.counts()
         assert (counts.delayed, counts.drained) == (1, False)
         queue.clock_ms += 5000
-    leases, _ = await queue.take(1)
+    leases = await take(queue, 1)
     assert await queue.fail([Failed(leases[0], "network", "refused", 5)]) == {leases[0]: True}
     counts = await queue.counts()
     assert (counts.dead, counts.drained) == (1, True)
@@ -174,14 +179,39 @@ async def test_silent_workers_count_as_tries(
 ) -> None:
     fill(redis_client, queue_key, "set", ["poison"])
     for delivery in (1, 2, 3):
-        leases, _ = await queue.take(1)
+        leases = await take(queue, 1)
         assert leases[0].delivery == delivery
         assert queue.clock_ms is not None
         queue.clock_ms += 60_001
-    assert await queue.take(1) == ([], 0)
+    assert await queue.take(1) == Taken([], 0)
     letter = json.loads(redis_client.hget(Keys.of(queue_key).dead, "poison") or b"")
     assert letter["reason"] == "max-deliveries"
     assert "worker-1" in letter["error"]
+
+
+@pytest.mark.parametrize("kind", ["list", "zset"])
+async def test_a_suspect_is_leased_alone(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str, kind: str
+) -> None:
+    """Twice in the hands of a worker that went silent: it may be what killed it."""
+    fill(redis_client, queue_key, kind, ["a", "b"])
+    assert queue.clock_ms is not None
+    for _ in range(2):
+        assert len(await take(queue, 2)) == 2
+        queue.clock_ms += 60_001
+    if kind == "list":
+        redis_client.rpush(queue_key, "c")
+    else:
+        redis_client.zadd(queue_key, {"c": -9})
+    assert await queue.take(3, empty_handed=False) == Taken([], 3, suspect_waits=True)
+    for member in (b"a", b"b"):
+        taken = await queue.take(3)
+        assert [lease.member for lease in taken.leases] == [member]
+        assert taken.is_suspect
+        await queue.ack(taken.leases)
+    taken = await queue.take(3)
+    assert [lease.member for lease in taken.leases] == [b"c"]
+    assert not taken.is_suspect
 
 
 async def test_release_does_not_count(
@@ -189,7 +219,7 @@ async def test_release_does_not_count(
 ) -> None:
     fill(redis_client, queue_key, "list", ["a"])
     for _ in range(10):
-        leases, _ = await queue.take(1)
+        leases = await take(queue, 1)
         assert leases[0].delivery == 1
         await queue.release(leases)
 
@@ -197,7 +227,7 @@ async def test_release_does_not_count(
 async def test_members_are_bytes(queue: AnchorQueue, redis_client: Redis, queue_key: str) -> None:
     member = bytes(range(256))
     redis_client.rpush(queue_key, member)
-    leases, _ = await queue.take(1)
+    leases = await take(queue, 1)
     assert leases[0].member == member
     await queue.release(leases)
     assert redis_client.lrange(queue_key, 0, -1) == [member]
@@ -213,9 +243,9 @@ async def test_many_at_once(queue: AnchorQueue, redis_client: Redis, queue_key: 
     redis_client.rpush(queue_key, *(f"m{n}" for n in range(1200)))
     leases = []
     while True:
-        taken, waiting = await queue.take(1200)
-        leases += taken
-        if not waiting:
+        taken = await queue.take(1200)
+        leases += taken.leases
+        if not taken.waiting:
             break
     assert [lease.member for lease in leases] == [b"m%d" % n for n in range(1200)]
     assert await queue.renew(leases) == []

@@ -94,6 +94,7 @@ class Deliveries:
         self._ended: list[Delivery] = []
         self._something_ended = asyncio.Event()
         self._has_room = asyncio.Event()
+        self._wants_empty_hands = False
         self._tasks: list[asyncio.Task[None]] = []
         self._outage = Outage("Redis", logger)
 
@@ -107,15 +108,20 @@ class Deliveries:
         return len(self._held)
 
     async def take(self) -> tuple[list[Delivery], int]:
-        """Wait for room and lease what fits; return it and how many members wait still."""
+        """Wait for room and lease what fits; return it and how many members wait still.
+
+        An anchor that may be what killed its workers before is taken alone, so that it takes no
+        other with it.
+        """
         await self._has_room.wait()
-        room = self._room - len(self._held)
-        leases, waiting = await self._patiently(lambda: self._queue.take(room))
-        taken = [Delivery(lease, "") for lease in leases]
-        self._held.update(zip(leases, taken, strict=True))
+        room, empty_handed = self._room - len(self._held), not self._held
+        taken = await self._patiently(lambda: self._queue.take(room, empty_handed=empty_handed))
+        deliveries = [Delivery(lease, "") for lease in taken.leases]
+        self._held.update(zip(taken.leases, deliveries, strict=True))
+        self._wants_empty_hands = taken.is_suspect or (taken.suspect_waits and not empty_handed)
         self._mark_room()
-        self._stats.inc_value("rank/anchors/taken", len(taken))
-        return taken, waiting
+        self._stats.inc_value("rank/anchors/taken", len(deliveries))
+        return deliveries, taken.waiting
 
     def complete(self, delivery: Delivery) -> None:
         """Nothing more will leave the spider for ``delivery``."""
@@ -254,7 +260,9 @@ class Deliveries:
         return max(backoff, delivery.retry_after or 0.0)
 
     def _mark_room(self) -> None:
-        if len(self._held) < self._room:
+        if not self._held:
+            self._wants_empty_hands = False
+        if len(self._held) < self._room and not self._wants_empty_hands:
             self._has_room.set()
         else:
             self._has_room.clear()

@@ -2,15 +2,18 @@
 --
 -- KEYS  1 queue     LIST, SET or ZSET, the producer's: what waits
 --       2 leases    ZSET member -> deadline, ms
---       3 held      HASH member -> {receipt, owner, tries, first, kind, score, again}, msgpack
+--       3 held      HASH member -> {receipt, owner, tries, silent, first, kind, score, again},
+--                   msgpack
 --       4 delayed   ZSET member -> when it may come back, ms
---       5 tries     HASH member -> {tries, first, error, kind, score, receipt}, msgpack
+--       5 tries     HASH member -> {tries, silent, first, error, kind, score, receipt}, msgpack
 --       6 dead      HASH member -> dead letter, JSON
 --       7 receipts  STRING, the last receipt given out
 -- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), then the operation's own
 --
 -- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
 -- `again` says that the member was pushed once more while it was in flight.
+-- `silent` counts the deliveries whose worker was never heard of again: it may be what killed
+-- them, and what was in hand with it may not. Such a suspect is leased alone.
 
 local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local tries, dead, receipts = KEYS[5], KEYS[6], KEYS[7]
@@ -61,7 +64,7 @@ end
 
 local function remember(member, record, failure)
   save(tries, member, {
-    tries = record.tries, first = record.first, error = failure,
+    tries = record.tries, silent = record.silent, first = record.first, error = failure,
     kind = record.kind, score = record.score, receipt = record.receipt,
   })
 end
@@ -79,6 +82,7 @@ local function bring_back(limit, most)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
     local record = load(held, member)
     let_go(member)
+    record.silent = record.silent + 1
     local failure = 'lease ran out: its worker ' .. record.owner .. ' went silent'
     if record.tries >= most then
       bury(member, record, 'max-deliveries', failure)
@@ -110,6 +114,12 @@ local function pop(kind, count)
   return popped
 end
 
+local function put_all_back(popped, from, kind)
+  for i = #popped, from, -1 do
+    put_back(popped[i][1], {kind = kind, score = popped[i][2]})
+  end
+end
+
 local function length(kind)
   if kind == 'list' then return redis.call('LLEN', queue) end
   if kind == 'set' then return redis.call('SCARD', queue) end
@@ -120,10 +130,10 @@ end
 -- Lease one member; return its receipt and which delivery this is, or nil.
 local function lease(member, kind, score, owner, deadline, most)
   redis.call('ZREM', delayed, member)
-  local before = load(tries, member) or {tries = 0, first = now}
+  local before = load(tries, member) or {tries = 0, silent = 0, first = now}
   local record = {
     receipt = redis.call('INCR', receipts), owner = owner, tries = before.tries + 1,
-    first = before.first, kind = kind, score = score,
+    silent = before.silent, first = before.first, kind = kind, score = score,
   }
   if before.tries >= most then
     record.tries = before.tries
@@ -135,10 +145,20 @@ local function lease(member, kind, score, owner, deadline, most)
   return record
 end
 
+-- Twice silent, or once with its last try ahead.
+local function is_suspect(member, most)
+  local before = load(tries, member)
+  if not before or before.silent == 0 then return false end
+  return before.silent >= 2 or before.tries + 1 >= most
+end
+
 local operations = {}
 
--- owner, lease ms, count, most deliveries -> {how many wait still, {member, receipt, nth}...}
-function operations.take(owner, lease_ms, count, most)
+-- owner, lease ms, count, most deliveries, whether the worker's hands are empty ('1')
+--   -> {how many wait still, {{member, receipt, nth}...}, company}
+-- company: 0 any, 1 the one lease is a suspect and must be alone, 2 a suspect is next and waits
+-- for empty hands
+function operations.take(owner, lease_ms, count, most, empty_handed)
   count, most = tonumber(count), tonumber(most)
   bring_back(1000, most)
   local kind = redis.call('TYPE', queue).ok
@@ -146,13 +166,24 @@ function operations.take(owner, lease_ms, count, most)
     return redis.error_reply('WRONGKIND ' .. kind)
   end
   local before = tonumber(redis.call('GET', receipts) or 0)
-  local taken = {}
-  for _, pair in ipairs(pop(kind, count)) do
+  local taken, company, popped = {}, 0, pop(kind, count)
+  for i, pair in ipairs(popped) do
     local member, score = pair[1], pair[2]
     local flying = load(held, member)
-    if not flying then
+    local suspect = not flying and is_suspect(member, most)
+    local alone = suspect and #taken == 0 and empty_handed == '1'
+    if suspect and not alone then
+      if #taken == 0 then company = 2 end
+      put_all_back(popped, i, kind)
+      break
+    elseif not flying then
       local record = lease(member, kind, score, owner, now + tonumber(lease_ms), most)
       if record then table.insert(taken, {member, record.receipt, record.tries}) end
+      if record and alone then
+        company = 1
+        put_all_back(popped, i + 1, kind)
+        break
+      end
     elseif flying.receipt <= before then
       -- Pushed while in flight: once more afterwards. Twice in this batch: one delivery.
       flying.again = true
@@ -161,7 +192,7 @@ function operations.take(owner, lease_ms, count, most)
       save(held, member, flying)
     end
   end
-  return {length(kind), taken}
+  return {length(kind), taken, company}
 end
 
 -- lease ms, (member, receipt)... -> 1 or 0 each
@@ -255,10 +286,20 @@ function operations.requeue(...)
   for _, member in ipairs({...}) do
     local letter = redis.call('HGET', dead, member)
     if letter then
-      redis.call('HDEL', dead, member)
+      -- In this order, since it fails if the queue's key holds something else than a queue.
       put_back(member, cjson.decode(letter))
+      redis.call('HDEL', dead, member)
       count = count + 1
     end
+  end
+  return count
+end
+
+-- member... -> how many were dead letters and are none any more
+function operations.drop(...)
+  local count = 0
+  for _, member in ipairs({...}) do
+    count = count + redis.call('HDEL', dead, member)
   end
   return count
 end

@@ -11,9 +11,9 @@ from redis import asyncio as redis_asyncio
 from rankspider.anchors.keys import Keys
 from rankspider.errors import ConfigurationError
 
-_SCRIPT = importlib.resources.files(__package__).joinpath("queue.lua").read_text(encoding="utf-8")
+SCRIPT = importlib.resources.files(__package__).joinpath("queue.lua").read_text(encoding="utf-8")
 # Lua hands arguments over on a stack of some 8000.
-_MOST_AT_ONCE = 500
+MOST_AT_ONCE = 500
 _T = TypeVar("_T")
 
 
@@ -25,6 +25,19 @@ class Lease:
     receipt: int
     delivery: int
     """Which delivery of this member it is, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one call of `AnchorQueue.take` brought."""
+
+    leases: list[Lease]
+    waiting: int
+    """How many members wait still."""
+    is_suspect: bool = False
+    """The one lease may be what killed its workers before: it must be alone in hand."""
+    suspect_waits: bool = False
+    """Such a one is next in line, for a worker with empty hands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +86,27 @@ class AnchorQueue:
     ) -> None:
         self._client = client
         self._keys = keys
-        self._script = client.register_script(_SCRIPT)
+        self._script = client.register_script(SCRIPT)
         self._owner = owner
         self._lease_ms = int(lease_seconds * 1000)
         self._max_deliveries = max_deliveries
         self.clock_ms = clock_ms
 
-    async def take(self, count: int) -> tuple[list[Lease], int]:
-        """Lease up to ``count`` members; return them and how many wait still.
+    async def take(self, count: int, *, empty_handed: bool = True) -> Taken:
+        """Lease up to ``count`` members.
 
+        ``empty_handed``: this worker has nothing else in hand, so a suspect may be given to it.
         Raises `ConfigurationError` if the queue's key holds something else than a queue.
         """
-        count = min(count, _MOST_AT_ONCE)
+        count = min(count, MOST_AT_ONCE)
         try:
-            waiting, taken = await self._call(
-                "take", self._owner, self._lease_ms, count, self._max_deliveries
+            waiting, taken, company = await self._call(
+                "take",
+                self._owner,
+                self._lease_ms,
+                count,
+                self._max_deliveries,
+                int(empty_handed),
             )
         except redis.ResponseError as error:
             if "WRONGKIND" not in str(error):
@@ -96,7 +115,8 @@ class AnchorQueue:
                 f"RANK_QUEUE_KEY: {self._keys.queue} holds a Redis {str(error).split()[-1]}; a "
                 "queue is a LIST, a SET or a ZSET"
             ) from None
-        return [Lease(member, receipt, nth) for member, receipt, nth in taken], waiting
+        leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
+        return Taken(leases, waiting, is_suspect=company == 1, suspect_waits=company == 2)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Move the deadlines of ``leases``; return those that are no longer ours."""
@@ -143,5 +163,5 @@ class AnchorQueue:
 
 
 def _chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    for start in range(0, len(sequence), _MOST_AT_ONCE):
-        yield sequence[start : start + _MOST_AT_ONCE]
+    for start in range(0, len(sequence), MOST_AT_ONCE):
+        yield sequence[start : start + MOST_AT_ONCE]
