@@ -2,28 +2,19 @@
 
 import argparse
 import asyncio
-import errno
-import signal
 import sys
 from dataclasses import fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 
-from aiohttp import web
 from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
-from rankspider.errors import ServiceUnavailable
 from rankspider.simulator.options import CHOICES, Options
-from rankspider.simulator.server import SIMULATOR, make_app, world_of
+from rankspider.simulator.world import World
 
 _DEFAULTS: Final = Options()
-_GRACE_SECONDS: Final = 0.5  # for answers under way when the command is told to end
-_NO_PORT: Final = {
-    errno.EADDRINUSE: "is in use: take another with --port, or any free one with --port 0",
-    errno.EACCES: "may not be opened by this user: take one above 1023 with --port",
-}
 
 
 class Command(RankCommand):
@@ -60,11 +51,13 @@ class Command(RankCommand):
             return _write_sec_ids(options, opts.sec_ids)
         if not 0 <= opts.port <= 65535:
             raise UsageError(f"--port must be from 0 to 65535, not {opts.port}")
+        # Scrapy imports every command at every start, and the web server takes its time.
+        from rankspider.simulator.serving import serve
+
         try:
-            app = make_app(options)
-        except OSError as error:
+            asyncio.run(serve(options, opts.host, opts.port))
+        except FileNotFoundError as error:
             raise UsageError(f"cannot open {error.filename}: {error.strerror}") from error
-        asyncio.run(_serve(app, opts.host, opts.port))
         return 0
 
 
@@ -171,35 +164,6 @@ def _write_sec_ids(options: Options, count: int) -> int:
     if not 1 <= count <= options.anchors:
         limit = f"from 1 to {options.anchors} (--anchors)"
         raise UsageError(f"--sec-ids must be {limit}, not {count}")
-    world = world_of(options)
+    world = World(seed=options.seed, anchors=options.anchors, rows=options.rows)
     sys.stdout.writelines(f"{world.sec_uid(index)}\n" for index in range(count))
     return 0
-
-
-async def _serve(app: web.Application, host: str, port: int) -> None:
-    """Serve until SIGINT or SIGTERM."""
-    told_to_end = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, told_to_end.set)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=_GRACE_SECONDS)
-    await runner.setup()
-    try:
-        await _listen(runner, host, port)
-        await told_to_end.wait()
-    finally:
-        await runner.cleanup()
-    sys.stdout.write(f"{app[SIMULATOR].counts.answers} answers served\n")
-
-
-async def _listen(runner: web.AppRunner, host: str, port: int) -> None:
-    try:
-        await web.TCPSite(runner, host, port).start()
-    except OSError as error:
-        known = _NO_PORT.get(error.errno or 0)
-        reason = f"port {port} on {host} {known}" if known else f"{host}:{port}: {error.strerror}"
-        raise ServiceUnavailable(f"cannot listen: {reason}") from error
-    bound = cast("tuple[Any, ...]", runner.addresses[0])
-    url = f"http://{f'[{bound[0]}]' if ':' in bound[0] else bound[0]}:{bound[1]}"
-    sys.stdout.write(f"rank endpoint (simulated data) on {url}\n")
-    sys.stdout.write(f"to use it: export RANK_API_URL={url} RANK_API_TOKENS=demo\n")
-    sys.stdout.flush()
