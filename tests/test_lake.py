@@ -1,0 +1,226 @@
+"""The lake is the same whatever the order, repetition or split of the same observations."""
+
+import asyncio
+import datetime as dt
+from typing import Any
+
+import bson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pymongo.asynchronous.database import AsyncDatabase
+
+from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
+from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.documents import escaped, storable, writes_of
+from rankspider.lake.writer import Writer, WriteRefused
+
+Database = AsyncDatabase[dict[str, Any]]
+HOUR = dt.datetime(2026, 1, 1, 10, tzinfo=dt.UTC)
+LIST = RankedList("热度", "全站", "小时榜", "", "", HOUR)
+COLLECTIONS = ("ranks", "rank_history", "users", "user_history", "snapshots", "rejected")
+
+
+def at(second: int) -> dt.datetime:
+    return HOUR + dt.timedelta(seconds=second)
+
+
+def standing(user: int, rank: int, score: int, second: int, listed: bool = True) -> RankItem:
+    return RankItem(
+        ranked_list=LIST,
+        user_id=str(user),
+        sec_uid=f"uid{user}",
+        rank=rank,
+        score=score,
+        delta=0,
+        gap_description="",
+        gap_rich_description="",
+        rich_description="",
+        city_code="",
+        fixed_footer_description="",
+        shop_tags=[],
+        room_ids=[],
+        listed=listed,
+        observed_at=at(second),
+    )
+
+
+def user(number: int, nickname: str, second: int) -> UserItem:
+    return UserItem(
+        user_id=str(number),
+        sec_uid=f"uid{number}",
+        short_id=0,
+        display_id="",
+        nickname=nickname,
+        gender=0,
+        signature="",
+        avatar_uri="",
+        profile={"url_list": [f"https://host-{second}/"]},
+        observed_at=at(second),
+    )
+
+
+def state(user_ids: list[int], second: int) -> ListItem:
+    return ListItem(
+        ranked_list=LIST,
+        user_ids=[str(each) for each in user_ids],
+        scores=[0 for _ in user_ids],
+        delta_time=3600 - second,
+        other_fields={},
+        observed_at=at(second),
+    )
+
+
+seconds = st.integers(0, 9)
+items = st.one_of(
+    st.builds(
+        standing, st.integers(1, 2), st.integers(0, 2), st.integers(0, 2), seconds, st.booleans()
+    ),
+    st.builds(user, st.integers(1, 2), st.sampled_from(["A", "B"]), seconds),
+    st.builds(state, st.permutations([1, 2]), seconds),
+)
+
+
+async def lake_after(database: Database, batches: list[list[Item]]) -> dict[str, list[Any]]:
+    """What the collections hold after ``batches``, written side by side into an empty lake."""
+    for name in COLLECTIONS:
+        await database[name].delete_many({})
+    writer = Writer(database, gather_seconds=0)
+
+    async def write(batch: list[Item]) -> None:
+        for item in batch:
+            await asyncio.gather(*(writer.write(each) for each in writes_of(item)))
+
+    await asyncio.gather(*(write(batch) for batch in batches))
+    await writer.close()
+    return {
+        name: [document async for document in database[name].find().sort("_id")]
+        for name in COLLECTIONS
+    }
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(data=st.data(), observed=st.lists(items, min_size=1, max_size=10))
+def test_any_order_repetition_or_split_leaves_the_same_lake(
+    mongo_uri: str, database_name: str, data: st.DataObject, observed: list[Item]
+) -> None:
+    shuffled = data.draw(st.permutations(observed + observed[:3]))
+    cut = data.draw(st.integers(0, len(shuffled)))
+
+    async def compare() -> None:
+        from rankspider.lake.client import connect
+
+        client = connect(mongo_uri)
+        first = await lake_after(client[database_name], [observed])
+        second = await lake_after(client[database_name], [shuffled[:cut], shuffled[cut:]])
+        await client.close()
+        assert second == first
+
+    # Two mirrors of one profile at one moment would be two answers of one millisecond, which
+    # the endpoint does not give with one clock.
+    asyncio.run(compare())
+
+
+async def written(database: Database, *all_items: Item) -> None:
+    writer = Writer(database)
+    for item in all_items:
+        await asyncio.gather(*(writer.write(each) for each in writes_of(item)))
+
+
+async def test_newest_wins_and_bests_stay(async_database: Database) -> None:
+    await written(
+        async_database,
+        standing(1, 3, 100, 10),
+        standing(1, 1, 300, 20),
+        standing(1, 0, 50, 30, listed=False),
+        standing(1, 2, 200, 15),
+    )
+    rank = await async_database.ranks.find_one({"user_id": "1"})
+    assert rank is not None
+    assert (rank["rank"], rank["best_rank"]) == (0, 1)
+    assert (rank["score"], rank["peak_score"]) == (50, 300)
+    assert (rank["first_observed_at"], rank["observed_at"]) == (at(10), at(30))
+    assert await async_database.rank_history.count_documents({}) == 4
+
+
+async def test_what_did_not_change_only_widens(async_database: Database) -> None:
+    await written(async_database, *(standing(1, 1, 100, second) for second in (20, 10, 30)))
+    await written(async_database, *(user(1, "A", second) for second in (20, 10, 30)))
+    for name in ("rank_history", "user_history"):
+        (only,) = [document async for document in async_database[name].find()]
+        assert only["first_observed_at"] == at(10)
+        assert only["last_observed_at"] == at(30)
+
+
+async def test_mirrors_are_no_change(async_database: Database) -> None:
+    assert user(1, "A", 1).digest == user(1, "A", 2).digest
+    assert user(1, "A", 1).digest != user(1, "B", 1).digest
+
+
+async def test_an_older_lake_of_nothing_listed_has_no_best_place(async_database: Database) -> None:
+    await written(async_database, standing(1, 0, 0, 1, listed=False))
+    rank = await async_database.ranks.find_one({"user_id": "1"})
+    assert rank is not None
+    assert rank["best_rank"] == 0
+
+
+@pytest.mark.parametrize(
+    ("key", "stored"),
+    [("plain", "plain"), ("$where", "%24where"), ("a.b", "a%2Eb"), ("5%", "5%25"), ("\0", "%00")],
+)
+def test_keys_that_mean_something_to_mongodb(key: str, stored: str) -> None:
+    assert escaped(key) == stored
+    assert storable({"list": [{key: 1 << 70}]}) == {"list": [{stored: str(1 << 70)}]}
+
+
+async def test_values_that_look_like_operators_are_text(async_database: Database) -> None:
+    await written(async_database, user(1, "$nickname", 1))
+    stored = await async_database.users.find_one({"_id": "1"})
+    assert stored is not None
+    assert stored["nickname"] == "$nickname"
+
+
+async def test_one_document_that_cannot_be_held_harms_no_other(async_database: Database) -> None:
+    writer = Writer(async_database)
+    sound = writes_of(standing(1, 1, 100, 1))
+    broken = writes_of(standing(2, 1, 1 << 80, 1))
+    outcomes = await asyncio.gather(
+        *(writer.write(each) for each in (*sound, *broken)), return_exceptions=True
+    )
+    refused = [outcome for outcome in outcomes if isinstance(outcome, WriteRefused)]
+    assert len(refused) == 2
+    assert await async_database.ranks.count_documents({}) == 1
+
+
+async def test_an_overlong_document_is_whole_again_from_its_file(async_database: Database) -> None:
+    await ensure_indexes(async_database)
+    long = "长" * (6 << 20)
+    await written(async_database, user(1, long, 1))
+    stored = await async_database.users.find_one({"_id": "1"})
+    assert stored is not None
+    assert stored["nickname"] is None
+    from bson import json_util
+    from gridfs.asynchronous import AsyncGridFSBucket
+
+    bucket = AsyncGridFSBucket(async_database, bucket_name="overlong")
+    stream = await bucket.open_download_stream(stored["overlong"]["file"])
+    assert json_util.loads(await stream.read()) == {"nickname": long}
+    assert len(bson.encode(stored)) < 1000
+
+
+async def test_rejected_records_are_there_once(async_database: Database) -> None:
+    items_ = [
+        RejectedItem(
+            "rows", "rank is below 0", f'{{"rank":-1,"url_list":["{host}"]}}', "uid", at(n)
+        )
+        for n, host in enumerate(("p1", "p2"))
+    ]
+    await written(async_database, *items_)
+    (only,) = [document async for document in async_database.rejected.find()]
+    assert only["reason"] == "rank is below 0"
+    assert only["anchor"] == "uid"
+    assert only["payload"] == items_[1].payload
