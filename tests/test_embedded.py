@@ -49,7 +49,7 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def _home(folder: Path, name: str) -> Home:
-    return Home(folder / ".rankspider" / name)
+    return Home(folder / name)
 
 
 def _pid(home: Home, name: str) -> int:
@@ -287,10 +287,10 @@ def test_a_redis_server_that_does_not_start_says_why_in_one_line(folder: Path) -
 
 
 def test_a_file_in_the_place_of_the_folder_is_one_clear_line(folder: Path) -> None:
-    (folder / ".rankspider").write_text("")
+    (folder / "file").write_text("")
     with (
         pytest.raises(EmbeddedServerError, match=r"redis can't keep its data .*REDIS_URL"),
-        embedded_servers(folder, redis=True, mongo=False),
+        embedded_servers(folder / "file", redis=True, mongo=False),
     ):
         pass
 

@@ -6,7 +6,7 @@ stops it when its last user is gone::
     command ──shared flock──▶ users.lock ◀──exclusive flock: nobody is left── keeper ──▶ server
 
 The kernel drops a lock with the process that held it, so a user counts as gone however it
-ended, by SIGKILL too. ``<folder>/.rankspider/<redis or mongo>/`` holds all of it: the server's
+ended, by SIGKILL too. ``<folder>/<redis or mongo>/`` holds all of it: the server's
 data, its ``log``, ``server.json`` (where it listens) and the locks.
 
 Linux and macOS only: it stands on flock, and neither server exists for Windows.

@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from rankspider.embedded.locks import FileLock
 
 LOOPBACK = "127.0.0.1"
 LOG_BYTES = 1 << 20
+DISK_BYTES = 1 << 20
 # Below the ports that the kernel gives to outgoing connections (32768 and up on Linux). On one of
 # those, a client knocking at a server that is being restarted can end up connected to itself,
 # and then holds the port against the server.
@@ -57,8 +59,10 @@ class Home:
         if self.log.exists() and self.log.stat().st_size > LOG_BYTES:
             self.log.replace(self.path / "log.old")
 
-    def last_log_line(self, since: int = 0) -> str:
-        """The last line written after byte ``since``."""
+    def trouble(self, since: int = 0) -> str:
+        """Why a server failed: the last line of the log, sought after its byte ``since``."""
+        if shutil.disk_usage(self.path).free < DISK_BYTES:
+            return "the disk is full"  # which a panicking server may not put so plainly
         with self.log.open("rb") as log:
             log.seek(since)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()

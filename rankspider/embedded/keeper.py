@@ -61,6 +61,7 @@ def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Eve
 
 
 def _answer(line: str) -> None:
+    logger.info("%s", line)
     with suppress(BrokenPipeError):  # the command that asked is gone; others may wait
         os.write(sys.stdout.fileno(), f"{line}\n".encode(errors="backslashreplace"))
     silent = os.open(os.devnull, os.O_WRONLY)
@@ -72,14 +73,15 @@ def main(path: str, kind_name: str, program: str, lock_fd: str) -> None:
     if os.fork():  # nobody's child, so that it is no zombie of a command that stays
         os._exit(0)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s keeper: %(message)s")
-    kinds = {kind.name: kind for kind in (REDIS, MONGO)}
+    kind = {kind.name: kind for kind in (REDIS, MONGO)}[kind_name]
     home, lock = Home(Path(path)), FileLock(int(lock_fd))
-    lock.sign()
     try:
-        keep(home, kinds[kind_name], Program(**json.loads(program)), lock)
-    except (EmbeddedServerError, OSError) as error:
-        logger.error("%s", error)
+        lock.sign()
+        keep(home, kind, Program(**json.loads(program)), lock)
+    except EmbeddedServerError as error:
         _answer(str(error))
+    except OSError as error:
+        _answer(str(kind.cannot_keep_data(home.path, error)))
 
 
 if __name__ == "__main__":

@@ -41,6 +41,12 @@ class Kind:
     find: Callable[[Path], Program]
     pid_at: Callable[[int], int | None]
 
+    def cannot_keep_data(self, home: Path, error: OSError) -> EmbeddedServerError:
+        return EmbeddedServerError(
+            f"The embedded {self.name} can't keep its data in {home}: {error.strerror or error}. "
+            f"Mend that, or set {self.setting} to your own server"
+        )
+
 
 def version_of(path: str) -> str:
     try:

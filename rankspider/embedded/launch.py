@@ -49,7 +49,7 @@ def start_keeper(home: Home, kind: Kind, lock: FileLock) -> None:
         heard = select.select([process.stdout], [], [], ANSWER_SECONDS)[0]
         answer = process.stdout.readline().decode().strip() if heard else ""
     if answer != READY:
-        raise EmbeddedServerError(answer or f"{program.title}: {home.last_log_line()} ({home.log})")
+        raise EmbeddedServerError(answer or f"{program.title}: {home.trouble()} ({home.log})")
 
 
 def environment() -> dict[str, str]:

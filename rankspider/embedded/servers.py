@@ -16,7 +16,6 @@ from rankspider.embedded.process import STOP_SECONDS
 from rankspider.embedded.redis_server import REDIS
 from rankspider.errors import EmbeddedServerError
 
-FOLDER = ".rankspider"
 logger = logging.getLogger("rankspider.embedded")
 
 
@@ -32,7 +31,7 @@ class Servers:
 
 @contextmanager
 def embedded_servers(folder: Path, *, redis: bool, mongo: bool) -> Iterator[Servers]:
-    """Have the embedded servers of ``folder`` while the block runs; blocks until they serve.
+    """Have the servers whose data is in ``folder`` while the block runs; blocks until they serve.
 
     Raises EmbeddedServerError when one is not installed, doesn't start, or can't keep its data.
     """
@@ -47,17 +46,14 @@ def embedded_servers(folder: Path, *, redis: bool, mongo: bool) -> Iterator[Serv
 
 @contextmanager
 def _joined(folder: Path, kind: Kind) -> Iterator[tuple[str, str]]:
-    home = Home(folder.resolve() / FOLDER / kind.name)
+    home = Home(folder.resolve() / kind.name)
     with ExitStack() as stack:
         try:
             home.path.mkdir(parents=True, exist_ok=True)
             users_lock = stack.enter_context(home.lock("users"))
             address = _join(home, kind, users_lock)
         except OSError as error:
-            raise EmbeddedServerError(
-                f"The embedded {kind.name} can't keep its data in {home.path}: "
-                f"{error.strerror or error}. Mend that, or set {kind.setting} to your own server"
-            ) from error
+            raise kind.cannot_keep_data(home.path, error) from error
         logger.info("%s, at %s", address.note, address.url)
         try:
             yield address.url, address.note
@@ -82,7 +78,7 @@ def _join(home: Home, kind: Kind, users_lock: FileLock) -> Address:
                 return address
             time.sleep(POLL_SECONDS)
     raise EmbeddedServerError(
-        f"The embedded {kind.name} server is down: {home.last_log_line()} (see {home.log})"
+        f"The embedded {kind.name} server is down: {home.trouble()} (see {home.log})"
     )
 
 

@@ -8,8 +8,14 @@ from pymongo.errors import OperationFailure, PyMongoError
 
 from rankspider.errors import ConfigurationError, ServiceUnavailable
 
-# An acknowledgement by less than a majority can be rolled back.
-_OPTIONS: dict[str, Any] = {"w": "majority", "tz_aware": True, "appname": "rankspider"}
+# An acknowledgement by less than a majority can be rolled back, and one before the journal is
+# written can be lost with the process.
+_OPTIONS: dict[str, Any] = {
+    "w": "majority",
+    "journal": True,
+    "tz_aware": True,
+    "appname": "rankspider",
+}
 _CHECK_MILLISECONDS = 5000
 
 
