@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 
+from rankspider.anchors.keys import has_a_slot_to_share
 from rankspider.anchors.topology import SCHEMES as REDIS_SCHEMES
 from rankspider.errors import ConfigurationError
 
@@ -163,6 +164,11 @@ def _queue_key(settings: BaseSettings) -> str:
     key = _text(settings, "RANK_QUEUE_KEY")
     if key is None:
         raise ConfigurationError("RANK_QUEUE_KEY must name a Redis key")
+    if not has_a_slot_to_share(key):
+        raise ConfigurationError(
+            "RANK_QUEUE_KEY: its braces are no hash tag; write one, as in shop:{cn}:anchors, or "
+            "none"
+        )
     return key
 
 

@@ -1,13 +1,8 @@
 """Redis as a Cluster and behind Sentinels: real servers, by setting alone, over a failover."""
 
 import asyncio
-import random
-import signal
-import socket
-import subprocess
-import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,86 +20,10 @@ from rankspider.anchors.deliveries import Deliveries, _is_away
 from rankspider.anchors.keys import Keys
 from rankspider.anchors.queue import AnchorQueue, Failed
 from rankspider.configuration import Configuration
-from rankspider.embedded import redis_server
 from rankspider.errors import ConfigurationError, ServiceUnavailable
+from tests.local_redis import DEADLINE_SECONDS, HOST, LocalRedis, free_port, local_redis, until
 
-HOST = "127.0.0.1"
-DEADLINE_SECONDS = 60
 PASSWORD = "p@ss/word"
-
-
-class LocalRedis:
-    """A ``redis-server`` on a free port, in a folder of its own."""
-
-    def __init__(self, folder: Path, options: Iterable[str], password: str | None = None) -> None:
-        folder.mkdir()
-        self.port = free_port()
-        self._password = password
-        program = redis_server.find(folder).command[0]
-        options = [f"port {self.port}", f"bind {HOST}", 'save ""', *options]
-        (folder / "redis.conf").write_text("\n".join(options))
-        self._log = (folder / "log").open("wb")
-        self._process = subprocess.Popen(
-            [program, "redis.conf", *(["--sentinel"] if "sentinel" in options[-1] else [])],
-            cwd=folder,
-            stdin=subprocess.DEVNULL,
-            stdout=self._log,
-            stderr=self._log,
-        )
-
-    def client(self) -> redis.Redis:
-        return redis.Redis(port=self.port, password=self._password, decode_responses=True)
-
-    def call(self, *command: Any) -> Any:
-        with self.client() as client:
-            return client.execute_command(*command)
-
-    def answers(self) -> bool:
-        assert self._process.poll() is None, "it ended; see its log"
-        return bool(self.call("PING"))
-
-    def kill(self) -> None:
-        self._process.send_signal(signal.SIGKILL)
-        self._process.wait()
-        self._log.close()
-
-
-def free_port() -> int:
-    """One whose Cluster bus port, 10000 higher, is free too."""
-    while True:
-        port = random.randrange(20_000, 50_000)
-        with socket.socket() as one, socket.socket() as other:
-            try:
-                one.bind((HOST, port))
-                other.bind((HOST, port + 10_000))
-            except OSError:
-                continue
-            return port
-
-
-@contextmanager
-def local_redis(
-    folder: Path, options: Iterable[str], password: str | None = None
-) -> Iterator[LocalRedis]:
-    server = LocalRedis(folder, options, password)
-    try:
-        until(server.answers)
-        yield server
-    finally:
-        server.kill()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Ask until it holds; a server that is not up yet is asked again."""
-    deadline = time.monotonic() + DEADLINE_SECONDS
-    while time.monotonic() < deadline:
-        try:
-            if condition():
-                return
-        except redis.RedisError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError("it never came to be")
 
 
 # --- A Cluster of three, and a replica of the one that holds the queue --------------------------
@@ -234,9 +153,10 @@ async def use_every_operation(settings: Settings, key: str) -> None:
     blocking.close()
     async with connected(settings) as client:
         queue = queue_on(client, key)
-        leases, waiting = await queue.take(4)
+        taken = await queue.take(4)
+        leases = taken.leases
         assert [lease.member for lease in leases] == [b"m0", b"m1", b"m2", b"m3"]
-        assert waiting == 2
+        assert taken.waiting == 2
         assert await queue.renew(leases) == []
         assert await queue.ack(leases[:1]) == []
         assert await queue.ack(leases[:1]) == leases[:1]
@@ -354,7 +274,7 @@ async def test_a_cluster_address() -> None:
     settings = settings_of("rediss+cluster://me:s%20@[::1]:7000,second?socket_timeout=3", "queue")
     client: Any = connect(settings)
     assert isinstance(client, cluster_asyncio.RedisCluster)
-    nodes = [(node.host, node.port) for node in client.startup_nodes]
+    nodes = [(node.host, node.port) for node in client.nodes_manager.startup_nodes.values()]
     assert nodes == [("::1", 7000), ("second", 6379)]
     options = client.connection_kwargs
     assert (options["username"], options["password"]) == ("me", "s ")

@@ -3,11 +3,16 @@
 import json
 
 import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
 from redis import Redis
 from redis import asyncio as redis_asyncio
+from redis.crc import key_slot
+from scrapy.settings import Settings
 
-from rankspider.anchors.keys import Keys
+from rankspider.anchors.keys import Keys, has_a_slot_to_share
 from rankspider.anchors.queue import AnchorQueue, Failed, Lease, Taken
+from rankspider.configuration import Configuration
 from rankspider.errors import ConfigurationError
 
 
@@ -58,9 +63,7 @@ async def test_take_and_ack_drain_the_queue(
     assert await queue.ack(leases) == []
     assert (await queue.counts()).drained
     # Nothing but the counter of receipts is left behind.
-    assert [key for key in redis_client.keys(f"*{queue_key}*")] == [
-        Keys.of(queue_key).receipts.encode()
-    ]
+    assert redis_client.keys(f"*{queue_key}*") == [Keys.of(queue_key).receipts.encode()]
 
 
 @pytest.mark.parametrize("kind", ["list", "zset"])
@@ -193,7 +196,7 @@ async def test_silent_workers_count_as_tries(
 async def test_a_suspect_is_leased_alone(
     queue: AnchorQueue, redis_client: Redis, queue_key: str, kind: str
 ) -> None:
-    """Twice in the hands of a worker that went silent: it may be what killed it."""
+    """Twice in the hands of a worker that went silent: its last try is made alone."""
     fill(redis_client, queue_key, kind, ["a", "b"])
     assert queue.clock_ms is not None
     for _ in range(2):
@@ -203,15 +206,15 @@ async def test_a_suspect_is_leased_alone(
         redis_client.rpush(queue_key, "c")
     else:
         redis_client.zadd(queue_key, {"c": -9})
-    assert await queue.take(3, empty_handed=False) == Taken([], 3, suspect_waits=True)
+    assert await queue.take(3, in_hand=1) == Taken([], 3, most_in_hand=1)
     for member in (b"a", b"b"):
         taken = await queue.take(3)
         assert [lease.member for lease in taken.leases] == [member]
-        assert taken.is_suspect
+        assert taken.most_in_hand == 1
         await queue.ack(taken.leases)
     taken = await queue.take(3)
     assert [lease.member for lease in taken.leases] == [b"c"]
-    assert not taken.is_suspect
+    assert taken.most_in_hand is None
 
 
 async def test_release_does_not_count(
@@ -235,8 +238,34 @@ async def test_members_are_bytes(queue: AnchorQueue, redis_client: Redis, queue_
 
 async def test_wrong_kind_of_key(queue: AnchorQueue, redis_client: Redis, queue_key: str) -> None:
     redis_client.set(queue_key, "text")
-    with pytest.raises(ConfigurationError, match="RANK_QUEUE_KEY.*string"):
+    with pytest.raises(ConfigurationError, match=r"RANK_QUEUE_KEY.*string"):
         await queue.take(1)
+
+
+async def test_nothing_is_lost_while_the_key_is_something_else(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str
+) -> None:
+    redis_client.rpush(queue_key, "a", "b", "c")
+    leases = await take(queue, 3)
+    redis_client.set(queue_key, "text")
+    assert queue.clock_ms is not None
+    queue.clock_ms += 60_001
+    for call in (queue.counts(), queue.release(leases), queue.ack(leases), queue.renew(leases)):
+        with pytest.raises(ConfigurationError, match=r"RANK_QUEUE_KEY.*string"):
+            await call
+    redis_client.delete(queue_key)
+    assert [lease.member for lease in await take(queue, 3)] == [b"a", b"b", b"c"]
+
+
+async def test_an_error_of_any_text(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str
+) -> None:
+    redis_client.rpush(queue_key, "a")
+    leases = await take(queue, 1)
+    failed = Failed(leases[0], "reason", "half a pair: \ud83d, a zero: \0", None)
+    assert await queue.fail([failed]) == {leases[0]: True}
+    letter = json.loads(redis_client.hget(Keys.of(queue_key).dead, "a") or b"")
+    assert letter["error"] == "half a pair: \\ud83d, a zero: \0"
 
 
 async def test_many_at_once(queue: AnchorQueue, redis_client: Redis, queue_key: str) -> None:
@@ -253,9 +282,24 @@ async def test_many_at_once(queue: AnchorQueue, redis_client: Redis, queue_key: 
     assert (await queue.counts()).drained
 
 
-def test_keys_share_a_cluster_slot() -> None:
-    from redis.crc import key_slot
+@given(st.text("ab{}:", min_size=1))
+@example("goods_rank:anchors")
+@example("shop:{cn}:anchors")
+@example("a}{b}")
+@example("{{a}}")
+@example("{a")
+def test_keys_share_a_cluster_slot(key: str) -> None:
+    assume(has_a_slot_to_share(key))
+    names = Keys.of(key).all()
+    assert len(set(names)) == 7
+    assert len({key_slot(name.encode()) for name in names}) == 1
 
-    for key in ("goods_rank:anchors", "shop:{cn}:anchors"):
-        slots = {key_slot(name.encode()) for name in Keys.of(key).all()}
-        assert len(slots) == 1
+
+@pytest.mark.parametrize("key", ["a}", "{}", "a{}{b}", "}{"])
+def test_a_queue_key_that_leaves_no_slot_to_share(key: str) -> None:
+    assert not has_a_slot_to_share(key)
+    settings = Settings()
+    settings.setmodule("rankspider.settings")
+    settings.set("RANK_QUEUE_KEY", key)
+    with pytest.raises(ConfigurationError, match="RANK_QUEUE_KEY: its braces"):
+        Configuration.read(settings)

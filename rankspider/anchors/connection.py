@@ -74,6 +74,8 @@ def unavailable(error: Exception) -> ServiceUnavailable:
         return ServiceUnavailable(
             "Redis refused the connection: check the user and the password in REDIS_URL"
         )
+    if isinstance(error, redis.ResponseError):
+        return ServiceUnavailable(f"Redis refused what was asked of it: {error}")
     return ServiceUnavailable(
         f"Redis cannot be reached ({type(error).__name__}): start it, mend REDIS_URL, or "
         "unset REDIS_URL for an embedded server"

@@ -94,7 +94,7 @@ class Deliveries:
         self._ended: list[Delivery] = []
         self._something_ended = asyncio.Event()
         self._has_room = asyncio.Event()
-        self._wants_empty_hands = False
+        self._most_in_hand = room
         self._tasks: list[asyncio.Task[None]] = []
         self._outage = Outage("Redis", logger)
 
@@ -110,15 +110,16 @@ class Deliveries:
     async def take(self) -> tuple[list[Delivery], int]:
         """Wait for room and lease what fits; return it and how many members wait still.
 
-        An anchor that may be what killed its workers before is taken alone, so that it takes no
-        other with it.
+        An anchor that may be what killed its workers before is taken in ever smaller company, so
+        that it takes no other with it for good.
         """
         await self._has_room.wait()
-        room, empty_handed = self._room - len(self._held), not self._held
-        taken = await self._patiently(lambda: self._queue.take(room, empty_handed=empty_handed))
+        in_hand = len(self._held)
+        room = self._most_in_hand - in_hand
+        taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
         deliveries = [Delivery(lease, "") for lease in taken.leases]
         self._held.update(zip(taken.leases, deliveries, strict=True))
-        self._wants_empty_hands = taken.is_suspect or (taken.suspect_waits and not empty_handed)
+        self._most_in_hand = min(self._most_in_hand, taken.most_in_hand or self._room)
         self._mark_room()
         self._stats.inc_value("rank/anchors/taken", len(deliveries))
         return deliveries, taken.waiting
@@ -261,8 +262,8 @@ class Deliveries:
 
     def _mark_room(self) -> None:
         if not self._held:
-            self._wants_empty_hands = False
-        if len(self._held) < self._room and not self._wants_empty_hands:
+            self._most_in_hand = self._room
+        if len(self._held) < self._most_in_hand:
             self._has_room.set()
         else:
             self._has_room.clear()

@@ -4,7 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Self
 
-_HASH_TAG = re.compile(r"\{[^{}]+\}")
+# As Redis Cluster reads it: from the first brace to the next that closes, unless nothing is there.
+_HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
+
+
+def has_a_slot_to_share(queue: str) -> bool:
+    """Whether other keys can be named that stand in ``queue``'s slot of a Redis Cluster."""
+    return "}" not in queue or _HASH_TAG.match(queue) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +35,7 @@ class Keys:
     @classmethod
     def of(cls, queue: str) -> Self:
         """A queue key that carries a hash tag of its own lends it to the others."""
-        stem = queue if _HASH_TAG.search(queue) else f"{{{queue}}}"
+        stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
         names = ("leases", "held", "delayed", "tries", "dead", "receipts")
         return cls(queue, *(f"{stem}:{name}" for name in names))
 

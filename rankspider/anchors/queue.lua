@@ -13,7 +13,8 @@
 -- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
 -- `again` says that the member was pushed once more while it was in flight.
 -- `silent` counts the deliveries whose worker was never heard of again: it may be what killed
--- them, and what was in hand with it may not. Such a suspect is leased alone.
+-- them, and what was in hand with it may not. Such a suspect is leased in ever smaller company,
+-- alone at last, so that it takes no other with it for good.
 
 local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local tries, dead, receipts = KEYS[5], KEYS[6], KEYS[7]
@@ -145,44 +146,38 @@ local function lease(member, kind, score, owner, deadline, most)
   return record
 end
 
--- Twice silent, or once with its last try ahead.
-local function is_suspect(member, most)
+-- How many may be in one hand with `member`; nil: any number. Its last try is made alone.
+local function company_of(member, most)
   local before = load(tries, member)
-  if not before or before.silent == 0 then return false end
-  return before.silent >= 2 or before.tries + 1 >= most
+  if not before or before.silent == 0 then return nil end
+  if before.silent >= 3 or before.tries + 1 >= most then return 1 end
+  return before.silent == 1 and 8 or 2
 end
 
 local operations = {}
 
--- owner, lease ms, count, most deliveries, whether the worker's hands are empty ('1')
---   -> {how many wait still, {{member, receipt, nth}...}, company}
--- company: 0 any, 1 the one lease is a suspect and must be alone, 2 a suspect is next and waits
--- for empty hands
-function operations.take(owner, lease_ms, count, most, empty_handed)
-  count, most = tonumber(count), tonumber(most)
+-- owner, lease ms, count, most deliveries, how many the worker has in hand
+--   -> {how many wait still, {{member, receipt, nth}...}, the most to have in hand until the
+--       hands are empty, 0 for any number}
+function operations.take(owner, lease_ms, count, most, in_hand)
+  count, most, in_hand = tonumber(count), tonumber(most), tonumber(in_hand)
   bring_back(1000, most)
   local kind = redis.call('TYPE', queue).ok
-  if kind ~= 'none' and kind ~= 'list' and kind ~= 'set' and kind ~= 'zset' then
-    return redis.error_reply('WRONGKIND ' .. kind)
-  end
   local before = tonumber(redis.call('GET', receipts) or 0)
-  local taken, company, popped = {}, 0, pop(kind, count)
+  local taken, company, popped = {}, math.huge, pop(kind, count)
   for i, pair in ipairs(popped) do
     local member, score = pair[1], pair[2]
     local flying = load(held, member)
-    local suspect = not flying and is_suspect(member, most)
-    local alone = suspect and #taken == 0 and empty_handed == '1'
-    if suspect and not alone then
-      if #taken == 0 then company = 2 end
+    local limit = not flying and company_of(member, most) or math.huge
+    if not flying and in_hand + #taken + 1 > math.min(company, limit) then
+      if #taken == 0 then company = limit end
       put_all_back(popped, i, kind)
       break
     elseif not flying then
       local record = lease(member, kind, score, owner, now + tonumber(lease_ms), most)
-      if record then table.insert(taken, {member, record.receipt, record.tries}) end
-      if record and alone then
-        company = 1
-        put_all_back(popped, i + 1, kind)
-        break
+      if record then
+        table.insert(taken, {member, record.receipt, record.tries})
+        company = math.min(company, limit)
       end
     elseif flying.receipt <= before then
       -- Pushed while in flight: once more afterwards. Twice in this batch: one delivery.
@@ -192,7 +187,7 @@ function operations.take(owner, lease_ms, count, most, empty_handed)
       save(held, member, flying)
     end
   end
-  return {length(kind), taken, company}
+  return {length(kind), taken, company < math.huge and company or 0}
 end
 
 -- lease ms, (member, receipt)... -> 1 or 0 each
@@ -286,9 +281,8 @@ function operations.requeue(...)
   for _, member in ipairs({...}) do
     local letter = redis.call('HGET', dead, member)
     if letter then
-      -- In this order, since it fails if the queue's key holds something else than a queue.
-      put_back(member, cjson.decode(letter))
       redis.call('HDEL', dead, member)
+      put_back(member, cjson.decode(letter))
       count = count + 1
     end
   end
@@ -302,6 +296,13 @@ function operations.drop(...)
     count = count + redis.call('HDEL', dead, member)
   end
   return count
+end
+
+-- Looked at before anything is changed: a script that fails halfway is not rolled back, and a
+-- member that could not be put back would be lost.
+local kind = redis.call('TYPE', queue).ok
+if kind ~= 'none' and kind ~= 'list' and kind ~= 'set' and kind ~= 'zset' then
+  return redis.error_reply('WRONGKIND ' .. kind)
 end
 
 return operations[ARGV[1]](unpack(ARGV, 3))

@@ -34,10 +34,9 @@ class Taken:
     leases: list[Lease]
     waiting: int
     """How many members wait still."""
-    is_suspect: bool = False
-    """The one lease may be what killed its workers before: it must be alone in hand."""
-    suspect_waits: bool = False
-    """Such a one is next in line, for a worker with empty hands."""
+    most_in_hand: int | None = None
+    """How many to have in hand until the hands are empty, since one of these, or the next in line,
+    may be what killed its workers before. None: any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +70,9 @@ class AnchorQueue:
     """One queue as one worker sees it.
 
     ``clock_ms`` replaces Redis's own clock in tests. Every method raises `redis.RedisError`
-    while Redis is away; every one may be called again after that.
+    while Redis is away; every one may be called again after that. Every method raises
+    `ConfigurationError`, and changes nothing, while the queue's key holds something else than a
+    queue.
     """
 
     def __init__(
@@ -92,31 +93,18 @@ class AnchorQueue:
         self._max_deliveries = max_deliveries
         self.clock_ms = clock_ms
 
-    async def take(self, count: int, *, empty_handed: bool = True) -> Taken:
+    async def take(self, count: int, *, in_hand: int = 0) -> Taken:
         """Lease up to ``count`` members.
 
-        ``empty_handed``: this worker has nothing else in hand, so a suspect may be given to it.
-        Raises `ConfigurationError` if the queue's key holds something else than a queue.
+        ``in_hand``: how many this worker has already. Where one may be what killed its workers
+        before, fewer are given.
         """
         count = min(count, MOST_AT_ONCE)
-        try:
-            waiting, taken, company = await self._call(
-                "take",
-                self._owner,
-                self._lease_ms,
-                count,
-                self._max_deliveries,
-                int(empty_handed),
-            )
-        except redis.ResponseError as error:
-            if "WRONGKIND" not in str(error):
-                raise
-            raise ConfigurationError(
-                f"RANK_QUEUE_KEY: {self._keys.queue} holds a Redis {str(error).split()[-1]}; a "
-                "queue is a LIST, a SET or a ZSET"
-            ) from None
+        waiting, taken, most_in_hand = await self._call(
+            "take", self._owner, self._lease_ms, count, self._max_deliveries, in_hand
+        )
         leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
-        return Taken(leases, waiting, is_suspect=company == 1, suspect_waits=company == 2)
+        return Taken(leases, waiting, most_in_hand or None)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Move the deadlines of ``leases``; return those that are no longer ours."""
@@ -138,7 +126,13 @@ class AnchorQueue:
             for failed in chunk:
                 delay = -1 if failed.delay_seconds is None else int(failed.delay_seconds * 1000)
                 lease = failed.lease
-                arguments += (lease.member, lease.receipt, delay, failed.reason, failed.error)
+                arguments += (
+                    lease.member,
+                    lease.receipt,
+                    delay,
+                    failed.reason,
+                    _bytes(failed.error),
+                )
             outcome = await self._call("fail", self._max_deliveries, *arguments)
             for failed, code in zip(chunk, outcome, strict=True):
                 if code:
@@ -159,7 +153,25 @@ class AnchorQueue:
 
     async def _call(self, operation: str, *arguments: Any) -> Any:
         clock = "" if self.clock_ms is None else self.clock_ms
-        return await self._script(keys=self._keys.all(), args=[operation, clock, *arguments])
+        try:
+            return await self._script(keys=self._keys.all(), args=[operation, clock, *arguments])
+        except redis.ResponseError as error:
+            raise explained(error, self._keys) from None
+
+
+def explained(error: redis.ResponseError, keys: Keys) -> Exception:
+    """What to raise for an ``error`` of the script."""
+    if "WRONGKIND" not in str(error):
+        return error
+    return ConfigurationError(
+        f"RANK_QUEUE_KEY: {keys.queue} holds a Redis {str(error).split()[-1]}; a queue is a LIST, "
+        "a SET or a ZSET"
+    )
+
+
+def _bytes(text: str) -> bytes:
+    """Whatever a server sent, such as half of a surrogate pair, must not stop the call."""
+    return text.encode("utf-8", "backslashreplace")
 
 
 def _chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:

@@ -95,7 +95,7 @@ def client_of(family: Family, parameters: Mapping[str, Any]) -> Any:
         if scheme in _CLUSTER:
             nodes, of_url, path = _read(url, default_port=6379)
             options |= {**of_url, "startup_nodes": nodes, "db": _database(path)}
-            url, chosen = "", family.cluster
+            url, chosen = "", chosen if issubclass(chosen, family.cluster) else family.cluster
         if issubclass(chosen, family.cluster):
             options = _for_cluster(family, options)
         return chosen.from_url(url, **options) if url else chosen(**options)
