@@ -2,7 +2,7 @@
 # python3: make demo PYTHON=python3.13
 PYTHON = python3
 VENV := .venv
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
 .PHONY: help demo test lint check clean
 .DELETE_ON_ERROR:
@@ -43,7 +43,7 @@ $(VENV)/.dev-installed: requirements-dev.txt $(VENV)/.demo-installed
 	@touch $@
 
 # Half-made, or its Python is gone or too old: then it is made anew, whatever its date.
-ifneq ($(shell $(VENV)/bin/python -c "import pip, sys; print(sys.version_info >= (3, 11))" 2>&1),True)
+ifneq ($(shell $(VENV)/bin/python -c "import pip, sys; print(sys.version_info >= (3, 11))" 2>&1 || :),True)
 .PHONY: $(VENV)/bin/python
 endif
 

@@ -2,6 +2,7 @@
 base class for a command."""
 
 import argparse
+import os
 import sys
 from abc import abstractmethod
 from typing import ClassVar
@@ -44,6 +45,10 @@ class RankCommand(ScrapyCommand):
         """Called by Scrapy."""
         try:
             self.exitcode = self.execute(args, opts)
+            sys.stdout.flush()
+        except BrokenPipeError:
+            # The reader, such as `head`, has seen enough; Python flushes once more at its exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except RankspiderError as error:
             self.exitcode = complain(self.name, error)
         except KeyboardInterrupt:

@@ -1,19 +1,14 @@
 """``scrapy crawl``, with what it needs looked at first and an exit code that tells the end."""
 
 import argparse
-import contextlib
-from collections.abc import Iterator
 
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
-from scrapy.settings import BaseSettings
 
-from rankspider.anchors import connection
 from rankspider.command import complain
 from rankspider.configuration import Configuration, read_flag
-from rankspider.embedded import embedded_servers
 from rankspider.errors import ConfigurationError, RankspiderError
-from rankspider.lake import client
+from rankspider.servers import reachable_servers
 
 # Any other reason is one that was asked for: drained, a signal, CLOSESPIDER_….
 _EXIT_CODES = {"error": 1, "start_error": 1, "lost_server": 3}
@@ -64,21 +59,3 @@ class Command(crawl.Command):
         if crawler.stats.get_value("rank/anchors/left_leased"):
             reason = "lost_server"
         self.exitcode = _EXIT_CODES.get(reason, 0)
-
-
-@contextlib.contextmanager
-def reachable_servers(settings: BaseSettings, configuration: Configuration) -> Iterator[None]:
-    """Bring up what is not set, set it in ``settings``, and see that both servers answer.
-
-    Raises `ServiceUnavailable` or `ConfigurationError`.
-    """
-    needs_redis = not connection.is_configured(settings)
-    needs_mongo = configuration.mongo_uri is None
-    with embedded_servers(configuration.data_dir, redis=needs_redis, mongo=needs_mongo) as servers:
-        if servers.redis_url is not None:
-            settings.set("REDIS_URL", servers.redis_url, priority="cmdline")
-        if servers.mongo_uri is not None:
-            settings.set("MONGO_URI", servers.mongo_uri, priority="cmdline")
-        connection.check(settings)
-        client.check(settings["MONGO_URI"])
-        yield

@@ -25,6 +25,13 @@ from rankspider.simulator.demo import ASKED, DATABASE, QUEUE, SELLERS, Demo
 
 _PLACES_SHOWN = 20
 _LINE_SECONDS = 3.0
+# The user's servers, licences and names are nothing of a demo's business.
+_OWN_SETTINGS = {
+    **dict.fromkeys(("RANK_API_URL", "RANK_API_TOKENS", "RANK_API_TOKENS_FILE")),
+    **dict.fromkeys(("REDIS_URL", "MONGO_URI")),
+    "MONGO_DATABASE": DATABASE,
+    "RANK_QUEUE_KEY": QUEUE,
+}
 
 
 class Command(RankCommand):
@@ -37,7 +44,7 @@ class Command(RankCommand):
         return (
             "Start embedded servers and a local endpoint with simulated data, queue "
             f"{ASKED} anchors, crawl them and show the list read back from MongoDB. It has a "
-            f"database of its own, {DATABASE}, and uses none of your settings but RANK_DATA_DIR. "
+            f"database of its own, {DATABASE}, and takes no notice of your servers and licences. "
             "Exit code 0: what was stored is what was served."
         )
 
@@ -45,7 +52,10 @@ class Command(RankCommand):
         if args:
             raise UsageError(f"not understood: {' '.join(args)}")
         signal.signal(signal.SIGTERM, signal.default_int_handler)
-        configuration = Configuration.read(self.project_settings)
+        settings = self.project_settings.copy()
+        has_mongo = bool(settings.get("MONGO_URI"))
+        settings.setdict(_OWN_SETTINGS, priority="cmdline")
+        configuration = Configuration.read(settings)
         _say(f"A demo on made-up data: {SELLERS} simulated sellers, nobody else is asked.")
         try:
             with embedded_servers(configuration.data_dir, redis=True, mongo=True) as servers:
@@ -57,7 +67,7 @@ class Command(RankCommand):
                 f"the logs in {configuration.data_dir}"
             ) from None
         _show(stored, served)
-        _say(_what_next(configuration, own_mongo=configuration.mongo_uri is not None))
+        _say(_what_next(configuration, has_mongo=has_mongo))
         return 0
 
 
@@ -84,9 +94,9 @@ def _show(stored: Board, served: Served) -> None:
     )
 
 
-def _what_next(configuration: Configuration, *, own_mongo: bool) -> str:
+def _what_next(configuration: Configuration, *, has_mongo: bool) -> str:
     # Somebody with a server of their own would look for the demo there.
-    settings = ("MONGO_URI= " if own_mongo else "") + f"MONGO_DATABASE={DATABASE}"
+    settings = ("MONGO_URI= " if has_mongo else "") + f"MONGO_DATABASE={DATABASE}"
     scrapy = _scrapy()
     return (
         f"\nThe data is made up. It stays in the database {DATABASE}, in\n"

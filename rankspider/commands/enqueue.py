@@ -1,0 +1,178 @@
+"""``scrapy enqueue``: anchors from files, a pipe or the command line onto the queue."""
+
+import argparse
+import math
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from io import BufferedIOBase, BytesIO
+from pathlib import Path
+from typing import cast
+
+from redis.exceptions import ResponseError
+from scrapy.exceptions import UsageError
+
+from rankspider.anchors.connection import REDIS_ERRORS, connect_blocking, unavailable
+from rankspider.anchors.enqueue import KINDS, REMEMBERED, Producer
+from rankspider.anchors.lines import Batch, read_anchors
+from rankspider.anchors.tally import Tally, remark
+from rankspider.command import RankCommand
+from rankspider.configuration import Configuration
+from rankspider.errors import ConfigurationError, RankspiderError, ServiceUnavailable
+from rankspider.servers import reachable_servers
+
+_STDIN = "-"
+_SOME_REFUSED = 2
+
+Source = tuple[str, BufferedIOBase]
+"""A file, and what to call it."""
+
+
+class Command(RankCommand):
+    name = "enqueue"
+
+    def syntax(self) -> str:
+        return "[anchor | -] ... [--file FILE] ... [options]"
+
+    def short_desc(self) -> str:
+        return "Put anchors on the queue"
+
+    def long_desc(self) -> str:
+        return (
+            "Put anchors on the queue RANK_QUEUE_KEY: those named here, those in files, and with "
+            "'-' those from standard input, which is read too when nothing else is named. "
+            'One a line: a sec_id (MS4wLjABAAAA...), a profile link, or JSON {"sec_id": "..."}; '
+            "blank lines and lines that begin with # are skipped, and each anchor is queued as "
+            "its bare sec_id. Examples: 'scrapy enqueue MS4wLjABAAAA...', 'scrapy enqueue --file "
+            "anchors.txt', 'cat *.txt | scrapy enqueue --priority 5'. Repeated counts, in a set "
+            f"or a zset, anchors that wait already; in a list, those among the last {REMEMBERED:,} "
+            "of this input: such are queued once, while a list keeps repeats that lie further "
+            "apart. Exit codes: 0 all are queued, 2 some lines were refused and the rest is "
+            "queued, 3 Redis cannot be reached."
+        )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        super().add_options(parser)
+        group = parser.add_argument_group(title="What is queued, and how")
+        group.add_argument(
+            "--file",
+            action="append",
+            default=[],
+            metavar="FILE",
+            help="read anchors from FILE, one a line (may be repeated)",
+        )
+        group.add_argument(
+            "--as",
+            dest="kind",
+            choices=KINDS,
+            help="make the queue a list (first in, first out), a set (any order) or a zset "
+            "(highest priority first); what it is already, or else a list",
+        )
+        group.add_argument(
+            "--priority",
+            type=float,
+            metavar="N",
+            help="higher goes first; it implies --as zset, where an anchor that waits already "
+            "gets this priority (without it: 0, and what waits keeps its own)",
+        )
+        group.add_argument("--json", action="store_true", help="write the counts as JSON")
+
+    def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        kind = _kind(opts)
+        configuration = Configuration.read(self.project_settings)
+        with ExitStack() as stack:
+            sources = _sources(args, opts.file, stack)
+            servers = stack.enter_context(
+                reachable_servers(self.project_settings, configuration, mongo=False)
+            )
+            if servers.redis_note is not None:
+                remark(servers.redis_note)
+            client = stack.enter_context(connect_blocking(self.project_settings))
+            tally = Tally()
+            with _redis_may_fail(tally):
+                producer = Producer(client, configuration.queue_key, kind, opts.priority)
+            try:
+                with _redis_may_fail(tally):
+                    _queue(producer, sources, tally)
+            finally:
+                tally.end(configuration.queue_key, producer.kind, as_json=opts.json)
+        return _SOME_REFUSED if tally.refused else 0
+
+
+def _kind(opts: argparse.Namespace) -> str | None:
+    kind: str | None = opts.kind
+    if opts.priority is None:
+        return kind
+    if not math.isfinite(opts.priority):
+        raise UsageError(f"--priority must be a number, not {opts.priority}")
+    if kind not in (None, "zset"):
+        raise UsageError(f"--priority needs --as zset: a {kind} has no priorities")
+    return "zset"
+
+
+def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source]:
+    """What to read, each with its name, opened before anything is queued."""
+    for arg in args:
+        if arg.startswith("-") and arg != _STDIN:
+            raise UsageError(f"not understood: {arg}")
+    sources: list[Source] = []
+    anchors = [os.fsencode(arg) for arg in args if arg != _STDIN]
+    if anchors:
+        sources.append(("argument", BytesIO(b"\n".join(anchors))))
+    for file in files:
+        if file != _STDIN:
+            sources.append((file, stack.enter_context(_opened(file))))
+    if _STDIN in (*args, *files) or not sources:
+        sources.append(("standard input", _standard_input(named=bool(args or files))))
+    return sources
+
+
+def _opened(file: str) -> BufferedIOBase:
+    try:
+        return Path(file).open("rb")
+    except OSError as error:
+        raise UsageError(f"--file: cannot read {file}: {error.strerror}") from error
+
+
+def _standard_input(*, named: bool) -> BufferedIOBase:
+    if sys.stdin is None or (not named and sys.stdin.isatty()):
+        raise UsageError(
+            "no anchors: name some, as in 'scrapy enqueue MS4wLjABAAAA...', or a file of them with "
+            "--file, or pipe them in, as in 'cat anchors.txt | scrapy enqueue'"
+        )
+    return cast("BufferedIOBase", sys.stdin.buffer)
+
+
+def _queue(producer: Producer, sources: list[Source], tally: Tally) -> None:
+    try:
+        for name, batch in _read(sources, tally):
+            tally.add(name, batch, repeated=producer.put(batch.anchors))
+    except KeyboardInterrupt:
+        remark(f"interrupted: {tally.certain}")
+        raise
+
+
+def _read(sources: list[Source], tally: Tally) -> Iterator[tuple[str, Batch]]:
+    for name, file in sources:
+        try:
+            for batch in read_anchors(file):
+                yield name, batch
+        except OSError as error:
+            raise RankspiderError(
+                f"{name} cannot be read to its end: {error.strerror}; {tally.certain}"
+            ) from error
+
+
+@contextmanager
+def _redis_may_fail(tally: Tally) -> Iterator[None]:
+    try:
+        yield
+    except REDIS_ERRORS as error:
+        if isinstance(error, ResponseError) and str(error).startswith("WRONGTYPE"):
+            raise ConfigurationError(
+                "RANK_QUEUE_KEY: the queue has become one of another kind meanwhile; "
+                f"{tally.certain}: run it again for the rest"
+            ) from None
+        # Queued twice does no harm, so what was on its way may be sent again.
+        raise ServiceUnavailable(f"{unavailable(error)}; {tally.certain}") from None

@@ -1,0 +1,277 @@
+"""One worker's access to the fleet's licences: waits for its turn, tells what came of it."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from redis import asyncio as redis_asyncio
+
+from rankspider.anchors.connection import REDIS_ERRORS
+from rankspider.anchors.keys import Keys
+from rankspider.errors import RankspiderError
+from rankspider.licences.keys import fingerprint
+from rankspider.licences.ledger import (
+    Change,
+    Grant,
+    Ledger,
+    Outcome,
+    Policy,
+    Rates,
+    Report,
+    States,
+)
+from rankspider.licences.reports import Reports, patiently
+from rankspider.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+_MOST_SLOTS = 64
+# Slots had in advance, for one round trip, as long as nothing limits them.
+_SPARE_SLOTS = 8
+# A slot not used by then is given up: sent late, requests would leave in a burst.
+_LATEST_SECONDS = 0.1
+# However long the wait: another worker's probe, or a new token, may end it.
+_LONGEST_WAIT_SECONDS = 5.0
+
+UNLIMITED = Rates()
+USUAL = Policy()
+
+
+class AllLicencesRefused(RankspiderError):
+    """The endpoint refused every licence for good: no wait will help."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Licence:
+    """Leave to send one request, now."""
+
+    fingerprint: str
+    token: str = field(repr=False)
+    turn: int
+    """Which request of the fleet's it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserved:
+    licence: Licence
+    at: float
+    """When it may leave, by the loop's clock."""
+    epoch: int
+
+
+class LicencePool:
+    """Hands out leave to send, at the fleet's pace. Belongs to the loop it is used in.
+
+    While Redis is away no leave is given: `take` waits. Redis errors that waiting does not mend
+    are raised.
+    """
+
+    def __init__(
+        self,
+        client: "redis_asyncio.Redis",
+        keys: Keys,
+        tokens: Sequence[str],
+        *,
+        rates: Rates = UNLIMITED,
+        policy: Policy = USUAL,
+        on_change: Callable[[Change], None] | None = None,
+        on_wait: Callable[[str, float], None] | None = None,
+        clock_ms: float | None = None,
+    ) -> None:
+        """``on_change`` is told of a state that this worker's reports changed; ``on_wait`` of
+        every wait: why (cooling, circuit) and the seconds, as often as it is asked."""
+        self.ledger = Ledger(client, keys, policy, clock_ms=clock_ms)
+        self._rates = rates
+        self._on_change = on_change
+        self._on_wait = on_wait
+        self._outage = Outage("Redis", logger)
+        self._reports = Reports(self.ledger, self._outage, self._take_note)
+        self._ready: deque[_Reserved] = deque()
+        self._waiting: deque[asyncio.Future[_Reserved]] = deque()
+        self._feeding: asyncio.Task[None] | None = None
+        self._news = asyncio.Event()
+        self._offset: float | None = None
+        self._epoch = 0
+        self._why = ""
+        self.set_tokens(tokens)
+
+    def set_tokens(self, tokens: Sequence[str]) -> None:
+        """Use these from now on; what Redis knows of them counts."""
+        self._tokens = {fingerprint(token): token for token in tokens}
+        self._fingerprints = tuple(self._tokens)
+        self._start_anew()
+
+    async def take(self) -> Licence:
+        """Wait until a request may be sent, and return the licence to send it with.
+
+        Every one taken is to be reported, `Outcome.UNSENT` if nothing was sent. Raises
+        `AllLicencesRefused`.
+        """
+        if (spare := self._at_hand()) is not None:
+            return spare
+        late_will_do = False
+        while True:
+            reserved = await self._in_turn()
+            if await self._due(reserved, late_will_do):
+                return reserved.licence
+            self.report(reserved.licence, Outcome.UNSENT)
+            # A loop that is always late would never send at all.
+            late_will_do = True
+
+    def report(self, licence: Licence, outcome: Outcome, retry_after: float | None = None) -> None:
+        """Tell what came of it; it goes to Redis a little later, with others."""
+        self._reports.add(Report(licence.fingerprint, outcome, licence.turn, retry_after))
+
+    async def reconsider(self, older_than: float = 60) -> None:
+        """Ask once more with each licence refused that many seconds ago or longer.
+
+        For the start of a worker: somebody may have renewed them.
+        """
+        again = partial(self.ledger.reconsider, self._fingerprints, older_than)
+        await patiently(self._outage, again)
+
+    async def states(self) -> States:
+        """How the pool's licences stand. Raises `redis.RedisError`."""
+        return await self.ledger.states(self._fingerprints)
+
+    async def close(self) -> None:
+        """Send what is left to report, if Redis is there to take it; waiting takes end."""
+        self._ready.clear()
+        await self._reports.close()
+        if self._feeding is not None:
+            self._feeding.cancel()
+            await asyncio.gather(self._feeding, return_exceptions=True)
+        for waiter in self._waiting:
+            waiter.cancel()
+        self._waiting.clear()
+
+    # Taking
+
+    def _at_hand(self) -> Licence | None:
+        """One of the spare ones, if they are as good as new."""
+        while self._ready and not self._waiting:
+            spare = self._ready.popleft()
+            if self._holds(spare):
+                return spare.licence
+        return None
+
+    def _holds(self, reserved: _Reserved) -> bool:
+        late = asyncio.get_running_loop().time() - reserved.at
+        return reserved.epoch == self._epoch and late <= _LATEST_SECONDS
+
+    async def _in_turn(self) -> _Reserved:
+        waiter: asyncio.Future[_Reserved] = asyncio.get_running_loop().create_future()
+        self._waiting.append(waiter)
+        if self._feeding is None or self._feeding.done():
+            self._feeding = asyncio.create_task(self._feed())
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
+                self.report(waiter.result().licence, Outcome.UNSENT)
+            raise
+
+    async def _due(self, reserved: _Reserved, late_will_do: bool) -> bool:
+        """Wait for its time; False if it can no longer be used then."""
+        loop = asyncio.get_running_loop()
+        if (wait := reserved.at - loop.time()) > 0:
+            try:
+                await asyncio.sleep(wait)
+            except asyncio.CancelledError:
+                self.report(reserved.licence, Outcome.UNSENT)
+                raise
+        return self._holds(reserved) or (late_will_do and reserved.epoch == self._epoch)
+
+    async def _feed(self) -> None:
+        """Ask for slots as long as somebody waits for one."""
+        try:
+            while self._prune():
+                self._news.clear()
+                grant = await patiently(self._outage, self._ask)
+                if self._prune():
+                    await self._hold_back(grant)
+        except (*REDIS_ERRORS, AllLicencesRefused) as error:
+            while self._waiting:
+                waiter = self._waiting.popleft()
+                if not waiter.done():
+                    waiter.set_exception(error)
+
+    def _prune(self) -> int:
+        """How many wait still; those that gave up in front are taken off."""
+        while self._waiting and self._waiting[0].done():
+            self._waiting.popleft()
+        return len(self._waiting)
+
+    async def _ask(self) -> Grant:
+        loop, epoch = asyncio.get_running_loop(), self._epoch
+        fingerprints, tokens = self._fingerprints, self._tokens
+        count, asked_at = min(len(self._waiting), _MOST_SLOTS), loop.time()
+        grant = await self.ledger.take(fingerprints, self._rates, count, _SPARE_SLOTS)
+        offset = self._offset_to(grant.now, asked_at, loop.time())
+        for slot in grant.slots:
+            name = fingerprints[slot.index]
+            licence = Licence(name, tokens[name], slot.turn)
+            self._hand_out(_Reserved(licence, grant.now + slot.wait + offset, epoch))
+        return grant
+
+    def _offset_to(self, redis_now: float, earliest: float, latest: float) -> float:
+        """The loop's clock less Redis's, closer with every call: a late answer tells little."""
+        low, high = earliest - redis_now, latest - redis_now
+        self._offset = high if self._offset is None else min(max(self._offset, low), high)
+        return self._offset
+
+    def _hand_out(self, reserved: _Reserved) -> None:
+        if self._prune():
+            self._waiting.popleft().set_result(reserved)
+        else:
+            self._ready.append(reserved)
+
+    async def _hold_back(self, grant: Grant) -> None:
+        if grant.why == "refused":
+            raise AllLicencesRefused(
+                f"the endpoint refused every licence ({len(self._fingerprints)}): renew them, or "
+                "put others in RANK_API_TOKENS"
+            )
+        if grant.why in ("cooling", "circuit"):
+            self._say(grant)
+        else:
+            self._why = ""
+        await self._pause(min(grant.wait, _LONGEST_WAIT_SECONDS))
+
+    def _say(self, grant: Grant) -> None:
+        if self._on_wait is not None:
+            self._on_wait(grant.why, grant.wait)
+        if grant.why == self._why:
+            return
+        self._why = grant.why
+        if grant.why == "circuit":
+            logger.warning("Most answers are failures: only a probe goes out now and then")
+        else:
+            logger.warning(
+                "No licence may be used now: the next one in %.0f s, holding until then",
+                grant.wait,
+            )
+
+    async def _pause(self, seconds: float) -> None:
+        if seconds <= 0:
+            return
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            pass
+
+    def _start_anew(self) -> None:
+        """Nothing reserved so far is to be used."""
+        self._epoch += 1
+        self._news.set()
+
+    def _take_note(self, change: Change) -> None:
+        self._start_anew()
+        if self._on_change is not None:
+            self._on_change(change)

@@ -1,0 +1,93 @@
+"""What requests brought, on its way to Redis, several in one round trip."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
+
+from rankspider.anchors.connection import REDIS_ERRORS
+from rankspider.anchors.deliveries import _is_away
+from rankspider.licences.ledger import Change, Ledger, Report
+from rankspider.outage import Outage
+
+logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
+# Reports that fall due within it share one round trip.
+_GATHER_SECONDS = 0.02
+_CLOSE_SECONDS = 2.0
+
+
+class Reports:
+    """Sends reports in order, and holds them while Redis is away.
+
+    ``on_change`` is told of every state that they changed.
+    """
+
+    def __init__(self, ledger: Ledger, outage: Outage, on_change: Callable[[Change], None]) -> None:
+        self._ledger = ledger
+        self._outage = outage
+        self._on_change = on_change
+        self._pending: deque[Report] = deque()
+        self._sending: asyncio.Task[None] | None = None
+
+    def add(self, report: Report) -> None:
+        self._pending.append(report)
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send())
+
+    async def close(self) -> None:
+        """Send the rest, if Redis is there to take it."""
+        if self._sending is not None:
+            await asyncio.wait([self._sending], timeout=_CLOSE_SECONDS)
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
+
+    async def _send(self) -> None:
+        await asyncio.sleep(_GATHER_SECONDS)
+        while self._pending:
+            batch = list(self._pending)
+            changes: list[Change] = []
+            try:
+                changes = await patiently(self._outage, partial(self._ledger.report, batch))
+            except REDIS_ERRORS as error:
+                # Whoever takes the next licence meets it too, and ends the crawl with it.
+                logger.error("What %d requests brought is not noted: %s", len(batch), error)
+            for _ in batch:
+                self._pending.popleft()
+            for change in changes:
+                _log(change)
+                self._on_change(change)
+
+
+async def patiently(outage: Outage, call: Callable[[], Awaitable[_T]]) -> _T:
+    """Call until Redis answers. Errors that waiting does not mend are raised."""
+    while True:
+        try:
+            outcome = await call()
+        except REDIS_ERRORS as error:
+            if not _is_away(error):
+                raise
+            await asyncio.sleep(outage.struck(error))
+        else:
+            outage.over()
+            return outcome
+
+
+def _log(change: Change) -> None:
+    until = datetime.fromtimestamp(change.until, UTC).strftime("%H:%M:%S UTC")
+    if change.who == "circuit" and change.state == "open":
+        logger.warning("Most answers are failures: the fleet sends probes only, next at %s", until)
+    elif change.who == "circuit":
+        logger.warning("A probe was answered: the fleet is back at its pace")
+    elif change.state == "good":
+        logger.info("Licence %s is good again", change.who)
+    elif change.until:
+        logger.warning(
+            "Licence %s is %s (%s) until %s", change.who, change.state, change.outcome, until
+        )
+    else:
+        logger.error("Licence %s is refused: renew or replace it", change.who)

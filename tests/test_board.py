@@ -1,0 +1,292 @@
+"""The hour's list read back from a real MongoDB wire server, and how it is shown."""
+
+import datetime as dt
+import json
+import subprocess
+from typing import Any
+
+import pytest
+from pymongo import UpdateOne
+from pymongo.database import Database
+
+from rankspider.commands.board import board_text
+from rankspider.items import Item, RankedList, RankItem, UserItem
+from rankspider.lake.board import Board, Place, board
+from rankspider.lake.documents import writes_of
+from rankspider.terminal import columns, harmless, shortened, table
+from tests.conftest import ROOT, scrapy
+
+HOUR = dt.datetime(2021, 1, 19, 11, tzinfo=dt.UTC)
+ID = 6_000_000_000_000_000_001  # beyond 2⁵³: the next one is another number
+
+
+def list_of(hour: dt.datetime = HOUR, currency: str = "热度", title: str = "全站") -> RankedList:
+    return RankedList(currency, title, "小时榜", "", "", hour)
+
+
+def standing(
+    user: int,
+    rank: int,
+    score: int,
+    *,
+    minute: int = 17,
+    listed: bool = True,
+    ranked_list: RankedList | None = None,
+) -> RankItem:
+    ranked_list = ranked_list or list_of()
+    return RankItem(
+        ranked_list=ranked_list,
+        user_id=str(ID + user),
+        sec_uid=f"MS4wLjABAAAA{user:043}",
+        rank=rank,
+        score=score,
+        delta=7,
+        gap_description="距上榜还差50热度" if rank == 0 else "",
+        gap_rich_description="",
+        rich_description="",
+        city_code="",
+        fixed_footer_description="",
+        shop_tags=["综合"] if listed else [],
+        room_ids=[],
+        listed=listed,
+        observed_at=ranked_list.begin_time + dt.timedelta(minutes=minute),
+    )
+
+
+def user(number: int, nickname: str) -> UserItem:
+    return UserItem(
+        user_id=str(ID + number),
+        sec_uid=f"MS4wLjABAAAA{number:043}",
+        short_id=0,
+        display_id="",
+        nickname=nickname,
+        gender=0,
+        signature="",
+        avatar_uri="",
+        profile={},
+        observed_at=HOUR,
+    )
+
+
+def store(database: Database[dict[str, Any]], *items: Item) -> None:
+    for item in items:
+        for write in writes_of(item):
+            update = UpdateOne({"_id": write.id}, write.pipeline(write.content), upsert=True)
+            database[write.collection].bulk_write([update])
+
+
+def places(found: Board | None) -> list[tuple[int, int, int]]:
+    assert found is not None
+    return [(row.place, int(row.user_id) - ID, row.score) for row in found.rows]
+
+
+def test_an_empty_lake_has_no_board(database: Any) -> None:
+    assert board(database) is None
+    assert board(database, HOUR) is None
+
+
+def test_places_in_order_with_names(database: Any) -> None:
+    store(
+        database,
+        standing(2, 2, 29085),
+        standing(1, 1, 49232),
+        standing(3, 0, 12, listed=False),
+        user(1, "陈\n赫"),
+    )
+    found = board(database)
+    assert places(found) == [(1, 1, 49232), (2, 2, 29085)]
+    assert found is not None
+    assert (found.currency, found.title, found.begin_time) == ("热度", "全站", HOUR)
+    assert found.observed_at == HOUR + dt.timedelta(minutes=17)
+    assert [row.nickname for row in found.rows] == ["陈\n赫", ""]
+    assert found.rows[0].tags == ["综合"]
+    assert found.own_count == 1
+    assert found.own[0].gap_description == "距上榜还差50热度"
+    assert found.other_lists == []
+
+
+def test_the_newest_hour_unless_one_is_named(database: Any) -> None:
+    later = list_of(HOUR + dt.timedelta(hours=1))
+    store(database, standing(1, 1, 5), standing(2, 1, 9, minute=0, ranked_list=later))
+    assert places(board(database)) == [(1, 2, 9)]
+    assert places(board(database, HOUR)) == [(1, 1, 5)]
+    assert board(database, HOUR - dt.timedelta(hours=1)) is None
+
+
+def test_who_fell_off_the_list_unasked_gives_up_the_place(database: Any) -> None:
+    store(database, standing(1, 1, 5, minute=10), standing(2, 2, 4, minute=10))
+    store(database, standing(1, 1, 8, minute=20), standing(3, 2, 6, minute=20))
+    assert places(board(database)) == [(1, 1, 8), (2, 3, 6)]
+
+
+def test_of_two_lists_the_one_observed_last(database: Any) -> None:
+    gifts = list_of(currency="音浪")
+    region = list_of(title="上海")
+    store(
+        database,
+        standing(1, 1, 5, minute=20),
+        standing(2, 1, 6, minute=30, ranked_list=gifts),
+        standing(3, 1, 7, minute=10, ranked_list=region),
+        standing(4, 0, 1, listed=False),
+        standing(5, 0, 1, listed=False, ranked_list=gifts),
+    )
+    found = board(database)
+    assert places(found) == [(1, 2, 6)]
+    assert found is not None
+    assert [own.user_id for own in found.own] == [str(ID + 5)]
+    assert found.other_lists == ["热度 上海", "热度 全站"]
+    assert places(board(database, currency="热度")) == [(1, 1, 5)]
+    assert places(board(database, title="上海")) == [(1, 3, 7)]
+    assert board(database, currency="积分") is None
+
+
+def test_an_empty_list_still_shows_who_was_asked(database: Any) -> None:
+    store(database, standing(1, 0, 0, listed=False))
+    found = board(database)
+    assert places(found) == []
+    assert found is not None
+    assert found.own_count == 1
+    assert "No places to show." in board_text(found)
+
+
+def test_own_standings_most_points_first_and_counted(database: Any) -> None:
+    store(database, standing(1, 1, 99))
+    store(database, *(standing(n, 0, n, listed=False) for n in range(2, 9)))
+    store(database, standing(9, 134, 3, listed=False))
+    found = board(database, own=3)
+    assert found is not None
+    assert [(own.place, own.score) for own in found.own] == [(134, 3), (0, 8), (0, 7)]
+    assert found.own_count == 8
+    assert len(found.rows) == 1
+    none_wanted = board(database, own=0)
+    assert none_wanted is not None
+    assert (none_wanted.own, none_wanted.own_count) == ([], 8)
+
+
+def example(*rows: Place, own: int = 0) -> Board:
+    observed_at = HOUR + dt.timedelta(minutes=17, seconds=29)
+    return Board("热度", "全站", "小时榜", "", "", HOUR, observed_at, list(rows), [], own, [])
+
+
+def place(number: int, nickname: str, score: int = 49232) -> Place:
+    return Place(number, str(ID), "MS4w", nickname, score, 20147, "", ["综合", "女装"], HOUR)
+
+
+def test_the_table_says_when_in_the_lists_own_zone() -> None:
+    head = board_text(example()).splitlines()[0]
+    assert head == "全站 小时榜 热度, hour of 2021-01-19 19:00+08:00, observed at 19:17:29"
+
+
+def test_columns_stand_under_each_other_whatever_the_names() -> None:
+    names = ["陈赫", "ab", "👩‍👧 好物", "❤️x", "👍🏽", "ñandú", "e\u0301", "x" * 99, "陈" * 99, ""]
+    lines = board_text(example(*(place(n, name) for n, name in enumerate(names, 1)))).splitlines()
+    assert {columns(line[: line.index("20,147")]) for line in lines[3:]} == {
+        columns(lines[3][: lines[3].index("20,147")])
+    }
+    assert str(ID) in lines[-1]
+    assert lines[2].split() == ["place", "nickname", "points", "behind", "next", "tags"]
+    assert lines[3].endswith("综合, 女装")
+
+
+def test_no_nickname_steers_the_terminal() -> None:
+    text = board_text(example(place(1, "a\nb\x1b[2J\u202e\u2028\ud800")))
+    assert "a\\nb\\x1b[2J\\u202e\\u2028\\ud800" in text
+    assert len(text.splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "wide"),
+    [
+        ("", 0),
+        ("abc", 3),
+        ("陈赫", 4),
+        ("👩‍👧", 2),
+        ("❤️", 2),
+        ("👍🏽", 2),
+        ("e\u0301", 1),
+        ("ｱ", 1),
+    ],
+)
+def test_columns(text: str, wide: int) -> None:
+    assert columns(text) == wide
+
+
+def test_shortened_to_the_column() -> None:
+    assert shortened("陈赫朱梓骁", 10) == "陈赫朱梓骁"
+    assert shortened("陈赫朱梓骁", 9) == "陈赫朱梓…"
+    assert shortened("陈赫朱梓骁", 8) == "陈赫朱…"
+    assert shortened("ab👩‍👧x", 4) == "ab…"
+
+
+def test_harmless_text_is_left_alone() -> None:
+    assert harmless("陈赫 ✨ 👩‍👧 שלום") == "陈赫 ✨ 👩‍👧 שלום"
+
+
+def test_an_empty_table_is_its_head() -> None:
+    assert table(("a", " b"), []) == ["a  b"]
+
+
+def show(environment: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        scrapy("board", *options),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_command_on_an_empty_lake(environment: dict[str, str], database_name: str) -> None:
+    ended = show(environment)
+    assert ended.returncode == 1
+    assert ended.stdout == ""
+    assert ended.stderr.count("\n") == 1
+    assert database_name in ended.stderr
+    assert "make demo" in ended.stderr
+
+
+def test_the_command(environment: dict[str, str], database: Any) -> None:
+    store(
+        database,
+        *(standing(n, n, 100 - n) for n in range(1, 6)),
+        standing(7, 0, 2, listed=False),
+        user(1, "陈赫"),
+    )
+    shown = show(environment, "--limit", "2")
+    assert shown.returncode == 0
+    assert shown.stderr == ""
+    assert "    1  陈赫" in shown.stdout
+    assert f"    2  {ID + 2}" in shown.stdout
+    assert "    3  " not in shown.stdout
+    assert "Asked for and not on the list: 1\n" in shown.stdout
+    found = json.loads(show(environment, "--json", "--hour", "2021-01-19T19:30").stdout)
+    assert found["begin_time"] == "2021-01-19T11:00:00Z"
+    assert [row["user_id"] for row in found["rows"]] == [str(ID + n) for n in range(1, 6)]
+    assert found["rows"][0]["nickname"] == "陈赫"
+    assert found["own"][0]["score"] == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "complaint"),
+    [
+        (["--hour", "noon"], "--hour must be like"),
+        (["--limit", "-1"], "must be 0 or more"),
+        (["colour"], "not understood: colour"),
+    ],
+)
+def test_options_that_make_no_sense(
+    environment: dict[str, str], options: list[str], complaint: str
+) -> None:
+    ended = show(environment, *options)
+    assert ended.returncode == 2
+    assert complaint in ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_server_that_is_not_there(environment: dict[str, str]) -> None:
+    ended = show({**environment, "MONGO_URI": "mongodb://127.0.0.1:1"})
+    assert ended.returncode == 3
+    assert ended.stderr.count("\n") == 1
+    assert "MongoDB cannot be reached" in ended.stderr

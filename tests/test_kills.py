@@ -1,0 +1,184 @@
+"""No anchor lost, nothing stored twice: real processes, real SIGKILLs."""
+
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from pymongo import MongoClient
+from redis import Redis
+
+from rankspider.anchors.keys import Keys
+from rankspider.embedded import embedded_servers
+from rankspider.simulator.world import World
+from tests.conftest import ROOT, Simulator, scrapy
+from tests.test_crawl import endpoint, left_over, sec_uids
+
+ANCHORS = 1000
+WORKERS = 3
+
+
+@pytest.fixture
+def own_servers(tmp_path: Path) -> Iterator[tuple[str, str]]:
+    """Servers of this test alone, since it kills them."""
+    with embedded_servers(tmp_path, redis=True, mongo=True) as servers:
+        assert servers.redis_url is not None
+        assert servers.mongo_uri is not None
+        yield servers.redis_url, servers.mongo_uri
+
+
+class Fleet:
+    """Workers on one queue; one that was killed is replaced at once."""
+
+    def __init__(self, environment: dict[str, str], log: Path) -> None:
+        self.environment = environment
+        self.log = log.open("ab")
+        self.workers = [self._start() for _ in range(WORKERS)]
+        self.ended: list[int] = []
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        command = scrapy("crawl", "goods_rank")
+        return subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=self.log)
+
+    def kill_one(self, choose: random.Random) -> None:
+        place = choose.randrange(len(self.workers))
+        worker = self.workers[place]
+        if worker.poll() is None:
+            worker.kill()
+        self.ended.append(worker.wait(timeout=30))
+        self.workers[place] = self._start()
+
+    def wait(self, seconds: float) -> list[int]:
+        deadline = time.monotonic() + seconds
+        codes = [w.wait(timeout=max(1, deadline - time.monotonic())) for w in self.workers]
+        self.log.close()
+        return codes
+
+    def end(self) -> None:
+        for worker in self.workers:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait(timeout=30)
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Callable[[dict[str, str]], Fleet]]:
+    fleets: list[Fleet] = []
+
+    def start(environment: dict[str, str]) -> Fleet:
+        fleets.append(Fleet(environment, tmp_path / "workers.log"))
+        return fleets[-1]
+
+    yield start
+    for each in fleets:
+        each.end()
+
+
+def fleet_environment(
+    environment: dict[str, str], simulator: Simulator, servers: tuple[str, str]
+) -> dict[str, str]:
+    redis_url, mongo_uri = servers
+    return {
+        **endpoint(environment, simulator),
+        "REDIS_URL": redis_url,
+        "MONGO_URI": mongo_uri,
+        "RANK_LEASE_SECONDS": "3",
+        "RANK_BACKOFF_SECONDS": "0.2",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def assert_all_stored(client: Redis, queue_key: str, database: Any) -> None:
+    """Every seeded anchor has its standing, no row is there twice, and the queue is clean."""
+    assert client.hgetall(Keys.of(queue_key).dead) == {}
+    assert left_over(client, queue_key) == []
+    world = World(seed=1, anchors=ANCHORS, rows=5)
+    asked = {str(world.anchor(n).user_id) for n in range(ANCHORS)}
+    assert asked == set(database.ranks.distinct("user_id"))
+    assert asked == set(database.users.distinct("_id"))
+    for collection, fields in (
+        (database.ranks, ("user_id", "begin_time")),
+        (database.rank_history, ("user_id", "begin_time", "rank", "score", "delta")),
+    ):
+        said = [tuple(row[field] for field in fields) for row in collection.find()]
+        assert len(said) == len(set(said))
+
+
+def is_drained(client: Redis, queue_key: str) -> bool:
+    keys = Keys.of(queue_key)
+    return not (client.llen(keys.queue) or client.zcard(keys.leases) or client.zcard(keys.delayed))
+
+
+def test_workers_killed_every_half_second(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    own_servers: tuple[str, str],
+    queue_key: str,
+    fleet: Callable[[dict[str, str]], Fleet],
+) -> None:
+    simulator = simulate("--rows", "5", "--anchors", str(ANCHORS), "--latency", "20")
+    environment = fleet_environment(environment, simulator, own_servers)
+    with Redis.from_url(own_servers[0]) as client, MongoClient[Any](own_servers[1]) as mongo:
+        client.rpush(queue_key, *sec_uids(ANCHORS))
+        workers = fleet(environment)
+        choose = random.Random(7)
+        deadline = time.monotonic() + 240
+        while not is_drained(client, queue_key):
+            assert time.monotonic() < deadline, "never drained"
+            time.sleep(0.5)
+            workers.kill_one(choose)
+        assert workers.wait(60) == [0] * WORKERS
+        assert -signal.SIGKILL in workers.ended
+        assert_all_stored(client, queue_key, mongo[environment["MONGO_DATABASE"]])
+
+
+@pytest.mark.parametrize("server", ["redis", "mongo"])
+def test_a_server_killed_in_the_middle(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    own_servers: tuple[str, str],
+    queue_key: str,
+    fleet: Callable[[dict[str, str]], Fleet],
+    tmp_path: Path,
+    server: str,
+) -> None:
+    """Its keeper starts it again on its own data; the workers wait, and lose nothing."""
+    simulator = simulate("--rows", "5", "--anchors", str(ANCHORS), "--latency", "20")
+    environment = fleet_environment(environment, simulator, own_servers)
+    with Redis.from_url(own_servers[0]) as client, MongoClient[Any](own_servers[1]) as mongo:
+        client.rpush(queue_key, *sec_uids(ANCHORS))
+        workers = fleet(environment)
+        for share in (0.75, 0.4):
+            _wait_for(lambda share=share: client.llen(queue_key) < ANCHORS * share)
+            _kill_server(own_servers[server == "mongo"])
+        assert workers.wait(120) == [0] * WORKERS
+        log = (tmp_path / "workers.log").read_text()
+        assert "is away" in log
+        assert "is back" in log
+        assert_all_stored(client, queue_key, mongo[environment["MONGO_DATABASE"]])
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            if condition():
+                return
+        except ConnectionError:
+            pass
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def _kill_server(url: str) -> None:
+    port = int(url.rpartition(":")[2].split("/")[0])
+    for process in psutil.net_connections("tcp4"):
+        if process.status == psutil.CONN_LISTEN and process.laddr.port == port:
+            psutil.Process(process.pid).kill()
+            return
+    raise AssertionError(f"nothing listens on {port}")
