@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import psutil
 import pytest
 from pymongo import MongoClient
+from redis import ConnectionError as RedisConnectionError
 from redis import Redis
 
 from rankspider.anchors.keys import Keys
@@ -45,13 +47,14 @@ class Fleet:
         command = scrapy("crawl", "goods_rank")
         return subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=self.log)
 
-    def kill_one(self, choose: random.Random) -> None:
+    def kill_one(self, choose: random.Random, with_work: set[int]) -> None:
+        """One at random; spared while it has nothing in hand, since it would lose nothing, and on
+        two cores three workers that are killed while they start never come to work."""
         place = choose.randrange(len(self.workers))
-        worker = self.workers[place]
-        if worker.poll() is None:
-            worker.kill()
-        self.ended.append(worker.wait(timeout=30))
-        self.workers[place] = self._start()
+        if self.workers[place].pid in with_work:
+            self.workers[place].kill()
+            self.ended.append(self.workers[place].wait(timeout=30))
+            self.workers[place] = self._start()
 
     def wait(self, seconds: float) -> list[int]:
         deadline = time.monotonic() + seconds
@@ -60,6 +63,7 @@ class Fleet:
         return codes
 
     def end(self) -> None:
+        self.log.close()
         for worker in self.workers:
             if worker.poll() is None:
                 worker.kill()
@@ -109,6 +113,12 @@ def assert_all_stored(client: Redis, queue_key: str, database: Any) -> None:
         assert len(said) == len(set(said))
 
 
+def holders(client: Redis, queue_key: str) -> set[int]:
+    """The processes that hold leases; the script packs its records as msgpack."""
+    records = client.hvals(Keys.of(queue_key).held)
+    return {int(msgspec.msgpack.decode(each)["owner"].rpartition(":")[2]) for each in records}
+
+
 def is_drained(client: Redis, queue_key: str) -> bool:
     keys = Keys.of(queue_key)
     return not (client.llen(keys.queue) or client.zcard(keys.leases) or client.zcard(keys.delayed))
@@ -131,9 +141,9 @@ def test_workers_killed_every_half_second(
         while not is_drained(client, queue_key):
             assert time.monotonic() < deadline, "never drained"
             time.sleep(0.5)
-            workers.kill_one(choose)
+            workers.kill_one(choose, holders(client, queue_key))
         assert workers.wait(60) == [0] * WORKERS
-        assert -signal.SIGKILL in workers.ended
+        assert workers.ended.count(-signal.SIGKILL) >= 5
         assert_all_stored(client, queue_key, mongo[environment["MONGO_DATABASE"]])
 
 
@@ -153,13 +163,17 @@ def test_a_server_killed_in_the_middle(
     with Redis.from_url(own_servers[0]) as client, MongoClient[Any](own_servers[1]) as mongo:
         client.rpush(queue_key, *sec_uids(ANCHORS))
         workers = fleet(environment)
+        killed = set()
         for share in (0.75, 0.4):
             _wait_for(lambda share=share: client.llen(queue_key) < ANCHORS * share)
-            _kill_server(own_servers[server == "mongo"])
+            killed.add(_kill_server(own_servers[server == "mongo"]))
         assert workers.wait(120) == [0] * WORKERS
-        log = (tmp_path / "workers.log").read_text()
-        assert "is away" in log
-        assert "is back" in log
+        assert len(killed) == 2
+        # A short outage of MongoDB is waited out by pymongo, which repeats writes by itself.
+        if server == "redis":
+            log = (tmp_path / "workers.log").read_text()
+            assert "Redis is away" in log
+            assert "Redis is back" in log
         assert_all_stored(client, queue_key, mongo[environment["MONGO_DATABASE"]])
 
 
@@ -169,16 +183,18 @@ def _wait_for(condition: Callable[[], bool]) -> None:
         try:
             if condition():
                 return
-        except ConnectionError:
-            pass
+        except RedisConnectionError:
+            pass  # it is being started again
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
-def _kill_server(url: str) -> None:
+def _kill_server(url: str) -> int:
+    """End the process that listens there; return which it was."""
     port = int(url.rpartition(":")[2].split("/")[0])
     for process in psutil.net_connections("tcp4"):
         if process.status == psutil.CONN_LISTEN and process.laddr.port == port:
+            assert process.pid is not None
             psutil.Process(process.pid).kill()
-            return
+            return process.pid
     raise AssertionError(f"nothing listens on {port}")

@@ -37,6 +37,10 @@ class Command(crawl.Command):
             error = ConfigurationError(f"no spider is called {args[0]!r}; there is: {known}")
             self.exitcode = complain("crawl", error)
             return
+        # It looks at the whole stack while it is imported, which is short here; a third of a
+        # second later on, of the second and a half that a worker takes to start.
+        import scrapy.core.downloader.contextfactory  # noqa: F401
+
         try:
             read_flag("drain", opts.spargs.get("drain", "0"))
             configuration = Configuration.read(self.settings)
