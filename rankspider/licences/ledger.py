@@ -91,7 +91,8 @@ class Slot:
 class Grant:
     slots: list[Slot]
     why: str
-    """Why there are fewer than asked for: pace, cooling, circuit, refused; or empty."""
+    """granted: as many as asked for. Else why there are fewer: pace, cooling, refused; or
+    circuit, as long as it is open."""
     wait: float
     """Seconds until asking for the rest makes sense."""
     now: float
@@ -171,9 +172,11 @@ class Ledger:
         self, fingerprints: Sequence[str], rates: Rates, count: int, spare: int = 0
     ) -> Grant:
         """Reserve up to ``count`` slots, and ``spare`` more if nothing limits them."""
-        why, wait, now, *slots = await self._call(
+        answer: bytes = await self._call(
             "take", rates.each, rates.total, count, spare, *fingerprints
         )
+        why, *rest = answer.split()
+        wait, now, *slots = map(int, rest)
         triples = zip(*[iter(slots)] * 3, strict=True)
         granted = [Slot(index, us / 1e6, turn) for index, us, turn in triples]
         return Grant(granted, why.decode(), wait / 1e6, now / 1e6)

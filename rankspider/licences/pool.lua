@@ -67,7 +67,9 @@ local function load_circuit()
   return load('circuit', closed)
 end
 
-local function micros(ms) return math.max(0, math.ceil(ms * 1000)) end
+local function micros(ms)
+  return ms <= 0 and '0' or string.format('%.0f', math.ceil(ms * 1000))
+end
 
 -- Take -------------------------------------------------------------------------------------------
 
@@ -135,17 +137,18 @@ local operations = {}
 
 -- rate of each licence, rate in all (per second, 0 for none), how many, how many more if nothing
 -- limits them, fingerprint...
---   -> {why, wait us, now us, (index, wait us, turn)...}
--- why the rest was not granted: '' for as many as asked, pace, cooling, circuit (as long as it is
--- open), refused; and how long to wait before asking for it
+--   -> 'why wait now (index wait turn)...', times in us
+-- One string: redis-py takes longer to read many numbers than all the rest does.
+-- why: granted, for as many as asked; else what keeps the rest: pace, cooling, refused, or circuit
+-- (as long as it is open); and how long to wait before asking for it
 function operations.take(each, total, count, spare, ...)
   local fingerprints, records, touched, granted = {...}, {}, {}, {}
   each, total, count = tonumber(each), tonumber(total), tonumber(count)
   each, total = each > 0 and each or nil, total > 0 and total or nil
   for index, fingerprint in ipairs(fingerprints) do records[index] = load_licence(fingerprint) end
-  local pace, circuit, why, wait = load_pace(), load_circuit(), '', 0
+  local pace, circuit, why, wait = load_pace(), load_circuit(), 'granted', 0
+  local can, never, due = survey(records)
   for nth = 1, count + tonumber(spare) do
-    local can, never, due = survey(records)
     if never == #records then why = 'refused' break end
     if can == 0 then why, wait = 'cooling', due - now break end
     if circuit.open and now < circuit.next then why, wait = 'circuit', circuit.next - now break end
@@ -154,11 +157,10 @@ function operations.take(each, total, count, spare, ...)
     if slot > now + HORIZON then why, wait = 'pace', slot - now - HORIZON / 2 break end
     if nth > count and (gap > 0 or total or record.state ~= 'good') then break end
     let_through(record, pace, slot, gap, total)
+    if record.state ~= 'good' then can, never, due = survey(records) end
     if circuit.open then circuit.next = now + circuit.wait end
     touched[index] = true
-    for _, part in ipairs({index - 1, micros(slot - now), pace.turn}) do
-      table.insert(granted, part)
-    end
+    granted[nth] = (index - 1) .. ' ' .. micros(slot - now) .. ' ' .. pace.turn
   end
   for index in pairs(touched) do save(fingerprints[index], records[index]) end
   if #granted > 0 then
@@ -167,8 +169,8 @@ function operations.take(each, total, count, spare, ...)
     keep()
   end
   if circuit.open and why ~= 'refused' then why = 'circuit' end
-  if #granted >= 3 * count and not circuit.open then why = '' end
-  return {why, micros(wait), micros(now), unpack(granted)}
+  if #granted >= count and not circuit.open then why = 'granted' end
+  return table.concat({why, micros(wait), micros(now), unpack(granted)}, ' ')
 end
 
 -- Report -----------------------------------------------------------------------------------------
@@ -298,7 +300,9 @@ function operations.report(...)
     local who, outcome, turn = rest[i], rest[i + 1], tonumber(rest[i + 2])
     local record = records[who] or load_licence(who)
     records[who] = record
-    if outcome ~= 'unsent' then record.counts[outcome] = (record.counts[outcome] or 0) + 1 end
+    if outcome ~= 'unsent' then
+      record.counts[outcome], record.used = (record.counts[outcome] or 0) + 1, now
+    end
     if turn > circuit.since and circuit.open then
       probed(circuit, outcome)
     elseif turn > circuit.since and (outcome == 'ok' or FAILED[outcome]) then

@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_SLOTS = 64
 # Slots had in advance, for one round trip, as long as nothing limits them.
-_SPARE_SLOTS = 8
+_SPARE_SLOTS = 16
 # A slot not used by then is given up: sent late, requests would leave in a burst.
 _LATEST_SECONDS = 0.1
 # However long the wait: another worker's probe, or a new token, may end it.
@@ -213,10 +213,11 @@ class LicencePool:
         count, asked_at = min(len(self._waiting), _MOST_SLOTS), loop.time()
         grant = await self.ledger.take(fingerprints, self._rates, count, _SPARE_SLOTS)
         offset = self._offset_to(grant.now, asked_at, loop.time())
-        for slot in grant.slots:
+        for nth, slot in enumerate(grant.slots):
             name = fingerprints[slot.index]
             licence = Licence(name, tokens[name], slot.turn)
-            self._hand_out(_Reserved(licence, grant.now + slot.wait + offset, epoch))
+            reserved = _Reserved(licence, grant.now + slot.wait + offset, epoch)
+            self._hand_out(reserved, spare=nth >= count)
         return grant
 
     def _offset_to(self, redis_now: float, earliest: float, latest: float) -> float:
@@ -225,11 +226,13 @@ class LicencePool:
         self._offset = high if self._offset is None else min(max(self._offset, low), high)
         return self._offset
 
-    def _hand_out(self, reserved: _Reserved) -> None:
+    def _hand_out(self, reserved: _Reserved, *, spare: bool) -> None:
         if self._prune():
             self._waiting.popleft().set_result(reserved)
-        else:
+        elif spare:
             self._ready.append(reserved)
+        else:
+            self.report(reserved.licence, Outcome.UNSENT)
 
     async def _hold_back(self, grant: Grant) -> None:
         if grant.why == "refused":
