@@ -27,6 +27,11 @@ class Configuration:
     api_url: str | None
     """``http(s)://host[:port]`` of the vendor, without a trailing slash."""
     api_tokens: tuple[str, ...] = field(repr=False)
+    tokens_file: Path | None
+    """Where the licences came from, if from a file."""
+    requests_per_second: float
+    """Of the whole fleet; 0: no limit."""
+    requests_per_second_per_token: float
     redis_url: str | None = field(repr=False)
     mongo_uri: str | None = field(repr=False)
     mongo_database: str
@@ -50,6 +55,11 @@ class Configuration:
         return cls(
             api_url=_api_url(settings),
             api_tokens=_tokens(settings),
+            tokens_file=_tokens_file(settings),
+            requests_per_second=_number(settings, "RANK_REQUESTS_PER_SECOND", least=0),
+            requests_per_second_per_token=_number(
+                settings, "RANK_REQUESTS_PER_SECOND_PER_TOKEN", least=0
+            ),
             redis_url=_url(settings, "REDIS_URL", REDIS_SCHEMES),
             mongo_uri=_url(settings, "MONGO_URI", _MONGO_SCHEMES),
             mongo_database=_database(settings),
@@ -122,24 +132,34 @@ def _reason(error: ValueError) -> str:
 
 
 def _tokens(settings: BaseSettings) -> tuple[str, ...]:
-    inline, path = _text(settings, "RANK_API_TOKENS"), _text(settings, "RANK_API_TOKENS_FILE")
+    inline, path = _text(settings, "RANK_API_TOKENS"), _tokens_file(settings)
     if inline is None and path is None:
         return ()
     if path is not None:
         try:
-            inline = Path(path).read_text(encoding="utf-8")
+            inline = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
             reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
             raise ConfigurationError(
                 f"RANK_API_TOKENS_FILE: {path} cannot be read: {reason}"
             ) from None
     assert inline is not None
-    tokens = tuple(dict.fromkeys(inline.replace(",", " ").split()))
+    tokens = tokens_in(inline)
     if not tokens:
         raise ConfigurationError(
             "RANK_API_TOKENS holds no licence: write one or more, separated by commas"
         )
     return tokens
+
+
+def _tokens_file(settings: BaseSettings) -> Path | None:
+    path = _text(settings, "RANK_API_TOKENS_FILE")
+    return Path(path) if path is not None else None
+
+
+def tokens_in(text: str) -> tuple[str, ...]:
+    """Licences separated by commas, blanks or lines; each once, in order."""
+    return tuple(dict.fromkeys(text.replace(",", " ").split()))
 
 
 def _database(settings: BaseSettings) -> str:

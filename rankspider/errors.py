@@ -7,7 +7,9 @@
     ├── ServiceUnavailable                3   Redis, MongoDB or a port cannot be had
     │   └── EmbeddedServerError           3   a server for one machine did not start
     ├── MemberError                       2   a queue member names no anchor
-    └── EndpointError                     1   an answer is not the list that was asked for
+    ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
+    ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
+    └── WriteRefused                      1   MongoDB cannot hold a document (lake/)
 
 The message of each is one line that says what is wrong and how to mend it: commands print it
 as it is, without a traceback. No message carries a licence or a password.

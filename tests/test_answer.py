@@ -155,6 +155,8 @@ FAILURES = [
     (b"[" * 100_000, Verdict.RETRY, "malformed"),
     (b'{"data":' * 50_000, Verdict.RETRY, "malformed"),
     (b'{"status_code":1e400}', Verdict.RETRY, "malformed"),
+    (SAMPLE.replace(b"1611055049817", b"9" * 30), Verdict.RETRY, "malformed"),
+    (SAMPLE.replace(b"191433445", b"\xff"), Verdict.RETRY, "malformed"),
     (b'{"status_code":0,"data":{"ranks":[],"begin_time":"\xff"}}', Verdict.RETRY, "malformed"),
     ([], Verdict.RETRY, "malformed"),
     (None, Verdict.RETRY, "malformed"),

@@ -16,7 +16,7 @@ from scrapy.statscollectors import StatsCollector
 from scrapy.utils.test import get_crawler
 
 from rankspider.anchors.connection import check, connect, connect_blocking
-from rankspider.anchors.deliveries import Deliveries, _is_away
+from rankspider.anchors.deliveries import Deliveries, is_away
 from rankspider.anchors.keys import Keys
 from rankspider.anchors.queue import AnchorQueue, Failed
 from rankspider.configuration import Configuration
@@ -264,7 +264,7 @@ async def test_a_server_that_only_reads_is_away(watched: Watched, queue_key: str
     async with connected(settings_of(url, queue_key)) as client:
         with pytest.raises(redis.ResponseError) as raised:
             await queue_on(client, queue_key).take(1)
-    assert _is_away(raised.value)
+    assert is_away(raised.value)
 
 
 # --- Addresses ----------------------------------------------------------------------------------
@@ -372,7 +372,7 @@ def test_the_class_of_the_client(given: Any, asyncio_class: type, blocking_class
     ],
 )
 def test_errors_of_a_failover(error: Exception) -> None:
-    assert _is_away(error)
+    assert is_away(error)
 
 
 @pytest.mark.parametrize(
@@ -384,4 +384,4 @@ def test_errors_of_a_failover(error: Exception) -> None:
     ],
 )
 def test_errors_that_stay(error: Exception) -> None:
-    assert not _is_away(error)
+    assert not is_away(error)

@@ -10,7 +10,8 @@ from pymongo import MongoClient
 from redis import Redis
 
 from rankspider.anchors.keys import Keys
-from rankspider.simulator.world import World, synthetic_sec_uid
+from rankspider.licences.keys import licences_key
+from rankspider.simulator.world import World, failing_sec_uid, synthetic_sec_uid
 from tests.conftest import ROOT, Crawl, Simulator, crawl, scrapy
 
 SAMPLE = ROOT / "tests" / "data" / "rank_goods_sample.json"
@@ -43,9 +44,10 @@ def assert_accounted_for(*crawls: Crawl) -> None:
 
 
 def left_over(client: Redis, queue_key: str) -> list[bytes]:
-    """Keys of the queue that remain, but for the counter of receipts."""
+    """Keys of the queue that remain, but for the counter of receipts and the licences' state."""
     keys = Keys.of(queue_key)
-    return [key for key in client.keys(f"*{queue_key}*") if key.decode() != keys.receipts]
+    stay = {keys.receipts.encode(), licences_key(keys).encode()}
+    return [key for key in client.keys(f"*{queue_key}*") if key not in stay]
 
 
 def test_the_vendors_sample(
@@ -171,8 +173,6 @@ def test_odd_profiles_lose_nothing(
     queue_key: str,
     database: Any,
 ) -> None:
-    from rankspider.simulator.world import failing_sec_uid
-
     environment = endpoint(environment, simulate("--rows", "3", "--anchors", "50"))
     for name in ("odd-keys", "huge", "list-maps"):
         redis_client.rpush(queue_key, failing_sec_uid(name))
@@ -197,8 +197,6 @@ def test_an_anchor_the_endpoint_refuses_is_a_dead_letter(
     redis_client: Redis,
     queue_key: str,
 ) -> None:
-    from rankspider.simulator.world import failing_sec_uid
-
     environment = endpoint(environment, simulate("--rows", "3", "--anchors", "50"))
     redis_client.rpush(queue_key, failing_sec_uid("no-user"), *sec_uids(5))
     ended = crawl(environment)

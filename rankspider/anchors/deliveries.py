@@ -58,6 +58,8 @@ class Delivery:
     """No other try would do."""
     retry_after: float | None = None
     """Seconds the endpoint asked to wait."""
+    is_blameless: bool = False
+    """Not its fault, such as a refused licence: given back at once, and no try is counted."""
     is_asked: bool = False
     """The call has left, or is about to."""
     is_settling: bool = False
@@ -95,6 +97,7 @@ class Deliveries:
         self._something_ended = asyncio.Event()
         self._has_room = asyncio.Event()
         self._most_in_hand = room
+        self._is_stopped = False
         self._tasks: list[asyncio.Task[None]] = []
         self._outage = Outage("Redis", logger)
 
@@ -114,6 +117,8 @@ class Deliveries:
         that it takes no other with it for good.
         """
         await self._has_room.wait()
+        if self._is_stopped:
+            return [], 0
         in_hand = len(self._held)
         room = self._most_in_hand - in_hand
         taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
@@ -144,6 +149,11 @@ class Deliveries:
     async def counts(self) -> Counts:
         return await self._patiently(self._queue.counts)
 
+    def stop(self) -> None:
+        """Take no more; a `take` that waits returns nothing."""
+        self._is_stopped = True
+        self._has_room.set()
+
     async def release_unasked(self) -> None:
         """Give back at once what was leased and not asked yet."""
         rest = [
@@ -158,6 +168,7 @@ class Deliveries:
 
         What cannot be given back by then, with Redis away, comes back when its lease runs out.
         """
+        self.stop()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -213,8 +224,10 @@ class Deliveries:
         """Acknowledge or fail what has ended; it stays in hand until Redis has said yes."""
         ended = list(self._ended)
         self._something_ended.clear()
-        await self._acknowledge([each for each in ended if each.reason is None])
-        await self._fail([each for each in ended if each.reason is not None])
+        blamed = [each for each in ended if not each.is_blameless]
+        await self._acknowledge([each for each in blamed if each.reason is None])
+        await self._fail([each for each in blamed if each.reason is not None])
+        await self._give_back([each.lease for each in ended if each.is_blameless])
         del self._ended[: len(ended)]
         for delivery in ended:
             self._held.pop(delivery.lease, None)
@@ -263,7 +276,7 @@ class Deliveries:
     def _mark_room(self) -> None:
         if not self._held:
             self._most_in_hand = self._room
-        if len(self._held) < self._most_in_hand:
+        if self._is_stopped or len(self._held) < self._most_in_hand:
             self._has_room.set()
         else:
             self._has_room.clear()
@@ -274,7 +287,7 @@ class Deliveries:
             try:
                 outcome = await call()
             except REDIS_ERRORS as error:
-                if not _is_away(error):
+                if not is_away(error):
                     raise
                 await asyncio.sleep(self._outage.struck(error))
             else:
@@ -282,7 +295,7 @@ class Deliveries:
                 return outcome
 
 
-def _is_away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     if "same key slot" in str(error):  # the queue's key is at fault, and will be
         return False
     return isinstance(error, _AWAY) or _AWAY_MESSAGE.match(str(error)) is not None

@@ -57,6 +57,7 @@ class ShutdownExtension:
         deliveries: Deliveries = self._crawler.spider.deliveries  # type: ignore[union-attr]
         try:
             async with asyncio.timeout(self._seconds):
+                await self._crawler.spider.licences.give_up()  # type: ignore[union-attr]
                 await deliveries.release_unasked()
                 await asyncio.Event().wait()
         except TimeoutError:

@@ -11,7 +11,7 @@ from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.servers import reachable_servers
 
 # Any other reason is one that was asked for: drained, a signal, CLOSESPIDER_….
-_EXIT_CODES = {"error": 1, "start_error": 1, "lost_server": 3}
+_EXIT_CODES = {"error": 1, "start_error": 1, "lost_server": 3, "licences-refused": 4}
 
 
 class Command(crawl.Command):
@@ -24,7 +24,7 @@ class Command(crawl.Command):
             "RANK_API_TOKENS; without REDIS_URL or MONGO_URI it brings up an embedded server. "
             "It waits for work until stopped; '-a drain=1' ends it once the queue is empty. "
             "Exit codes: 0 drained or asked to stop, 1 error, 2 a setting is missing or wrong, "
-            "3 a server cannot be reached."
+            "3 a server cannot be reached, 4 every licence was refused."
         )
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:

@@ -158,6 +158,8 @@ _shape = msgspec.json.Decoder(RowShape)
 _identity = msgspec.json.Decoder(Identity)
 _card = msgspec.json.Decoder(Card)
 _any = msgspec.json.Decoder()
+# The year 10000 in Unix seconds: neither Python nor BSON's readers go further.
+END_OF_TIME = 253_402_300_800
 # What msgspec raises for bytes it cannot read.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -169,6 +171,8 @@ def decode(body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
     """
     _reject_walls(body, headers or {})
     try:
+        # What is not decoded here is kept as it came, and must be readable later.
+        body.decode("utf-8")
         shell = _shell.decode(body)
     except UNREADABLE as error:
         raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
@@ -209,6 +213,8 @@ def _bare(shell: _Shell) -> Answer:
         now_ms = _clock.decode(shell.extra).now
     except UNREADABLE as error:
         raise AnswerError(failure.malformed(f"no list in it: {error}"[:300])) from None
+    if not 0 < now_ms < END_OF_TIME * 1000:
+        raise AnswerError(failure.malformed("extra.now is no time"))
     return Answer(
         now_ms=now_ms,
         begin_time=data.begin_time,

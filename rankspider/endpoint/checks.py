@@ -3,14 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator
 
-from rankspider.endpoint.answer import Answer, BrokenRow, Row
+from rankspider.endpoint.answer import END_OF_TIME, Answer, BrokenRow, Row
 
 HOUR = 3600
 
 
 def list_problem(answer: Answer) -> str | None:
     """Why ``answer`` is not the list of an hour at all, rows included; None if it is."""
-    if answer.begin_time <= 0 or answer.begin_time % HOUR:
+    if not 0 < answer.begin_time < END_OF_TIME or answer.begin_time % HOUR:
         return "begin_time is not on an hour"
     return None
 

@@ -139,16 +139,20 @@ class LicencePool:
         """How the pool's licences stand. Raises `redis.RedisError`."""
         return await self.ledger.states(self._fingerprints)
 
-    async def close(self) -> None:
-        """Send what is left to report, if Redis is there to take it; waiting takes end."""
+    async def give_up(self) -> None:
+        """End the takes that wait, each with CancelledError."""
         self._ready.clear()
-        await self._reports.close()
         if self._feeding is not None:
             self._feeding.cancel()
             await asyncio.gather(self._feeding, return_exceptions=True)
         for waiter in self._waiting:
             waiter.cancel()
         self._waiting.clear()
+
+    async def close(self) -> None:
+        """Send what is left to report, if Redis is there to take it; waiting takes end."""
+        await self._reports.close()
+        await self.give_up()
 
     # Taking
 

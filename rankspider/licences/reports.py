@@ -9,7 +9,7 @@ from functools import partial
 from typing import TypeVar
 
 from rankspider.anchors.connection import REDIS_ERRORS
-from rankspider.anchors.deliveries import _is_away
+from rankspider.anchors.deliveries import is_away
 from rankspider.licences.ledger import Change, Ledger, Report
 from rankspider.outage import Outage
 
@@ -69,7 +69,7 @@ async def patiently(outage: Outage, call: Callable[[], Awaitable[_T]]) -> _T:
         try:
             outcome = await call()
         except REDIS_ERRORS as error:
-            if not _is_away(error):
+            if not is_away(error):
                 raise
             await asyncio.sleep(outage.struck(error))
         else:

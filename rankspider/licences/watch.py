@@ -6,14 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
+from rankspider.configuration import tokens_in
+
 logger = logging.getLogger(__name__)
 
 _Signature = tuple[int, int, int]
-
-
-def tokens_in(text: str) -> tuple[str, ...]:
-    """Separated by commas, blanks or lines; each once, in order."""
-    return tuple(dict.fromkeys(text.replace(",", " ").split()))
 
 
 class TokensFile:

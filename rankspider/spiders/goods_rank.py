@@ -23,10 +23,15 @@ from rankspider.configuration import Configuration, read_flag
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import decode
 from rankspider.endpoint.failure import AnswerError, Failure, Verdict
+from rankspider.endpoint.licence import META_KEY as LICENCE_META_KEY
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
 from rankspider.known import Known
+from rankspider.licences.ledger import Outcome, Rates
+from rankspider.licences.outcomes import outcome_of
+from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
+from rankspider.licences.watch import TokensFile
 from rankspider.spiders.records import Records
 
 # How long an idle worker sleeps before it looks at the queue again.
@@ -42,6 +47,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     name = "goods_rank"
     redis_key: str | None
     deliveries: Deliveries
+    licences: LicencePool
+    _closing: asyncio.Future[None] | None = None
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
         """Called by scrapy-redis from ``from_crawler``, in place of its own."""
@@ -75,10 +82,29 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             on_crash=self._stop_after_crash,
         )
         self.deliveries.start()
+        self.licences = LicencePool(
+            self.server,
+            Keys.of(self.redis_key),
+            self.configuration.api_tokens,
+            rates=Rates(
+                each=self.configuration.requests_per_second_per_token,
+                total=self.configuration.requests_per_second,
+            ),
+            on_change=lambda change: self._inc(f"rank/licences/{change.state}"),
+            on_wait=lambda why, _: self._inc(f"rank/licences/waits/{why}"),
+        )
+        self._watching = asyncio.ensure_future(self._watch_tokens())
+
+    async def _watch_tokens(self) -> None:
+        path = self.configuration.tokens_file
+        if path is not None:
+            tokens = TokensFile(path, self.configuration.api_tokens)
+            await tokens.watch(self.licences.set_tokens)
 
     async def start(self) -> AsyncIterator[Any]:
         """Lease anchors as there is room for them, until drained or stopped."""
-        while True:
+        await self.licences.reconsider()
+        while self._closing is None:
             try:
                 deliveries, waiting = await self.deliveries.take()
             except ConfigurationError as error:
@@ -128,9 +154,12 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                 raise AnswerError(failure.of_http_status(response.status, _retry_after(response)))
             answer = decode(response.body, _headers(response))
         except AnswerError as error:
-            self._note_failure(delivery, error.failure)
+            failed = error.failure
+            self._report(response.meta, outcome_of(failed), failed.retry_after)
+            self._note_failure(delivery, failed)
             return
         self._inc("rank/answers/ok")
+        self._report(response.meta, Outcome.OK)
         anchor = delivery.sec_uid if delivery else None
         keep_private = self.configuration.keep_private_fields
         records = Records(answer, anchor, self.known, keep_private=keep_private)
@@ -157,14 +186,34 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         """No answer came at all."""
         delivery: Delivery | None = error.request.meta.get(META_KEY)  # type: ignore[attr-defined]
         assert error.value is not None
-        self._note_failure(delivery, failure.of_network(error.value))
+        if isinstance(error.value, AllLicencesRefused | asyncio.CancelledError):
+            self._not_asked(delivery, error.value)
+        else:
+            self._note_failure(delivery, failure.of_network(error.value))
         if delivery is not None:
             self.deliveries.complete(delivery)
+
+    def _not_asked(self, delivery: Delivery | None, error: BaseException) -> None:
+        """No licence was to be had, or the worker is stopping."""
+        if delivery is not None:
+            delivery.is_blameless = True
+        if isinstance(error, AllLicencesRefused) and not self._closing:
+            self.logger.error("%s", error)
+            self._close("licences-refused")
+
+    def _report(
+        self, meta: dict[str, Any], outcome: Outcome, retry_after: float | None = None
+    ) -> None:
+        licence: Licence | None = meta.get(LICENCE_META_KEY)
+        if licence is not None:
+            self.licences.report(licence, outcome, retry_after)
 
     def _note_failure(self, delivery: Delivery | None, failed: Failure) -> None:
         self._inc(f"rank/answers/failed/{failed.name}")
         self.logger.info("No list: %s (%s)", failed.name, failed.message)
         if delivery is not None:
+            # A licence that is refused, used up or too fast is no anchor's fault.
+            delivery.is_blameless = failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
             delivery.fail(
                 failed.name,
                 failed.message,
@@ -173,14 +222,18 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             )
 
     async def _close_deliveries(self) -> None:
+        self._watching.cancel()
         await self.deliveries.close(self.configuration.shutdown_seconds)
+        await self.licences.close()
         await self.server.aclose()
 
     def _stop_after_crash(self) -> None:
+        self._close("error")
+
+    def _close(self, reason: str) -> None:
         assert self.crawler.engine is not None
-        self._closing = asyncio.ensure_future(
-            self.crawler.engine.close_spider_async(reason="error")
-        )
+        self.deliveries.stop()
+        self._closing = asyncio.ensure_future(self.crawler.engine.close_spider_async(reason=reason))
 
     def _inc(self, name: str, count: int = 1) -> None:
         assert self.crawler.stats is not None

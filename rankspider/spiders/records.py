@@ -66,12 +66,16 @@ class Records:
         if len(sound) < len(self._answer.rows):
             reason = "a row of it cannot be trusted"
             return self._rejected("lists", reason, bytes(self._answer.raw))
+        try:
+            other_fields = self._answer.other_fields()
+        except UNREADABLE as error:
+            return self._rejected("lists", f"unreadable: {error}", bytes(self._answer.raw))
         return ListItem(
             ranked_list=ranked_list,
             user_ids=[row.user.id_str for row in sound],
             scores=[row.shape.score for row in sound],
             delta_time=self._answer.delta_time,
-            other_fields=self._answer.other_fields(),
+            other_fields=other_fields,
             observed_at=self._observed_at,
             anchor=self._anchor,
         )
@@ -106,8 +110,20 @@ class Records:
         if reason is not None or isinstance(row, BrokenRow):
             yield self._rejected("rows", reason or "unreadable row", bytes(row.raw))
             return
+        try:
+            rank = self._rank(ranked_list, row, listed=listed)
+        except UNREADABLE as error:
+            yield self._rejected("rows", f"unreadable row: {error}", bytes(row.raw))
+            return
+        user = self._user(row)
+        if listed and isinstance(user, UserItem):
+            self._known.remember_row(ranked_list.key, bytes(row.raw), rank, user)
+        yield rank
+        yield user
+
+    def _rank(self, ranked_list: RankedList, row: Row, *, listed: bool) -> RankItem:
         shape = row.shape
-        rank = RankItem(
+        return RankItem(
             ranked_list=ranked_list,
             user_id=row.user.id_str,
             sec_uid=row.user.sec_uid,
@@ -126,15 +142,10 @@ class Records:
             other_fields=row.other_fields(),
             anchor=self._anchor,
         )
-        user = self._user(row)
-        if listed and isinstance(user, UserItem):
-            self._known.remember_row(ranked_list.key, bytes(row.raw), rank, user)
-        yield rank
-        yield user
 
     def _user(self, row: Row) -> Item:
         try:
-            card = row.card()
+            card, profile = row.card(), self._profile(row)
         except UNREADABLE as error:
             return self._rejected("users", f"unreadable user: {error}", bytes(row.shape.user))
         return UserItem(
@@ -146,7 +157,7 @@ class Records:
             gender=card.gender,
             signature=card.signature,
             avatar_uri=card.avatar_thumb.uri if card.avatar_thumb else "",
-            profile=self._profile(row),
+            profile=profile,
             observed_at=self._observed_at,
             anchor=self._anchor,
         )
