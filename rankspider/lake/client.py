@@ -15,6 +15,8 @@ _OPTIONS: dict[str, Any] = {
     "journal": True,
     "tz_aware": True,
     "appname": "rankspider",
+    # A server that vanished without a word would hold a write for as long as TCP does.
+    "socketTimeoutMS": 60_000,
 }
 _CHECK_MILLISECONDS = 5000
 
