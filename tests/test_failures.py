@@ -67,6 +67,8 @@ def test_what_passes_is_tried_again(
     for _, name in PASSING:
         expected[name] = expected.get(name, 0) + 1
     seen = {name: ended.stats[f"rank/answers/failed/{name}"] for name in expected}
+    # Twisted itself repeats a call that a kept connection closed on without a word ("reset").
+    assert expected.pop("network") - 1 <= seen.pop("network") <= 2
     assert seen == expected
 
 
