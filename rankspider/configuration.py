@@ -52,6 +52,7 @@ class Configuration:
         Raises `ConfigurationError` for a wrong one. A missing endpoint or licence is no error
         here, since most commands need neither: see `require_endpoint`.
         """
+        _number(settings, "CONCURRENT_REQUESTS", least=1, whole=True)  # Scrapy's own
         return cls(
             api_url=_api_url(settings),
             api_tokens=_tokens(settings),

@@ -37,7 +37,7 @@ RANK_OBSERVED_LAG_SECONDS = _environment.get("RANK_OBSERVED_LAG_SECONDS", "60")
 
 # --- The crawl -----------------------------------------------------------------------------
 # One host answers everything, so the limit per domain is the limit.
-CONCURRENT_REQUESTS = int(_environment.get("CONCURRENT_REQUESTS") or 16)
+CONCURRENT_REQUESTS = _environment.get("CONCURRENT_REQUESTS") or "16"
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS
 # Scrapy starts as many tasks for every answer, whatever it brings; most bring a few items.
 CONCURRENT_ITEMS = 64

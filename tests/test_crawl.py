@@ -218,6 +218,8 @@ WRONG = [
     ({"RANK_MAX_DELIVERIES": "0"}, 2, "RANK_MAX_DELIVERIES must be a whole number"),
     ({"RANK_STOP_WHEN_DRAINED": "maybe"}, 2, "RANK_STOP_WHEN_DRAINED must be 1 or 0"),
     ({"MONGO_DATABASE": "a.b"}, 2, "MONGO_DATABASE must be"),
+    ({"CONCURRENT_REQUESTS": "0"}, 2, "CONCURRENT_REQUESTS must be a whole number"),
+    ({"CONCURRENT_REQUESTS": "abc"}, 2, "CONCURRENT_REQUESTS must be a whole number"),
     ({"MONGO_URI": "http://x"}, 2, "MONGO_URI must begin with mongodb://"),
     ({"REDIS_URL": "localhost"}, 2, "REDIS_URL must begin with redis://"),
     ({"REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}, 3, "Redis cannot be reached"),
