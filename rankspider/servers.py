@@ -2,12 +2,16 @@
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
+from pymongo.database import Database
+from pymongo.errors import PyMongoError
 from scrapy.settings import BaseSettings
 
 from rankspider.anchors import connection
 from rankspider.configuration import Configuration
 from rankspider.embedded import Servers, embedded_servers
+from rankspider.errors import ServiceUnavailable
 from rankspider.lake import client
 
 
@@ -31,3 +35,21 @@ def reachable_servers(
         if mongo:
             client.check(settings["MONGO_URI"])
         yield servers
+
+
+@contextlib.contextmanager
+def reachable_lake(configuration: Configuration) -> Iterator[Database[dict[str, Any]]]:
+    """The lake, for a command that reads it: the user's own server, or an embedded one.
+
+    Raises `ServiceUnavailable` or `ConfigurationError`, also for an outage while it is open.
+    """
+    uri = configuration.mongo_uri
+    with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
+        uri = uri or servers.mongo_uri
+        assert uri is not None
+        client.check(uri)
+        try:
+            with client.connect_blocking(uri) as connected:
+                yield connected[configuration.mongo_database]
+        except PyMongoError as error:
+            raise ServiceUnavailable(f"MongoDB did not answer ({type(error).__name__})") from None

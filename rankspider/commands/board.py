@@ -5,15 +5,13 @@ import datetime as dt
 import sys
 
 import msgspec
-from pymongo.errors import PyMongoError
 from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
-from rankspider.embedded import embedded_servers
-from rankspider.errors import RankspiderError, ServiceUnavailable
+from rankspider.errors import RankspiderError
 from rankspider.lake.board import Board, Place, board
-from rankspider.lake.client import check, connect_blocking
+from rankspider.servers import reachable_lake
 from rankspider.terminal import harmless, shortened, table
 
 # The list's own zone, at +08:00 all year since 1991: no need for a zone database, which small
@@ -66,21 +64,8 @@ class Command(RankCommand):
     def _read(self, opts: argparse.Namespace) -> Board:
         configuration = Configuration.read(self.project_settings)
         hour = _hour(opts.hour) if opts.hour is not None else None
-        uri = configuration.mongo_uri
-        with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
-            uri = uri or servers.mongo_uri
-            assert uri is not None
-            check(uri)
-            try:
-                with connect_blocking(uri) as client:
-                    database = client[configuration.mongo_database]
-                    found = board(
-                        database, hour, currency=opts.currency, title=opts.title, own=opts.own
-                    )
-            except PyMongoError as error:
-                raise ServiceUnavailable(
-                    f"MongoDB did not answer ({type(error).__name__})"
-                ) from None
+        with reachable_lake(configuration) as database:
+            found = board(database, hour, currency=opts.currency, title=opts.title, own=opts.own)
         if found is None:
             name = configuration.mongo_database
             raise RankspiderError(f"the database {name} holds no such list: {_hint(opts)}")
