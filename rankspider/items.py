@@ -7,7 +7,7 @@ are worked out once: an item does not change after it was made.
 import datetime as dt
 import hashlib
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import msgspec
@@ -33,6 +33,15 @@ def without_mirrors(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=64)
+def _list_key(begin_time: dt.datetime, *names: str) -> str:
+    return joined(int(begin_time.timestamp()), *names)
+
+
+def history_key_of_standing(key: str, standing: tuple[int, int, int]) -> str:
+    return f"{key}/{joined(*standing)}"
+
+
 @dataclass(frozen=True, slots=True)
 class RankedList:
     """Which list of which hour; the wall clock has no part in it."""
@@ -49,8 +58,11 @@ class RankedList:
     @property
     def key(self) -> str:
         """Begins with the hour, so that an hour's documents lie together."""
-        seconds = int(self.begin_time.timestamp())
-        return joined(seconds, self.currency, self.title, self.subtitle, self.city_code)
+        return _list_key(self.begin_time, self.currency, self.title, self.subtitle, self.city_code)
+
+    def key_of(self, user_id: str) -> str:
+        """Of that user's standing in this list."""
+        return f"{self.key}/{joined(user_id)}"
 
 
 @dataclass
@@ -86,15 +98,26 @@ class RankItem:
     """Fields of the row that this code does not know."""
     anchor: str | None = None
     """The ``sec_uid`` that was asked for; a standing is the same whoever asked."""
+    fingerprint: bytes = field(default=b"", repr=False, compare=False)
+    """Equal only for answers that say the same of it: cheaper to have than `digest`."""
 
     @cached_property
     def key(self) -> str:
-        return f"{self.ranked_list.key}/{joined(self.user_id)}"
+        return self.ranked_list.key_of(self.user_id)
 
     @property
     def standing(self) -> tuple[int, int, int]:
         """What one document of history holds."""
         return self.rank, self.score, self.delta
+
+    @property
+    def history_key(self) -> str:
+        return history_key_of_standing(self.key, self.standing)
+
+    @property
+    def tie(self) -> str:
+        """Settles which of two observations of one moment is the newer: the list's own."""
+        return f"{self.listed:d}-{self.digest}"
 
     @cached_property
     def digest(self) -> str:
@@ -125,10 +148,19 @@ class UserItem:
     """The rest of the user object."""
     observed_at: dt.datetime
     anchor: str | None = None
+    fingerprint: bytes = field(default=b"", repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:
         return self.user_id
+
+    @property
+    def history_key(self) -> str:
+        return f"{self.key}/{self.digest}"
+
+    @property
+    def tie(self) -> str:
+        return self.digest
 
     @cached_property
     def digest(self) -> str:
@@ -154,10 +186,19 @@ class ListItem:
     """The list's texts, links and switches."""
     observed_at: dt.datetime
     anchor: str | None = None
+    fingerprint: bytes = field(default=b"", repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:
         return self.ranked_list.key
+
+    @property
+    def history_key(self) -> str:
+        return f"{self.key}/{self.digest}"
+
+    @property
+    def tie(self) -> str:
+        return self.digest
 
     @cached_property
     def digest(self) -> str:

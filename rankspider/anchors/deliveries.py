@@ -40,7 +40,7 @@ _AWAY_MESSAGE = re.compile(
 )
 _LONGEST_BACKOFF_SECONDS = 60.0
 # Acknowledgements that fall due within it share one round trip.
-_GATHER_SECONDS = 0.005
+_GATHER_SECONDS = 0.02
 
 
 @dataclass(eq=False, slots=True)
@@ -276,7 +276,9 @@ class Deliveries:
     def _mark_room(self) -> None:
         if not self._held:
             self._most_in_hand = self._room
-        if self._is_stopped or len(self._held) < self._most_in_hand:
+        # For a quarter at once: a round trip for each anchor costs more than the anchor.
+        fits = max(1, self._most_in_hand // 4)
+        if self._is_stopped or len(self._held) <= self._most_in_hand - fits:
             self._has_room.set()
         else:
             self._has_room.clear()

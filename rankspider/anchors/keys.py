@@ -31,12 +31,14 @@ class Keys:
     """HASH member → its dead letter, JSON."""
     receipts: str
     """STRING: the last receipt given out."""
+    memory: str
+    """Stem of HASHes, one an hour: what the lake holds."""
 
     @classmethod
     def of(cls, queue: str) -> Self:
         """A queue key that carries a hash tag of its own lends it to the others."""
         stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
-        names = ("leases", "held", "delayed", "tries", "dead", "receipts")
+        names = ("leases", "held", "delayed", "tries", "dead", "receipts", "memory")
         return cls(queue, *(f"{stem}:{name}" for name in names))
 
     def all(self) -> list[str]:

@@ -5,6 +5,7 @@ Everything is decoded by structure: the vendor wraps most answers of its kind in
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -131,25 +132,143 @@ class _Prompt(Struct):
     message: str = ""
 
 
-class Answer(Struct):
-    """One answer. Times: ``now_ms`` Unix milliseconds, ``begin_time`` Unix seconds."""
+class Answer:
+    """One answer. Times: ``now_ms`` Unix milliseconds, ``begin_time`` Unix seconds.
 
-    now_ms: int
-    begin_time: int
-    delta_time: int
-    identity: dict[str, str]
-    """currency, title, subtitle, city_code, region_name."""
-    rows: list[Row | BrokenRow]
-    anchor_info: Row | BrokenRow | None
-    raw: Raw
-    """The JSON of ``data``."""
+    Its rows are decoded when they are first asked for: most lists were seen before.
+    """
+
+    def __init__(self, body: "_Body", now_ms: int, data: _Data) -> None:
+        self.now_ms = now_ms
+        self.begin_time = data.begin_time
+        self.delta_time = data.delta_time
+        self.identity = {name: getattr(data, name) for name in _LIST_COLUMNS}
+        """currency, title, subtitle, city_code, region_name."""
+        self._body = body
+
+    @cached_property
+    def rows(self) -> list[Row | BrokenRow]:
+        """In the order of the list."""
+        return [_row(raw) for raw in _ranks.decode(self._body.ranks)]
+
+    @cached_property
+    def anchor_info(self) -> Row | BrokenRow | None:
+        """The asked anchor's own standing; None if it is missing or empty."""
+        own = self._body.own
+        return None if _is_absent(own) else _row(Raw(own))
+
+    @cached_property
+    def listed_state(self) -> bytes:
+        """Equal for two answers only if they list the same rows, mirrors aside."""
+        return stripped(self._body.ranks)
 
     def other_fields(self) -> Json:
         """The list's texts, links and switches beside its identity, its times and its rows."""
         apart = {*_LIST_COLUMNS, "ranks", "anchor_info", "begin_time", "delta_time"}
-        return {k: v for k, v in _json(self.raw).items() if k not in apart}
+        return {k: v for k, v in _json(self._body.frame_data).items() if k not in apart}
+
+    @property
+    def raw(self) -> Raw:
+        """The JSON of ``data``, as it came."""
+        return _unwrapped(_shell.decode(self._body.whole)).data
+
+    def require_text(self) -> None:
+        """Raise `AnswerError` unless all of it is UTF-8.
+
+        What is not decoded here is kept as it came, and must be readable later.
+        """
+        _require_utf8(self._body.whole)
 
 
+class _Heavy(Struct):
+    ranks: Raw
+    anchor_info: Raw = Raw(b"")
+
+
+class _HeavyBare(Struct):
+    data: _Heavy
+
+
+class _HeavyEnveloped(Struct):
+    data: _HeavyBare
+
+
+class _Body:
+    """The bytes of an answer, with its list and the asked anchor's row apart from the frame."""
+
+    def __init__(self, whole: bytes) -> None:
+        self.whole = whole
+        self.frame = whole
+        self.ranks = b""
+        self.own = b""
+        self.frame_data: Raw = Raw(b"")
+        """The frame's ``data``."""
+
+    def take_apart(self) -> None:
+        """Find the list in one pass. A body without one stays whole, to be read with care."""
+        heavy = _heavy(self.whole)
+        if heavy is None:
+            return
+        ranks, own = bytes(heavy.ranks), bytes(heavy.anchor_info)
+        frame = _cut(self.whole, ranks, _NO_RANKS)
+        frame = _cut(frame, own, _NO_OWN) if own else frame
+        self.ranks, self.own = ranks, own
+        left = _heavy(frame)
+        if left is None or not ranks.startswith(b"["):
+            return
+        # Else the same text stood in another place as well, and that was cut.
+        if (bytes(left.ranks), bytes(left.anchor_info)) == (_NO_RANKS, own and _NO_OWN):
+            self.frame = frame
+
+
+def _heavy(body: bytes) -> _Heavy | None:
+    try:
+        return _heavy_bare.decode(body).data
+    except UNREADABLE:
+        pass
+    try:
+        return _heavy_enveloped.decode(body).data.data
+    except UNREADABLE:
+        return None
+
+
+def _cut(body: bytes, part: bytes, instead: bytes) -> bytes:
+    """``body`` with the first ``part`` in it replaced; quicker than ``replace`` for long parts."""
+    start, at = part[:64], -1
+    while (at := body.find(start, at + 1)) >= 0:
+        if body.startswith(part, at):
+            return body[:at] + instead + body[at + len(part) :]
+    raise AssertionError("a part of the body is not in it")
+
+
+def stripped(rows: bytes) -> bytes:
+    """JSON without the elements of its ``url_list`` arrays, whose hosts change on every call.
+
+    Other white space than none before the bracket keeps an array: then it counts as a change.
+    Not to be relied on for what `has_odd_keys`.
+    """
+    first, *others = rows.split(_MIRRORS)
+    return first + b"".join([part[part.find(b"]") :] for part in others])
+
+
+def has_odd_keys(state: bytes) -> bool:
+    """Whether what is `stripped` held a key that only ends in ``url_list``: none did so far."""
+    return _ESCAPED_MIRRORS in state
+
+
+def _require_utf8(body: bytes) -> None:
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
+
+
+_MIRRORS = b'"url_list":['
+_ESCAPED_MIRRORS = b'\\"url_list'
+_NO_RANKS, _NO_OWN = b"[]", b"null"
+_heavy_bare = msgspec.json.Decoder(_HeavyBare)
+_heavy_enveloped = msgspec.json.Decoder(_HeavyEnveloped)
+_ranks = msgspec.json.Decoder(list[Raw])
 _shell = msgspec.json.Decoder(_Shell)
 _data = msgspec.json.Decoder(_Data)
 _clock = msgspec.json.Decoder(_Clock)
@@ -164,19 +283,26 @@ END_OF_TIME = 253_402_300_800
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
-def decode(body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
+def decode(
+    body: bytes, headers: Mapping[str, str] | None = None, *, is_all_text: bool = True
+) -> Answer:
     """Read the body of an HTTP 200; ``headers`` have lower-case names.
 
-    Raises `AnswerError` for anything but a list.
+    Raises `AnswerError` for anything but a list. With ``is_all_text`` off, bytes in rows that
+    are no UTF-8 are not looked for: call `Answer.require_text` before the rows are kept.
     """
     _reject_walls(body, headers or {})
+    parts = _Body(body)
+    parts.take_apart()
+    _require_utf8(parts.frame)
     try:
-        # What is not decoded here is kept as it came, and must be readable later.
-        body.decode("utf-8")
-        shell = _shell.decode(body)
+        shell = _shell.decode(parts.frame)
     except UNREADABLE as error:
         raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
-    return _bare(_unwrapped(shell))
+    answer = _bare(_unwrapped(shell), parts)
+    if is_all_text:
+        answer.require_text()
+    return answer
 
 
 def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
@@ -203,7 +329,7 @@ def _unwrapped(shell: _Shell) -> _Shell:
         raise AnswerError(failure.malformed(message[:300])) from None
 
 
-def _bare(shell: _Shell) -> Answer:
+def _bare(shell: _Shell, body: _Body) -> Answer:
     if shell.status_code is None:
         raise AnswerError(failure.malformed("no status_code"))
     if shell.status_code != 0:
@@ -215,20 +341,15 @@ def _bare(shell: _Shell) -> Answer:
         raise AnswerError(failure.malformed(f"no list in it: {error}"[:300])) from None
     if not 0 < now_ms < END_OF_TIME * 1000:
         raise AnswerError(failure.malformed("extra.now is no time"))
-    return Answer(
-        now_ms=now_ms,
-        begin_time=data.begin_time,
-        delta_time=data.delta_time,
-        identity={name: getattr(data, name) for name in _LIST_COLUMNS},
-        rows=[_row(raw) for raw in data.ranks],
-        anchor_info=None if _is_absent(data.anchor_info) else _row(data.anchor_info),
-        raw=shell.data,
-    )
+    if not body.ranks:
+        raise AnswerError(failure.malformed("no list in it"))
+    body.frame_data = shell.data
+    return Answer(body, now_ms, data)
 
 
-def _is_absent(anchor_info: Raw) -> bool:
+def _is_absent(anchor_info: bytes) -> bool:
     """Not asked for: missing, null, or empty."""
-    return len(anchor_info) < 8 and bytes(anchor_info).strip() in (b"", b"null", b"{}", b"[]")
+    return len(anchor_info) < 8 and anchor_info.strip() in (b"", b"null", b"{}", b"[]")
 
 
 def _message(shell: _Shell) -> str:

@@ -1,9 +1,11 @@
 """Every collection and index of the lake, each named once."""
 
+import uuid
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError
 
 RANKS = "ranks"
 RANK_HISTORY = "rank_history"
@@ -11,6 +13,8 @@ USERS = "users"
 USER_HISTORY = "user_history"
 SNAPSHOTS = "snapshots"
 REJECTED = "rejected"
+# What the lake says of itself.
+META = "meta"
 # Bucket (GridFS) of what a document has no room for: see `rankspider.lake.overlong`.
 OVERLONG = "overlong"
 
@@ -55,3 +59,17 @@ async def ensure_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
     """Make the indexes that are missing; making one that is there changes nothing."""
     for collection, indexes in _INDEXES.items():
         await database[collection].create_indexes(indexes)
+
+
+async def identity_of(database: AsyncDatabase[dict[str, Any]]) -> str:
+    """What tells this lake from every other, as long as it is not dropped."""
+    made = {"$setOnInsert": {"identity": uuid.uuid4().hex}}
+    try:
+        lake = await database[META].find_one_and_update(
+            {"_id": "lake"}, made, upsert=True, return_document=ReturnDocument.AFTER
+        )
+    except DuplicateKeyError:  # another worker made it at this moment
+        lake = await database[META].find_one({"_id": "lake"})
+    assert lake is not None
+    identity: str = lake["identity"]
+    return identity

@@ -11,11 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem, joined
+from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
 from rankspider.lake import collections
+from rankspider.memory.local import Record
 
 Document = dict[str, Any]
 _INT64 = 1 << 63
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# Milliseconds up to the year 10000.
+_REVISION_DIGITS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +30,18 @@ class Write:
     id: str
     content: Document
     widening: Document
+    only_if_said: str | None = None
+    """Nothing is made, and ``content`` counts only where the document's revision ends so."""
 
     def pipeline(self, content: Mapping[str, Any]) -> list[Document]:
         """The update, for MongoDB 4.2 or later. ``$literal`` keeps ``$`` in values as text.
 
         ``content`` is this write's, as it fits and in whatever encoding.
         """
-        newest = {"$gt": [self.content["revision"], "$revision"]}
+        newest: Document = {"$gt": [self.content["revision"], "$revision"]}
+        if self.only_if_said is not None:
+            end = {"$substrBytes": ["$revision", _REVISION_DIGITS, -1]}
+            newest = {"$and": [newest, {"$eq": [end, f"-{self.only_if_said}"]}]}
         if_newest = {"$cond": [newest, {"$literal": content}, {}]}
         return [{"$replaceWith": {"$mergeObjects": ["$$ROOT", if_newest, self.widening]}}]
 
@@ -47,6 +56,32 @@ def writes_of(item: Item) -> Iterator[Write]:
         yield _write_of_list(item)
     else:
         yield _write_of_rejected(item)
+
+
+_HISTORIES = {
+    RankItem.__name__: (collections.RANKS, collections.RANK_HISTORY),
+    UserItem.__name__: (collections.USERS, collections.USER_HISTORY),
+    ListItem.__name__: (None, collections.SNAPSHOTS),
+}
+
+
+def widenings_of(record: Record) -> Iterator[Write]:
+    """What moves the documents of ``record`` on to its newest observation."""
+    kind, key = record.mark.place
+    newest, history = _HISTORIES[kind]
+    assert record.trace is not None
+    seen = _EPOCH + dt.timedelta(milliseconds=record.seen)
+    tie = record.trace.tie
+    content: Document = {"revision": _revision(seen, tie)}
+    yield Write(
+        history,
+        record.trace.history_key,
+        content,
+        {"last_observed_at": _most("last_observed_at", seen)},
+        only_if_said=tie,
+    )
+    if newest is not None:
+        yield Write(newest, key, {**content, "observed_at": seen}, {}, only_if_said=tie)
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
@@ -67,7 +102,7 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
         "room_ids": item.room_ids,
         "listed": item.listed,
         "other_fields": storable(item.other_fields),
-        "revision": _revision(item.observed_at, f"{item.listed:d}-{item.digest}"),
+        "revision": _revision(item.observed_at, item.tie),
     }
     yield Write(
         collections.RANKS,
@@ -79,8 +114,8 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
             "peak_score": _most("peak_score", item.score),
         },
     )
-    history_id = f"{item.key}/{joined(*item.standing)}"
-    yield Write(collections.RANK_HISTORY, history_id, standing, _interval(item.observed_at))
+    interval = _interval(item.observed_at)
+    yield Write(collections.RANK_HISTORY, item.history_key, standing, interval)
 
 
 def _writes_of_user(item: UserItem) -> Iterator[Write]:
@@ -98,8 +133,8 @@ def _writes_of_user(item: UserItem) -> Iterator[Write]:
     }
     first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
     yield Write(collections.USERS, item.key, {**user, "observed_at": item.observed_at}, first)
-    history_id = f"{item.key}/{item.digest}"
-    yield Write(collections.USER_HISTORY, history_id, user, _interval(item.observed_at))
+    interval = _interval(item.observed_at)
+    yield Write(collections.USER_HISTORY, item.history_key, user, interval)
 
 
 def _write_of_list(item: ListItem) -> Write:
@@ -111,8 +146,7 @@ def _write_of_list(item: ListItem) -> Write:
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.digest),
     }
-    snapshot_id = f"{item.key}/{item.digest}"
-    return Write(collections.SNAPSHOTS, snapshot_id, state, _interval(item.observed_at))
+    return Write(collections.SNAPSHOTS, item.history_key, state, _interval(item.observed_at))
 
 
 def _write_of_rejected(item: RejectedItem) -> Write:
@@ -143,7 +177,7 @@ def _hour(ranked_list: RankedList) -> Document:
 
 def _revision(observed_at: dt.datetime, tie: str) -> str:
     """Sorts as text by time, then by ``tie``."""
-    return f"{round(observed_at.timestamp() * 1000):015d}-{tie}"
+    return f"{round(observed_at.timestamp() * 1000):0{_REVISION_DIGITS}d}-{tie}"
 
 
 def _interval(observed_at: dt.datetime) -> Document:

@@ -5,7 +5,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import bson
 from bson.raw_bson import RawBSONDocument
@@ -26,6 +26,7 @@ from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
 
+_T = TypeVar("_T")
 _DUPLICATE_KEY = 11000
 # What a server says that is not able now: unreachable, stepping down, shutting down, out of
 # time or disk, writes blocked or not granted (13, an operator's mistake that an operator mends).
@@ -99,18 +100,18 @@ class Writer:
             )
         await pending.done
 
-    async def patiently(self, call: Callable[[], Awaitable[None]]) -> None:
+    async def patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
         """Wait out an outage; ``call`` must be one that may be repeated."""
         while True:
             try:
-                await call()
+                outcome = await call()
             except PyMongoError as error:
                 if not _is_away(error):
                     raise
                 await asyncio.sleep(self._outage.struck(error))
             else:
                 self._outage.over()
-                return
+                return outcome
 
     async def close(self) -> None:
         """Send what waits and see it through."""
@@ -159,7 +160,7 @@ class Writer:
         if len(pending.content) > ROOM_BYTES:
             pending.content = bson.encode(await fitted(self._database, write.content))
         pipeline = write.pipeline(RawBSONDocument(pending.content))
-        return UpdateOne({"_id": write.id}, pipeline, upsert=True)
+        return UpdateOne({"_id": write.id}, pipeline, upsert=write.only_if_said is None)
 
     async def _wait_out(self, error: Exception, batch: list[_Pending]) -> list[_Pending]:
         await asyncio.sleep(self._outage.struck(error))

@@ -10,7 +10,10 @@ from scrapy.statscollectors import StatsCollector
 from twisted.python.failure import Failure
 
 from rankspider.items import Item, RejectedItem
-from rankspider.known import Known, Place, Record, place_of
+from rankspider.memory.fleet import FleetMemory
+from rankspider.memory.local import Known, Record, mark_of, trace_of
+
+_MILLISECONDS = 1000
 
 
 class DedupePipeline:
@@ -23,7 +26,7 @@ class DedupePipeline:
     def __init__(self, crawler: Crawler, stats: StatsCollector) -> None:
         self._crawler = crawler
         self._stats = stats
-        self._being_stored: dict[int, tuple[Place, Record]] = {}
+        self._being_stored: dict[int, Record] = {}
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -39,31 +42,33 @@ class DedupePipeline:
         return known
 
     async def process_item(self, item: Item) -> Item:
-        place = place_of(item)
-        record = self._known.covering(place, item.digest, item.observed_at)
+        mark, observed = mark_of(item), round(item.observed_at.timestamp() * _MILLISECONDS)
+        record = self._known.covering(mark, observed)
         if record is not None:
-            outcome = "unchanged" if record.is_durable else "duplicate"
-            await asyncio.shield(record.stored)
+            outcome = "unchanged" if record.stored is None else "duplicate"
+            if record.stored is not None:
+                await asyncio.shield(record.stored)
             if not isinstance(item, RejectedItem):  # counted as rejected already
                 self._stats.inc_value(f"rank/{item.kind}/{outcome}")
             raise DropItem(outcome)
-        record = self._known.begin(place, item.digest, item.observed_at)
-        self._being_stored[id(item)] = (place, record)
+        self._being_stored[id(item)] = self._known.begin(mark, trace_of(item), observed)
         return item
 
     def item_stored(self, item: Item) -> None:
-        _, record = self._being_stored.pop(id(item), (None, None))
-        if record is not None:
-            record.stored.set_result(None)
+        record = self._being_stored.pop(id(item), None)
+        if record is None:
+            return
+        self._known.stored(record)
+        fleet: FleetMemory | None = getattr(self._crawler.spider, "fleet", None)
+        if fleet is not None and not isinstance(item, RejectedItem) and item.fingerprint:
+            fleet.tell(record.mark, item.digest, record.first, record.last)
 
     def item_lost(self, item: Item, failure: Failure) -> None:
         """Forget it, so that the next one is written, and tell those who wait for it."""
-        place, record = self._being_stored.pop(id(item), (None, None))
-        if place is None or record is None:
+        record = self._being_stored.pop(id(item), None)
+        if record is None:
             return
-        self._known.forget(place, record)
         assert failure.value is not None
-        record.stored.set_exception(failure.value)
-        record.stored.exception()  # seen, if nobody waits for it
+        self._known.forget(record, failure.value)
         if not isinstance(item, RejectedItem):
             self._stats.inc_value(f"rank/{item.kind}/lost")

@@ -12,9 +12,10 @@ from scrapy.statscollectors import StatsCollector
 from rankspider.configuration import Configuration
 from rankspider.items import Item, RejectedItem
 from rankspider.lake.client import connect
-from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.collections import ensure_indexes, identity_of
 from rankspider.lake.documents import writes_of
 from rankspider.lake.writer import Writer, WriteRefused
+from rankspider.memory.widening import Widening
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class StorePipeline:
         self._stats = stats
         self._uri = uri
         self._database = database
+        self._widening: Widening | None = None
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -42,9 +44,12 @@ class StorePipeline:
         self._writer = Writer(database)
         try:
             await self._writer.patiently(lambda: ensure_indexes(database))
+            lake = await self._writer.patiently(lambda: identity_of(database))
         except OperationFailure as error:
             logger.error("The indexes of %s cannot be made: %s", self._database, error)
             raise CloseSpider("error") from None
+        self._crawler.spider.lake = lake  # type: ignore[union-attr]
+        self._widening = Widening(self._crawler.spider.known, self._writer)  # type: ignore[union-attr]
 
     async def process_item(self, item: Item) -> Item:
         try:
@@ -71,5 +76,7 @@ class StorePipeline:
         await asyncio.gather(*writes)
 
     async def close_spider(self) -> None:
+        if self._widening is not None:
+            await self._widening.close()
         await self._writer.close()
         await self._client.close()

@@ -27,11 +27,12 @@ from rankspider.endpoint.licence import META_KEY as LICENCE_META_KEY
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
-from rankspider.known import Known
 from rankspider.licences.ledger import Outcome, Rates
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
+from rankspider.memory.fleet import FleetMemory
+from rankspider.memory.local import Known
 from rankspider.spiders.records import Records
 
 # How long an idle worker sleeps before it looks at the queue again.
@@ -48,6 +49,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     redis_key: str | None
     deliveries: Deliveries
     licences: LicencePool
+    fleet: FleetMemory
+    lake: str
+    """Tells the lake from others; set when the store is opened."""
     _closing: asyncio.Future[None] | None = None
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
@@ -93,6 +97,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             on_change=lambda change: self._inc(f"rank/licences/{change.state}"),
             on_wait=lambda why, _: self._inc(f"rank/licences/waits/{why}"),
         )
+        self.fleet = FleetMemory(self.server, Keys.of(self.redis_key), self.lake)
         self._watching = asyncio.ensure_future(self._watch_tokens())
 
     async def _watch_tokens(self) -> None:
@@ -152,7 +157,12 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         try:
             if response.status != 200:
                 raise AnswerError(failure.of_http_status(response.status, _retry_after(response)))
-            answer = decode(response.body, _headers(response))
+            answer = decode(response.body, _headers(response), is_all_text=False)
+            anchor = delivery.sec_uid if delivery else None
+            keep_private = self.configuration.keep_private_fields
+            records = Records(answer, anchor, self.known, keep_private=keep_private)
+            if not records.is_list_known:
+                answer.require_text()
         except AnswerError as error:
             failed = error.failure
             self._report(response.meta, outcome_of(failed), failed.retry_after)
@@ -160,11 +170,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             return
         self._inc("rank/answers/ok")
         self._report(response.meta, Outcome.OK)
-        anchor = delivery.sec_uid if delivery else None
-        keep_private = self.configuration.keep_private_fields
-        records = Records(answer, anchor, self.known, keep_private=keep_private)
-        if not answer.rows:
-            self._inc("rank/lists/empty")
+        await records.look_up(self.fleet)
         for item in records:
             yield item
         self._count(records)
@@ -173,14 +179,16 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             await asyncio.gather(*(asyncio.shield(write) for write in records.on_their_way))
 
     def _count(self, records: Records) -> None:
-        """Account for the rows that brought nothing new, and so no items."""
-        for kind, repeated in (
-            ("rows", records.repeated + records.has_repeated_anchor),
-            ("users", records.repeated),
+        """Account for what brought nothing new, and so no items."""
+        if records.is_list_empty:
+            self._inc("rank/lists/empty")
+        for outcome, counts in (
+            ("unchanged", records.unchanged),
+            ("duplicate", records.repeated),
         ):
-            self._inc(f"rank/{kind}/read", repeated + records.unchanged)
-            self._inc(f"rank/{kind}/duplicate", repeated)
-            self._inc(f"rank/{kind}/unchanged", records.unchanged)
+            for kind, count in counts.items():
+                self._inc(f"rank/{kind}/read", count)
+                self._inc(f"rank/{kind}/{outcome}", count)
 
     def on_download_error(self, error: TwistedFailure) -> None:
         """No answer came at all."""
@@ -225,6 +233,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         self._watching.cancel()
         await self.deliveries.close(self.configuration.shutdown_seconds)
         await self.licences.close()
+        await self.fleet.close()
         await self.server.aclose()
 
     def _stop_after_crash(self) -> None:

@@ -1,13 +1,35 @@
-"""From one answer to the items it holds."""
+"""From one answer to the items that say something new."""
 
 import asyncio
 import datetime as dt
+import hashlib
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
 
-from rankspider.endpoint.answer import UNREADABLE, Answer, BrokenRow, Json, Row
+from rankspider.endpoint.answer import (
+    UNREADABLE,
+    Answer,
+    BrokenRow,
+    Json,
+    Row,
+    has_odd_keys,
+    stripped,
+)
 from rankspider.endpoint.checks import checked_rows, list_problem
-from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
-from rankspider.known import Known
+from rankspider.items import (
+    Item,
+    ListItem,
+    RankedList,
+    RankItem,
+    RejectedItem,
+    UserItem,
+    digest_of,
+    history_key_of_standing,
+)
+from rankspider.memory.fleet import FleetMemory, Remembered
+from rankspider.memory.local import Known, Mark, Record, SeenList, Trace
 
 # Empty in all that was seen, private if ever filled.
 _PRIVATE = ("telephone", "birthday")
@@ -15,15 +37,27 @@ _PRIVATE = ("telephone", "birthday")
 _COLUMNS = ("id", "id_str", "sec_uid", "short_id", "display_id", "nickname", "gender", "signature")
 _ROOM_FIELDS = ("room_ids", "room_ids_str")
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_FINGERPRINT_BYTES = 16
+_KINDS = {item.__name__: item.kind for item in (RankItem, UserItem, ListItem)}
+
+
+@dataclass(frozen=True, slots=True)
+class _Sound:
+    """A row that passed the checks, and the two records it makes."""
+
+    row: Row
+    listed: bool
+    standing: Mark
+    user: Mark
 
 
 class Records:
-    """The items of one answer.
+    """The items of one answer, without those that say nothing new.
 
     ``anchor`` is the ``sec_uid`` that was asked for. An asked anchor that stands in the list
-    itself yields its listed row only, and sets ``has_repeated_anchor``. A listed row that
-    says nothing new yields nothing: it is counted in ``unchanged`` if the lake holds it, and in
-    ``repeated`` if another answer is bringing it, whose writes are then ``on_their_way``.
+    itself yields its listed row only. What yields nothing is counted, by kind: in ``unchanged``
+    if the lake holds it, and in ``repeated`` if this or another answer is bringing it, whose
+    writes are then ``on_their_way``.
     """
 
     def __init__(
@@ -33,26 +67,88 @@ class Records:
         self._known = known
         self._anchor = anchor
         self._keep_private = keep_private
+        self._privacy = b"private" if keep_private else b""
+        self._now = answer.now_ms
         self._observed_at = _EPOCH + dt.timedelta(milliseconds=answer.now_ms)
-        self.has_repeated_anchor = False
-        self.repeated = 0
-        self.unchanged = 0
-        self.on_their_way: list[asyncio.Future[None]] = []
+        self.repeated: Counter[str] = Counter()
+        self.unchanged: Counter[str] = Counter()
+        self.on_their_way: set[asyncio.Future[None]] = set()
+        self._problem = list_problem(answer)
+        if self._problem is None:
+            self._ranked_list = RankedList(
+                **answer.identity, begin_time=_EPOCH + dt.timedelta(seconds=answer.begin_time)
+            )
+            self._read_frame()
+
+    def _read_frame(self) -> None:
+        self._frame: str | None = None
+        self._frame_error = ""
+        self._seen: SeenList | None = None
+        self._covered: list[Record] | None = None
+        try:
+            self._frame = digest_of(self._answer.other_fields())
+        except UNREADABLE as error:
+            self._frame_error = f"unreadable: {error}"
+            return
+        state = self._answer.listed_state
+        self._seen = self._known.seen_list(self._ranked_list.key, self._frame, state)
+        if self._seen is not None:
+            self._covered = self._known.covering_list(self._seen, self._now)
+
+    @property
+    def is_list_known(self) -> bool:
+        """Whether the list, though not the asked anchor's own row, says nothing new."""
+        return self._problem is None and bool(self._covered)
+
+    @property
+    def is_list_empty(self) -> bool:
+        return self._problem is None and not self._listed_ids
+
+    async def look_up(self, fleet: FleetMemory) -> None:
+        """Ask the fleet, in one round trip, for what this worker does not know."""
+        if self._problem is not None:
+            return
+        asked = [pair for pair in self._pairs() if not self._known.covers(pair[0], self._now)]
+        if asked:
+            remembered = await fleet.look_up([mark for mark, _ in asked], self._now)
+            for (mark, sound), found in zip(asked, remembered, strict=True):
+                if found is not None:
+                    trace = self._trace(mark, sound, found)
+                    self._known.adopt(mark, trace, found.first, found.last)
+
+    def _pairs(self) -> Iterator[tuple[Mark, _Sound | None]]:
+        """Everything this answer says, and the row that says it."""
+        if not self._covered:
+            if self._list_mark is not None:
+                yield self._list_mark, None
+            for entry in self._listed:
+                if isinstance(entry, _Sound):
+                    yield entry.standing, entry
+                    yield entry.user, entry
+        if isinstance(self._own, _Sound):
+            yield self._own.standing, self._own
+            yield self._own.user, self._own
+
+    def _trace(self, mark: Mark, sound: _Sound | None, found: Remembered) -> Trace:
+        _, key = mark.place
+        if sound is None or mark == sound.user:
+            return Trace(f"{key}/{found.digest}", found.digest)
+        shape = sound.row.shape
+        history_key = history_key_of_standing(key, (shape.rank, shape.score, shape.delta))
+        return Trace(history_key, f"{sound.listed:d}-{found.digest}")
 
     def __iter__(self) -> Iterator[Item]:
-        problem = list_problem(self._answer)
-        if problem is not None:
-            yield from self._quarantined(problem)
+        if self._problem is not None:
+            yield from self._quarantined(self._problem)
             return
-        ranked_list = RankedList(
-            **self._answer.identity,
-            begin_time=_EPOCH + dt.timedelta(seconds=self._answer.begin_time),
-        )
-        yield self._state(ranked_list)
-        for row, reason in checked_rows(self._answer):
-            if reason is not None or not self._is_known(ranked_list, row):
-                yield from self._standing(ranked_list, row, reason, listed=True)
-        yield from self._own_standing(ranked_list)
+        if self._covered:
+            self._note_list(self._covered)
+        else:
+            yield from self._list()
+        if isinstance(self._own, _Sound):
+            yield from self._news(self._own)
+        elif self._own is not None:
+            yield self._own
 
     def _quarantined(self, problem: str) -> Iterator[Item]:
         yield self._rejected("lists", problem, bytes(self._answer.raw))
@@ -60,71 +156,140 @@ class Records:
         for row in [*self._answer.rows, *([] if own is None else [own])]:
             yield self._rejected("rows", problem, bytes(row.raw))
 
-    def _state(self, ranked_list: RankedList) -> Item:
-        rows = [row for row, reason in checked_rows(self._answer) if reason is None]
-        sound = [row for row in rows if isinstance(row, Row)]
-        if len(sound) < len(self._answer.rows):
-            reason = "a row of it cannot be trusted"
-            return self._rejected("lists", reason, bytes(self._answer.raw))
-        try:
-            other_fields = self._answer.other_fields()
-        except UNREADABLE as error:
-            return self._rejected("lists", f"unreadable: {error}", bytes(self._answer.raw))
+    def _list(self) -> Iterator[Item]:
+        if self._list_mark is None:
+            yield self._unsound_list
+        elif (record := self._known.covering(self._list_mark, self._now)) is not None:
+            self._note(record)
+        else:
+            yield self._state(self._list_mark)
+        for entry in self._listed:
+            if isinstance(entry, _Sound):
+                yield from self._news(entry)
+            else:
+                yield entry
+        is_new = self._list_mark is not None and self._seen is None
+        if is_new and not has_odd_keys(self._answer.listed_state):
+            self._known.remember_list(self._as_seen())
+
+    def _news(self, sound: _Sound) -> Iterator[Item]:
+        """The standing and the user, each unless it says nothing new."""
+        for mark, make in ((sound.standing, self._rank), (sound.user, self._user)):
+            record = self._known.covering(mark, self._now)
+            if record is not None:
+                self._note(record)
+                continue
+            try:
+                yield make(sound)
+            except UNREADABLE as error:
+                kind = RankItem.kind if mark is sound.standing else UserItem.kind
+                yield self._rejected(kind, f"unreadable: {error}", bytes(sound.row.raw))
+
+    def _note_list(self, records: list[Record]) -> None:
+        """The same as `_note` for each, quicker in the usual case."""
+        if any(record.stored is not None for record in records):
+            for record in records:
+                self._note(record)
+            return
+        rows = (len(records) - 1) // 2
+        self.unchanged.update({ListItem.kind: 1, RankItem.kind: rows, UserItem.kind: rows})
+
+    def _note(self, record: Record) -> None:
+        """Account for what says nothing new."""
+        kind = _KINDS[record.mark.place[0]]
+        if record.stored is None:
+            self.unchanged[kind] += 1
+        else:
+            self.repeated[kind] += 1
+            self.on_their_way.add(record.stored)
+
+    # What the answer says, decoded once and only if the list is not known
+
+    @cached_property
+    def _listed(self) -> list[_Sound | RejectedItem]:
+        return [
+            self._checked(row, reason, listed=True) for row, reason in checked_rows(self._answer)
+        ]
+
+    @cached_property
+    def _own(self) -> _Sound | RejectedItem | None:
+        own = self._answer.anchor_info
+        if own is None:
+            return None
+        if isinstance(own, Row) and own.user.id_str in self._listed_ids:
+            self.repeated[RankItem.kind] += 1
+            return None
+        return self._checked(own, None, listed=False)
+
+    @property
+    def _listed_ids(self) -> frozenset[str]:
+        if self._covered and self._seen:
+            return self._seen.user_ids
+        return frozenset(row.user.id_str for row in self._answer.rows if isinstance(row, Row))
+
+    @cached_property
+    def _list_mark(self) -> Mark | None:
+        """None if the list cannot be trusted as a whole."""
+        if self._frame is None or not all(isinstance(row, _Sound) for row in self._listed):
+            return None
+        state = self._answer.listed_state
+        if has_odd_keys(state):
+            state = b"".join(bytes(row.raw) for row in self._answer.rows)
+        said = self._frame.encode() + state
+        return Mark((ListItem.__name__, self._ranked_list.key), _fingerprint(said))
+
+    @property
+    def _unsound_list(self) -> RejectedItem:
+        reason = self._frame_error or "a row of it cannot be trusted"
+        return self._rejected("lists", reason, bytes(self._answer.raw))
+
+    def _as_seen(self) -> SeenList:
+        assert self._list_mark is not None
+        sound = [entry for entry in self._listed if isinstance(entry, _Sound)]
+        marks = (self._list_mark, *(mark for each in sound for mark in (each.standing, each.user)))
+        state, frame = self._answer.listed_state, self._frame or ""
+        return SeenList(self._ranked_list.key, frame, state, marks, self._listed_ids)
+
+    def _checked(
+        self, row: Row | BrokenRow, reason: str | None, *, listed: bool
+    ) -> _Sound | RejectedItem:
+        if isinstance(row, BrokenRow):
+            return self._rejected("rows", reason or row.reason, bytes(row.raw))
+        if reason is not None:
+            return self._rejected("rows", reason, bytes(row.raw))
+        user, rest = bytes(row.shape.user), bytes(row.raw)
+        if not has_odd_keys(rest):
+            user, rest = stripped(user), stripped(rest)
+        rest = rest.replace(user, b"", 1)
+        rooms = row.user.own_room.exact() if row.user.own_room else []
+        about = f"{listed:d}{row.user.sec_uid}{rooms}".encode("utf-8", "surrogatepass")
+        id_ = row.user.id_str
+        return _Sound(
+            row,
+            listed,
+            Mark((RankItem.__name__, self._ranked_list.key_of(id_)), _fingerprint(about + rest)),
+            Mark((UserItem.__name__, id_), _fingerprint(self._privacy + user)),
+        )
+
+    # Items
+
+    def _state(self, mark: Mark) -> ListItem:
+        sound = [entry.row for entry in self._listed if isinstance(entry, _Sound)]
         return ListItem(
-            ranked_list=ranked_list,
+            ranked_list=self._ranked_list,
             user_ids=[row.user.id_str for row in sound],
             scores=[row.shape.score for row in sound],
             delta_time=self._answer.delta_time,
-            other_fields=other_fields,
+            other_fields=self._answer.other_fields(),
             observed_at=self._observed_at,
             anchor=self._anchor,
+            fingerprint=mark.fingerprint,
         )
 
-    def _is_known(self, ranked_list: RankedList, row: Row | BrokenRow) -> bool:
-        key, raw = ranked_list.key, bytes(row.raw)
-        records = self._known.covering_row(key, raw, self._observed_at)
-        if records is None:
-            return False
-        unfinished = [record.stored for record in records if not record.is_durable]
-        self.on_their_way += unfinished
-        if unfinished:
-            self.repeated += 1
-        else:
-            self.unchanged += 1
-        return True
-
-    def _own_standing(self, ranked_list: RankedList) -> Iterator[Item]:
-        own = self._answer.anchor_info
-        if isinstance(own, Row):
-            listed = {row.user.id_str for row in self._answer.rows if isinstance(row, Row)}
-            if own.user.id_str in listed:
-                self.has_repeated_anchor = True
-            else:
-                yield from self._standing(ranked_list, own, None, listed=False)
-        elif own is not None:
-            yield from self._standing(ranked_list, own, own.reason, listed=False)
-
-    def _standing(
-        self, ranked_list: RankedList, row: Row | BrokenRow, reason: str | None, *, listed: bool
-    ) -> Iterator[Item]:
-        if reason is not None or isinstance(row, BrokenRow):
-            yield self._rejected("rows", reason or "unreadable row", bytes(row.raw))
-            return
-        try:
-            rank = self._rank(ranked_list, row, listed=listed)
-        except UNREADABLE as error:
-            yield self._rejected("rows", f"unreadable row: {error}", bytes(row.raw))
-            return
-        user = self._user(row)
-        if listed and isinstance(user, UserItem):
-            self._known.remember_row(ranked_list.key, bytes(row.raw), rank, user)
-        yield rank
-        yield user
-
-    def _rank(self, ranked_list: RankedList, row: Row, *, listed: bool) -> RankItem:
-        shape = row.shape
+    def _rank(self, sound: _Sound) -> RankItem:
+        row, shape = sound.row, sound.row.shape
         return RankItem(
-            ranked_list=ranked_list,
+            ranked_list=self._ranked_list,
             user_id=row.user.id_str,
             sec_uid=row.user.sec_uid,
             rank=shape.rank,
@@ -137,17 +302,15 @@ class Records:
             fixed_footer_description=shape.fixed_footer_description,
             shop_tags=shape.shop_tags or [],
             room_ids=row.user.own_room.exact() if row.user.own_room else [],
-            listed=listed,
+            listed=sound.listed,
             observed_at=self._observed_at,
             other_fields=row.other_fields(),
             anchor=self._anchor,
+            fingerprint=sound.standing.fingerprint,
         )
 
-    def _user(self, row: Row) -> Item:
-        try:
-            card, profile = row.card(), self._profile(row)
-        except UNREADABLE as error:
-            return self._rejected("users", f"unreadable user: {error}", bytes(row.shape.user))
+    def _user(self, sound: _Sound) -> UserItem:
+        row, card = sound.row, sound.row.card()
         return UserItem(
             user_id=row.user.id_str,
             sec_uid=row.user.sec_uid,
@@ -157,9 +320,10 @@ class Records:
             gender=card.gender,
             signature=card.signature,
             avatar_uri=card.avatar_thumb.uri if card.avatar_thumb else "",
-            profile=profile,
+            profile=self._profile(row),
             observed_at=self._observed_at,
             anchor=self._anchor,
+            fingerprint=sound.user.fingerprint,
         )
 
     def _profile(self, row: Row) -> Json:
@@ -181,3 +345,7 @@ class Records:
             anchor=self._anchor,
             observed_at=self._observed_at,
         )
+
+
+def _fingerprint(said: bytes) -> bytes:
+    return hashlib.blake2b(said, digest_size=_FINGERPRINT_BYTES).digest()

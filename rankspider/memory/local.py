@@ -1,0 +1,224 @@
+"""One worker's memory of what it stored, or saw stored by others."""
+
+import asyncio
+from collections import OrderedDict, deque
+from dataclasses import dataclass, field
+
+from rankspider.items import Item, RejectedItem
+
+# About 1 KB each: the rows of the latest lists, and the anchors asked for within some minutes.
+_MOST_RECORDS = 10_000
+# Some 350 KB each: answers that left together arrive in any order around a change of the list.
+_MOST_LISTS = 3
+
+Place = tuple[str, str]
+"""Kind and key of a record."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One record as it was observed: where it belongs, and what it says."""
+
+    place: Place
+    fingerprint: bytes
+    """Equal only if it says the same, the clock and the mirrors aside."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What must be known of a stored record to widen its interval without its content."""
+
+    history_key: str
+    """``_id`` of its document in the history."""
+    tie: str
+    """The end of its ``revision``."""
+
+
+@dataclass(eq=False, slots=True)
+class Record:
+    """One content of one place. Times are Unix milliseconds by the endpoint's clock."""
+
+    mark: Mark
+    trace: Trace | None
+    first: int
+    last: int
+    """The lake's documents hold it for this interval."""
+    until: int
+    """Observations of it from ``first`` to before this moment say nothing new."""
+    seen: int
+    """The newest observation of it; the lake lags behind if this is after ``last``."""
+    stored: asyncio.Future[None] | None = None
+    """Done when the write is durable, with the error if it failed; None: it is durable."""
+
+    @property
+    def lags(self) -> bool:
+        return self.seen > self.last and self.stored is None and self.trace is not None
+
+
+@dataclass(eq=False, slots=True)
+class SeenList:
+    """One state of one list, mirrors aside."""
+
+    list_key: str
+    frame: str
+    """Digest of what the list says beside its rows."""
+    state: bytes
+    marks: tuple[Mark, ...]
+    """Of the list, then of each row's standing and user."""
+    user_ids: frozenset[str]
+    records: list[Record] = field(default_factory=list)
+    """Those of ``marks``, once all were found."""
+
+
+class Known:
+    """Looked at before the store, marked after it.
+
+    An identical observation up to ``lag_seconds`` newer than what was written says nothing new;
+    a later one is written, to move the interval on. What lags at the end is in `lagging`.
+    """
+
+    def __init__(self, lag_seconds: float) -> None:
+        self._lag = round(lag_seconds * 1000)
+        self._records: OrderedDict[Mark, Record] = OrderedDict()
+        self._newest: dict[Place, Record] = {}
+        self._lists: deque[SeenList] = deque(maxlen=_MOST_LISTS)
+        self._left: list[Record] = []
+        self.newest_ms = 0
+        """The newest observation so far."""
+
+    def covering(self, mark: Mark, observed: int) -> Record | None:
+        """The record, durable or on its way, that says all of this observation."""
+        record = self._records.get(mark)
+        if record is None or not record.first <= observed < record.until:
+            return None
+        record.seen = max(record.seen, observed)
+        self.newest_ms = max(self.newest_ms, observed)
+        self._records.move_to_end(mark)
+        return record
+
+    def covers(self, mark: Mark, observed: int) -> bool:
+        """Whether there is such a record."""
+        record = self._records.get(mark)
+        return record is not None and record.first <= observed < record.until
+
+    def begin(self, mark: Mark, trace: Trace | None, observed: int) -> Record:
+        """Note that a write begins; end it with `stored` or `forget`."""
+        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        return self._enter(Record(mark, trace, observed, observed, 0, observed, stored))
+
+    def adopt(self, mark: Mark, trace: Trace | None, first: int, last: int) -> Record:
+        """Note what another worker has stored."""
+        return self._enter(Record(mark, trace, first, last, 0, last))
+
+    def _enter(self, record: Record) -> Record:
+        mark, observed = record.mark, record.last
+        self.newest_ms = max(self.newest_ms, observed)
+        same = self._records.get(mark)
+        if same is not None and same.stored is None:
+            record.first, record.last = min(record.first, same.first), max(observed, same.last)
+            record.seen = max(observed, same.seen)
+        record.until = record.last + self._lag + 1
+        newest = self._newest.get(mark.place)
+        if newest is None or newest.mark == mark or newest.last <= observed:
+            if newest is not None and newest.mark != mark:
+                newest.until = min(newest.until, observed)
+                self._leave(newest)
+            self._newest[mark.place] = record
+        else:
+            # Something newer is known there: this one holds for its own moment.
+            record.until = min(record.until, record.last + 1)
+        if same is not None:
+            same.until = 0
+        self._records[mark] = record
+        self._records.move_to_end(mark)
+        if len(self._records) > _MOST_RECORDS:
+            self._drop(self._records.popitem(last=False)[1])
+        return record
+
+    def stored(self, record: Record) -> None:
+        """Its write is durable."""
+        future, record.stored = record.stored, None
+        if future is not None and not future.done():
+            future.set_result(None)
+
+    def forget(self, record: Record, error: BaseException) -> None:
+        """Its write failed: the next observation is written. Tells those who wait for it."""
+        if self._records.get(record.mark) is record:
+            del self._records[record.mark]
+        record.until = 0
+        if self._newest.get(record.mark.place) is record:
+            del self._newest[record.mark.place]
+        if record.stored is not None and not record.stored.done():
+            record.stored.set_exception(error)
+            record.stored.exception()  # seen, if nobody waits for it
+
+    def _drop(self, record: Record) -> None:
+        self._leave(record)
+        record.until = 0
+        if self._newest.get(record.mark.place) is record:
+            del self._newest[record.mark.place]
+
+    def _leave(self, record: Record) -> None:
+        if record.lags:
+            self._left.append(record)
+
+    # Whole lists
+
+    def seen_list(self, list_key: str, frame: str, state: bytes) -> SeenList | None:
+        """That state of the list, if it was remembered."""
+        for seen in self._lists:
+            if seen.list_key == list_key and seen.frame == frame and seen.state == state:
+                return seen
+        return None
+
+    def remember_list(self, seen: SeenList) -> None:
+        self._lists.appendleft(seen)
+
+    def covering_list(self, seen: SeenList, observed: int) -> list[Record] | None:
+        """The records of all its marks, if together they say all of this observation."""
+        if len(seen.records) < len(seen.marks):
+            found = [self._records.get(mark) for mark in seen.marks]
+            seen.records = [record for record in found if record is not None]
+            if len(seen.records) < len(found):
+                return None
+        for record in seen.records:
+            if not record.first <= observed < record.until:
+                # One of them may have been written anew since.
+                seen.records = []
+                return None
+        for record in seen.records:
+            if observed > record.seen:
+                record.seen = observed
+        self.newest_ms = max(self.newest_ms, observed)
+        return seen.records
+
+    # What lags
+
+    def lagging(self, *, all_of_them: bool) -> list[Record]:
+        """Records whose documents lag behind what was seen; the caller widens them.
+
+        Those superseded or dropped since the last call, or ``all_of_them``.
+        """
+        left, self._left = self._left, []
+        if all_of_them:
+            left += [record for record in self._records.values() if record.lags]
+        return list(dict.fromkeys(left))
+
+    def widened(self, record: Record, seen: int) -> None:
+        """The lake holds ``record`` up to ``seen``."""
+        if seen > record.last:
+            record.last = seen
+            if record.until > 0 and self._newest.get(record.mark.place) is record:
+                record.until = seen + self._lag + 1
+
+
+def mark_of(item: Item) -> Mark:
+    """Where ``item`` belongs and what it says."""
+    fingerprint = b"" if isinstance(item, RejectedItem) else item.fingerprint
+    return Mark((type(item).__name__, item.key), fingerprint or item.digest.encode())
+
+
+def trace_of(item: Item) -> Trace | None:
+    if isinstance(item, RejectedItem):
+        return None
+    return Trace(item.history_key, item.tie)

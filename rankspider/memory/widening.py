@@ -1,0 +1,48 @@
+"""Bring the lake's intervals up to what was seen unchanged: at the hour's end, and at the end."""
+
+import asyncio
+import time
+
+from rankspider.lake.documents import widenings_of
+from rankspider.lake.writer import Writer
+from rankspider.memory.local import Known
+
+_LOOK_SECONDS = 5.0
+_HOUR_MS = 3_600_000
+
+
+class Widening:
+    """Widens what was superseded within seconds, and all the rest when an hour ends, when nothing
+    was observed for a while, and when it is closed. A killed worker leaves the rest to lag, by
+    not more than the setting says."""
+
+    def __init__(self, known: Known, writer: Writer) -> None:
+        self._known = known
+        self._writer = writer
+        self._task = asyncio.create_task(self._look())
+
+    async def close(self) -> None:
+        """Return when all that was seen is in the lake."""
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._widen(all_of_them=True)
+
+    async def _look(self) -> None:
+        newest, since = 0, time.monotonic()
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            before, newest = newest, self._known.newest_ms
+            if newest != before:
+                since = time.monotonic()
+            # The endpoint's clock goes on, though nothing may be asked of it.
+            now = newest + (time.monotonic() - since) * 1000
+            has_turned = now // _HOUR_MS > before // _HOUR_MS
+            await self._widen(all_of_them=has_turned or newest == before)
+
+    async def _widen(self, *, all_of_them: bool) -> None:
+        lagging = self._known.lagging(all_of_them=all_of_them)
+        seen = [record.seen for record in lagging]
+        widenings = [write for record in lagging for write in widenings_of(record)]
+        await asyncio.gather(*(self._writer.write(write) for write in widenings))
+        for record, moment in zip(lagging, seen, strict=True):
+            self._known.widened(record, moment)
