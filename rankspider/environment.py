@@ -15,7 +15,8 @@ class Environment:
 
     file: Mapping[str, str]
     process: Mapping[str, str]
-    asked: set[str] = field(default_factory=set)
+    defaults: dict[str, str | None] = field(default_factory=dict)
+    """Of each name that was asked for."""
 
     @classmethod
     def beside(cls, file: Path) -> Self:
@@ -24,7 +25,7 @@ class Environment:
         return cls({name: value for name, value in lines if value is not None}, dict(os.environ))
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        self.asked.add(name)
+        self.defaults[name] = default
         return self.process.get(name, self.file.get(name, default))
 
     def origin(self, name: str) -> str:
@@ -34,4 +35,4 @@ class Environment:
         return ".env" if name in self.file else "default"
 
 
-PROJECT = Environment.beside(Path(__file__).parent.parent / ".env")
+project = Environment.beside(Path(__file__).parent.parent / ".env")

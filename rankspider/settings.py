@@ -4,7 +4,7 @@ The project's own settings are read and checked in `rankspider.configuration`; t
 lists them. ``-s NAME=VALUE`` wins over the environment, the environment over a ``.env`` file.
 """
 
-from rankspider.environment import PROJECT as _environment
+from rankspider.environment import project as _environment
 
 BOT_NAME = "rankspider"
 SPIDER_MODULES = ["rankspider.spiders"]
