@@ -20,7 +20,7 @@ class Licence:
     name: str
     standing: Standing | None
     """None: Redis cannot tell."""
-    not_asked: str = "no call was wanted"
+    not_asked: str = "not asked"
     called: Called | None = None
 
     @property
@@ -47,18 +47,21 @@ def found(licence: Licence, secrets: Secrets) -> Finding:
     before = _as_known(licence.standing)
     called = licence.called
     if called is None:
-        what = f"{before}; {licence.not_asked}"
+        what = f"fleet: {before}; {licence.not_asked}"
         if licence.state in ("good", "unknown"):
             return ok(about, what, **facts)
         remedy = _RENEW if licence.state == "refused" else "nothing, if that is soon enough"
         return warning(about, what, remedy, **facts)
     if called.failed is None:
-        what = f"{before}; answered with a list of {called.rows} rows in {called.seconds:.2f} s"
+        rows, seconds = called.rows, called.seconds
+        what = f"fleet: {before}; call: a list of {rows} rows in {seconds:.2f} s"
         return ok(about, what, **facts)
     said = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
     if licence.outcome is Outcome.ANSWERED:
-        return ok(about, f"{before}; taken, and no anchor was asked for ({said})", **facts)
-    return warning(about, f"{before}; {said}", _remedy(called.failed, licence.outcome), **facts)
+        return ok(about, f"fleet: {before}; call: taken, without an anchor ({said})", **facts)
+    return warning(
+        about, f"fleet: {before}; call: {said}", _remedy(called.failed, licence.outcome), **facts
+    )
 
 
 def _remedy(failure: Failure, outcome: Outcome | None) -> str:

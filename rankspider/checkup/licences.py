@@ -31,16 +31,19 @@ from rankspider.licences.ledger import Outcome, Slot, Standing
 def look_at(
     tokens: Sequence[str],
     fleet: Fleet | None,
-    ask: Callable[[str], Called] | None,
+    ask: Callable[[str], Called] | str,
     secrets: Secrets,
 ) -> list[Finding]:
-    """``ask`` makes the one call, None makes none; ``fleet`` None: Redis cannot be asked."""
+    """``ask`` makes the one call, or says why none is made; ``fleet`` None: without Redis."""
     findings: list[Finding] = []
     names = [fingerprint(token) for token in tokens]
     try:
         standings = fleet.standings(names) if fleet is not None else [None] * len(names)
         licences = [Licence(*each) for each in zip(tokens, names, standings, strict=True)]
-        if ask is not None:
+        if isinstance(ask, str):
+            for licence in licences:
+                licence.not_asked = ask
+        else:
             _ask_each(licences, fleet, ask)
     except REDIS_ERRORS as error:
         return [failed(SERVER, "licences", secrets.cleaned(str(unavailable(error))))]

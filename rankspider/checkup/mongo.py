@@ -50,13 +50,13 @@ def _looked_at(
     received = time.time()
     version = str(client.server_info()["version"])
     yield ok("MongoDB", f"version {version} answers{f': {note}' if note else ''}", version=version)
-    yield _durability(hello, embedded=note is not None)
+    yield durability(hello, embedded=note is not None)
     yield _writable(client, database, secrets)
     reading = Reading(sent, received, hello["localTime"].timestamp())
     yield agreement("MongoDB", reading, "set both by NTP")
 
 
-def _durability(hello: dict[str, Any], *, embedded: bool) -> Finding:
+def durability(hello: dict[str, Any], *, embedded: bool) -> Finding:
     about = "MongoDB durability"
     if hello.get("msg") == "isdbgrid":
         what = "sharded: a write counts once a majority of its shard has it in the journal"

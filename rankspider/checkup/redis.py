@@ -127,7 +127,8 @@ def _writable(server: redis.Redis, keys: Keys, information: dict[str, Any]) -> F
 def _kept(server: redis.Redis, information: dict[str, Any]) -> Iterator[Finding]:
     """What outlives a crash, and what full memory takes away."""
     try:
-        told: dict[str | None, str | None] = server.config_get("appendfsync", "save")
+        # Two names in one call: only Redis 7 understands that.
+        told = {**server.config_get("appendfsync"), **server.config_get("save")}
     except redis.ResponseError:
         told = {}  # hosted ones keep it to themselves
     yield _persistence(bool(information.get("aof_enabled")), told)

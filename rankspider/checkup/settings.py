@@ -51,7 +51,8 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
     for name in names:
         origin = _origin(settings, environment, name)
         if name in wrong:
-            findings.append(failed(SETTING, name, f"{wrong[name]} ({origin})", origin=origin))
+            what = f"{_without(name, wrong[name])} ({origin})"
+            findings.append(failed(SETTING, name, what, origin=origin))
         else:
             findings.append(_right(name, settings.get(name), origin))
     findings += _missing(configuration, wrong)
@@ -102,6 +103,11 @@ def _origin(settings: BaseSettings, environment: Environment, name: str) -> str:
     return environment.origin(name) if name in environment.defaults else "settings.py"
 
 
+def _without(name: str, message: str) -> str:
+    """``message`` without ``name`` at its beginning, which is said anyway."""
+    return message.removeprefix(name).lstrip(" :")
+
+
 def _right(name: str, value: Any, origin: str) -> Finding:
     """No value that may hold a secret is shown as it is."""
     text = "" if value is None else str(value).strip()
@@ -132,4 +138,4 @@ def _missing(configuration: Configuration, wrong: dict[str, str]) -> Iterator[Fi
             asked.require_endpoint()
         except ConfigurationError as error:
             if not {name, f"{name}_FILE"} & wrong.keys():
-                yield failed(SETTING, name, str(error))
+                yield failed(SETTING, name, _without(name, str(error)))

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import partial
 from typing import Any
@@ -11,10 +11,9 @@ from typing import Any
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
-from rankspider import environment
 from rankspider.anchors import connection
 from rankspider.checkup import endpoint, licences, mongo, redis
-from rankspider.checkup.call import call
+from rankspider.checkup.call import Called, call
 from rankspider.checkup.finding import SERVER, Finding, Level, exit_code_of, failed
 from rankspider.checkup.fleet import Fleet
 from rankspider.checkup.misspelt import misspelt
@@ -23,6 +22,7 @@ from rankspider.checkup.settings import examine
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration, tokens_in
 from rankspider.embedded import embedded_servers
+from rankspider.environment import Environment, project
 from rankspider.errors import EmbeddedServerError
 from rankspider.licences.ledger import Rates
 
@@ -60,18 +60,18 @@ class Command(RankCommand):
             raise UsageError(f"not understood: {' '.join(args)}")
         findings: list[Finding] = []
         show = findings.append if opts.json else partial(_show, findings)
-        for finding in checkup(self.project_settings, calls=not opts.no_calls):
+        for finding in checkup(self.project_settings, project, calls=not opts.no_calls):
             show(finding)
         code = exit_code_of(findings)
         sys.stdout.write(_json(findings, code) if opts.json else f"{_summary(findings)}\n")
         return code
 
 
-def checkup(settings: BaseSettings, *, calls: bool) -> Iterator[Finding]:
+def checkup(settings: BaseSettings, environment: Environment, *, calls: bool) -> Iterator[Finding]:
     """Everything, in the order in which a run would meet it."""
-    examined = examine(settings, environment.project)
+    examined = examine(settings, environment)
     yield from examined.findings
-    yield from misspelt(settings, environment.project, examined.names)
+    yield from misspelt(settings, environment, examined.names)
     configuration, secrets = examined.configuration, _secrets(settings, examined.configuration)
     settings = settings.copy()
     with ExitStack() as stack:
@@ -140,12 +140,16 @@ def _endpoint(
     *,
     calls: bool,
 ) -> Iterator[Finding]:
-    ask = None
+    ask: Callable[[str], Called] | str = "not asked: there is no RANK_API_URL"
     if configuration.api_url is not None:
         verifies = settings.getbool("DOWNLOAD_VERIFY_CERTIFICATES")
         reached = endpoint.look_at(configuration.api_url, verifies=verifies)
         yield from reached
-        if calls and not any(finding.exit_code for finding in reached):
+        if any(finding.exit_code for finding in reached):
+            ask = "not asked: see the endpoint"
+        elif not calls:
+            ask = "not asked, as was wished"
+        else:
             ask = partial(call, configuration.api_url, user_agent=settings["USER_AGENT"])
     if configuration.api_tokens:
         yield from licences.look_at(configuration.api_tokens, fleet, ask, secrets)
