@@ -10,7 +10,8 @@ from typing import ClassVar
 from scrapy.commands import ScrapyCommand
 from scrapy.settings import BaseSettings
 
-from rankspider.errors import RankspiderError
+from rankspider.configuration import log_level
+from rankspider.errors import ConfigurationError, RankspiderError
 
 INTERRUPTED = 130  # the shell's code for a command ended by SIGINT
 
@@ -19,6 +20,18 @@ def complain(command: str, error: RankspiderError) -> int:
     """Write one line about ``error`` to standard error and return its exit code."""
     sys.stderr.write(f"scrapy {command}: {error}\n")
     return error.exit_code
+
+
+def settle_log_level(command: str, settings: BaseSettings) -> None:
+    """Spell ``LOG_LEVEL`` as logging needs it, or end the process with one line about it.
+
+    Scrapy sets up logging before a command runs, and ends in a traceback for a wrong one.
+    """
+    try:
+        level = log_level(settings)
+    except ConfigurationError as error:
+        raise SystemExit(complain(command, error)) from None
+    settings.set("LOG_LEVEL", level, priority=settings.getpriority("LOG_LEVEL") or 0)
 
 
 class RankCommand(ScrapyCommand):

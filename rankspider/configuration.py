@@ -4,6 +4,7 @@ Every error is a `ConfigurationError` that begins with the setting's name and sa
 it; no message repeats a value that may hold a password or a licence.
 """
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -53,6 +54,7 @@ class Configuration:
         here, since most commands need neither: see `require_endpoint`.
         """
         _number(settings, "CONCURRENT_REQUESTS", least=1, whole=True)  # Scrapy's own
+        log_level(settings)
         return cls(
             api_url=_api_url(settings),
             api_tokens=_tokens(settings),
@@ -203,6 +205,18 @@ def _number(settings: BaseSettings, name: str, *, least: float, whole: bool = Fa
     if not least <= number < 10**9:
         raise ConfigurationError(f"{name} must be {kind}, {least} or more: {value!r}")
     return number
+
+
+_LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+def log_level(settings: BaseSettings) -> str:
+    """``LOG_LEVEL`` as Python's logging spells it; people write ``info`` too."""
+    value = settings.get("LOG_LEVEL")
+    level = logging.getLevelName(value) if isinstance(value, int) else str(value).strip().upper()
+    if level not in _LOG_LEVELS:
+        raise ConfigurationError(f"LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}: {value!r}")
+    return str(level)
 
 
 _FLAGS: Mapping[str, bool] = {

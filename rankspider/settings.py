@@ -4,12 +4,7 @@ The project's own settings are read and checked in `rankspider.configuration`; t
 lists them. ``-s NAME=VALUE`` wins over the environment, the environment over a ``.env`` file.
 """
 
-import os
-from pathlib import Path
-
-from dotenv import dotenv_values
-
-_environment = {**dotenv_values(Path(__file__).parent.parent / ".env"), **os.environ}
+from rankspider.environment import project as _environment
 
 BOT_NAME = "rankspider"
 SPIDER_MODULES = ["rankspider.spiders"]
@@ -76,7 +71,7 @@ SPIDER_MIDDLEWARES = {
 # Both run code sent over localhost.
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
-LOG_LEVEL = _environment.get("LOG_LEVEL", "INFO")
+LOG_LEVEL = _environment.get("LOG_LEVEL") or "INFO"
 LOG_FORMATTER = "rankspider.spiders.logformatter.RankLogFormatter"
 # Both servers speak for themselves in one line each.
 LOG_VERSIONS: list[str] = []

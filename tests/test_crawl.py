@@ -222,6 +222,7 @@ WRONG = [
     ({"MONGO_DATABASE": "a.b"}, 2, "MONGO_DATABASE must be"),
     ({"CONCURRENT_REQUESTS": "0"}, 2, "CONCURRENT_REQUESTS must be a whole number"),
     ({"CONCURRENT_REQUESTS": "abc"}, 2, "CONCURRENT_REQUESTS must be a whole number"),
+    ({"LOG_LEVEL": "chatty"}, 2, "LOG_LEVEL must be one of DEBUG, INFO"),
     ({"MONGO_URI": "http://x"}, 2, "MONGO_URI must begin with mongodb://"),
     ({"REDIS_URL": "localhost"}, 2, "REDIS_URL must begin with redis://"),
     ({"REDIS_URL": "redis://:hunter2@127.0.0.1:1/0"}, 3, "Redis cannot be reached"),
@@ -240,6 +241,15 @@ def test_what_is_wrong_is_one_line(
     assert len(complaints) == 1, ended.log
     assert complaints[0].startswith(f"scrapy crawl: {message}")
     assert "hunter2" not in ended.log
+
+
+def test_an_argument_that_nothing_reads(environment: dict[str, str]) -> None:
+    ended = crawl(environment, "-a", "drian=1", "-L", "info")
+    assert ended.returncode == 2
+    assert ended.log.splitlines()[-1] == (
+        "scrapy crawl: -a drian: goods_rank knows no such argument, only redis_key, drain; "
+        "did you mean drain?"
+    )
 
 
 def test_a_queue_key_that_is_no_queue(

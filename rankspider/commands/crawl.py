@@ -1,12 +1,14 @@
 """``scrapy crawl``, with what it needs looked at first and an exit code that tells the end."""
 
 import argparse
+import difflib
 import gc
 
+from scrapy import Spider
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
-from rankspider.command import complain
+from rankspider.command import complain, settle_log_level
 from rankspider.configuration import Configuration, read_flag
 from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.servers import reachable_servers
@@ -28,6 +30,12 @@ class Command(crawl.Command):
             "3 a server cannot be reached, 4 every licence was refused."
         )
 
+    def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
+        """Called by Scrapy, before it sets up logging."""
+        super().process_options(args, opts)
+        assert self.settings is not None
+        settle_log_level("crawl", self.settings)
+
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Called by Scrapy."""
         if len(args) != 1:
@@ -43,6 +51,7 @@ class Command(crawl.Command):
         import scrapy.core.downloader.contextfactory  # noqa: F401
 
         try:
+            _refuse_unknown(opts.spargs, self.crawler_process.spider_loader.load(args[0]))
             read_flag("drain", opts.spargs.get("drain", "0"))
             configuration = Configuration.read(self.settings)
             configuration.require_endpoint()
@@ -73,3 +82,18 @@ def _collect_seldom() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+
+
+def _refuse_unknown(arguments: dict[str, str], spider: type[Spider]) -> None:
+    """Raise `ConfigurationError` for a spider argument that nothing would read.
+
+    A spider without a list of its ``arguments``, one of the user's own, is asked for nothing.
+    """
+    known: tuple[str, ...] | None = getattr(spider, "arguments", None)
+    for name in arguments:
+        if known is not None and name not in known:
+            likely = difflib.get_close_matches(name, known, n=1)
+            meant = f"; did you mean {likely[0]}?" if likely else ""
+            raise ConfigurationError(
+                f"-a {name}: {spider.name} knows no such argument, only {', '.join(known)}{meant}"
+            )

@@ -39,7 +39,7 @@ def check(uri: str) -> None:
     try:
         with connect_blocking(uri) as client:
             client.admin.command("ping")
-    except UriError as error:
+    except (UriError, ValueError) as error:  # plain ones, for a port that is no number
         raise ConfigurationError(f"MONGO_URI cannot be used: {error}") from None
     except OperationFailure as error:
         raise ServiceUnavailable(

@@ -17,6 +17,8 @@ REJECTED = "rejected"
 META = "meta"
 # Bucket (GridFS) of what a document has no room for: see `rankspider.lake.overlong`.
 OVERLONG = "overlong"
+# Begins the names of those that a checkup makes, and removes at once.
+TRIAL = "doctor_trial"
 
 _INDEXES: dict[str, list[IndexModel]] = {
     RANKS: [

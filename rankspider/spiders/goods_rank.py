@@ -46,6 +46,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     """
 
     name = "goods_rank"
+    # Those of scrapy-redis's that choose how it takes work mean nothing here.
+    arguments = ("redis_key", "drain")
     redis_key: str | None
     deliveries: Deliveries
     licences: LicencePool

@@ -1,0 +1,1 @@
+"""What is looked at before a run: settings, servers, licences and clocks. Changes nothing."""

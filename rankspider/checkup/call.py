@@ -1,0 +1,108 @@
+"""One call of the endpoint, without an anchor, decoded as a crawl decodes it."""
+
+import http.client
+import time
+import urllib.request
+from dataclasses import dataclass
+from email.message import Message
+from typing import IO
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlencode, urlsplit
+
+from rankspider.checkup.clock import Reading, of_http_date
+from rankspider.endpoint import failure
+from rankspider.endpoint.answer import decode
+from rankspider.endpoint.failure import AnswerError, Failure
+from rankspider.endpoint.request import rank_url
+
+_TIMEOUT_SECONDS = 30
+_CHUNK_BYTES = 1 << 16
+_MOST_BYTES = 100 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What came of it. ``failed`` is None for a list."""
+
+    failed: Failure | None
+    seconds: float
+    rows: int = 0
+    status: int | None = None
+    """HTTP's; None if no answer came."""
+    was_sent: bool = True
+    """False: there was no connection, so the licence went nowhere."""
+    redirect: str | None = None
+    """Scheme and host it points to; it was not followed."""
+    clock: Reading | None = None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """A redirect could carry the licence to another host."""
+
+    def redirect_request(
+        self,
+        req: urllib.request.Request,
+        fp: IO[bytes],
+        code: int,
+        msg: str,
+        headers: http.client.HTTPMessage,
+        newurl: str,
+    ) -> None:
+        return None
+
+
+def call(api_url: str, token: str, user_agent: str) -> Called:
+    """Ask for the list alone. Raises nothing for whatever the endpoint does."""
+    url = f"{rank_url(api_url, None)}?{urlencode({'token': token})}"
+    request = urllib.request.Request(url, headers={"User-Agent": user_agent})
+    opener = urllib.request.build_opener(_NoRedirect)
+    sent = time.time()
+    try:
+        with opener.open(request, timeout=_TIMEOUT_SECONDS) as response:
+            body = _read(response)
+            return _answered(response.headers, body, sent)
+    except HTTPError as error:
+        with error:
+            return _refused(error, sent)
+    except URLError as error:
+        reason = error.reason if isinstance(error.reason, BaseException) else error
+        return Called(failure.of_network(reason), time.time() - sent, was_sent=False)
+    except (OSError, http.client.HTTPException) as error:
+        return Called(failure.of_network(error), time.time() - sent)
+
+
+def _read(response: http.client.HTTPResponse) -> bytes:
+    body, deadline = bytearray(), time.monotonic() + _TIMEOUT_SECONDS
+    while chunk := response.read(_CHUNK_BYTES):
+        body += chunk
+        if len(body) > _MOST_BYTES or time.monotonic() > deadline:
+            raise TimeoutError("the answer is too long, or comes too slowly")
+    if response.length:
+        raise http.client.IncompleteRead(b"", response.length)
+    return bytes(body)
+
+
+def _answered(headers: Message, body: bytes, sent: float) -> Called:
+    received = time.time()
+    try:
+        answer = decode(body, {name.lower(): value for name, value in headers.items()})
+    except AnswerError as error:
+        clock = of_http_date(headers.get("Date", ""), sent, received)
+        return Called(error.failure, received - sent, status=200, clock=clock)
+    clock = Reading(sent, received, answer.now_ms / 1000, 0.001)
+    return Called(None, received - sent, len(answer.rows), 200, clock=clock)
+
+
+def _refused(error: HTTPError, sent: float) -> Called:
+    received = time.time()
+    wait = error.headers.get("Retry-After", "")
+    failed = failure.of_http_status(error.code, float(wait) if wait.isdecimal() else None)
+    target = urlsplit(error.headers.get("Location", ""))
+    host = target.netloc.rpartition("@")[2]
+    return Called(
+        failed,
+        received - sent,
+        status=error.code,
+        redirect=f"{target.scheme or 'http'}://{host}" if host else None,
+        clock=of_http_date(error.headers.get("Date", ""), sent, received),
+    )

@@ -1,0 +1,87 @@
+"""One licence: what is known of it, what its call brought, and what to say of both."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+
+from rankspider.checkup.call import Called
+from rankspider.checkup.finding import Finding, ok, warning
+from rankspider.checkup.secrets import Secrets
+from rankspider.endpoint.failure import Failure, Verdict
+from rankspider.licences.ledger import Outcome, Standing
+from rankspider.licences.outcomes import outcome_of
+
+GOOD = (Outcome.OK, Outcome.ANSWERED)
+_RENEW = "renew it, or take it out of RANK_API_TOKENS"
+
+
+@dataclass(slots=True)
+class Licence:
+    token: str = field(repr=False)
+    name: str
+    standing: Standing | None
+    """None: Redis cannot tell."""
+    not_asked: str = "not asked"
+    called: Called | None = None
+
+    @property
+    def outcome(self) -> Outcome | None:
+        if self.called is None or not self.called.was_sent:
+            return None
+        return Outcome.OK if self.called.failed is None else outcome_of(self.called.failed)
+
+    @property
+    def state(self) -> str:
+        """good, refused, out-of-quota, cooling, or unknown; the call knows better."""
+        by_call = {
+            Outcome.OK: "good",
+            Outcome.ANSWERED: "good",
+            Outcome.REFUSED: "refused",
+            Outcome.OUT_OF_QUOTA: "out-of-quota",
+        }
+        before = self.standing.state if self.standing is not None else "unknown"
+        return by_call.get(self.outcome, before) if self.outcome else before
+
+
+def found(licence: Licence, secrets: Secrets) -> Finding:
+    about, facts = f"licence {licence.name}", {"state": licence.state}
+    before = _as_known(licence.standing)
+    called = licence.called
+    if called is None:
+        what = f"fleet: {before}; {licence.not_asked}"
+        if licence.state in ("good", "unknown"):
+            return ok(about, what, **facts)
+        remedy = _RENEW if licence.state == "refused" else "nothing, if that is soon enough"
+        return warning(about, what, remedy, **facts)
+    if called.failed is None:
+        rows, seconds = called.rows, called.seconds
+        what = f"fleet: {before}; call: a list of {rows} rows in {seconds:.2f} s"
+        return ok(about, what, **facts)
+    said = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
+    if licence.outcome is Outcome.ANSWERED:
+        return ok(about, f"fleet: {before}; call: taken, without an anchor ({said})", **facts)
+    return warning(
+        about, f"fleet: {before}; call: {said}", _remedy(called.failed, licence.outcome), **facts
+    )
+
+
+def _remedy(failure: Failure, outcome: Outcome | None) -> str:
+    if outcome is Outcome.OUT_OF_QUOTA:
+        return "buy more calls, or wait until the vendor counts anew"
+    if failure.verdict is Verdict.LICENCE:
+        return _RENEW
+    if failure.verdict is Verdict.SOFT_BAN:
+        return "wait: a run backs off by itself, and fewer calls per second help"
+    if failure.name == "too-fast":
+        return "set RANK_REQUESTS_PER_SECOND_PER_TOKEN to what the vendor allows"
+    return "the licence is not to blame as far as can be told: see the endpoint, and try again"
+
+
+def _as_known(standing: Standing | None) -> str:
+    if standing is None:
+        return "unknown, without Redis"
+    if standing.state == "good":
+        return "good" if standing.used_at else "not used yet"
+    name = standing.state.replace("-", " ")
+    if not standing.until:
+        return name
+    return f"{name} until {dt.datetime.fromtimestamp(standing.until, dt.UTC):%H:%M:%S} UTC"

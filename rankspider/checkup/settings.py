@@ -1,0 +1,141 @@
+"""Every setting: its value, where it came from, and whether it is right."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scrapy.settings import SETTINGS_PRIORITIES, BaseSettings, Settings
+
+from rankspider.checkup.finding import SETTING, Finding, failed, ok, warning
+from rankspider.checkup.secrets import masked_api_url, masked_url
+from rankspider.configuration import Configuration, tokens_in
+from rankspider.environment import Environment
+from rankspider.errors import ConfigurationError
+from rankspider.licences.keys import fingerprint
+from rankspider.terminal import harmless
+
+_OWN = ("RANK_", "REDIS_", "MONGO_")
+_COMMAND_LINE = SETTINGS_PRIORITIES["cmdline"]
+# Of scrapy-redis's settings; the others may hold a password.
+_OPEN = ("REDIS_HOST", "REDIS_PORT", "REDIS_DB", "REDIS_ENCODING")
+_UNSET = {
+    "REDIS_URL": "not set: an embedded server unless REDIS_HOST or REDIS_PARAMS is",
+    "MONGO_URI": "not set: an embedded server",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """``configuration`` has the defaults in the place of the ``wrong`` settings."""
+
+    configuration: Configuration
+    wrong: frozenset[str]
+    names: tuple[str, ...]
+    findings: list[Finding]
+
+
+def examine(settings: BaseSettings, environment: Environment) -> Examined:
+    """Look at each setting by itself, so that one that is wrong hides no other.
+
+    Raises `ConfigurationError` only for one that is written wrong into settings.py.
+    """
+    names = tuple(sorted({*environment.defaults, *_further(settings)}))
+    base = _defaults(settings, environment)
+    Configuration.read(base)
+    wrong = {name: str(error) for name in names if (error := _error(settings, base, name))}
+    sound = settings.copy()
+    for name in wrong:
+        sound.set(name, base.get(name), priority="cmdline")
+    configuration = Configuration.read(sound)
+    findings = []
+    for name in names:
+        origin = _origin(settings, environment, name)
+        if name in wrong:
+            what = f"{_without(name, wrong[name])} ({origin})"
+            findings.append(failed(SETTING, name, what, origin=origin))
+        else:
+            findings.append(_right(name, settings.get(name), origin))
+    findings += _missing(configuration, wrong)
+    if settings.get("RANK_API_TOKENS") and configuration.tokens_file:
+        findings.append(
+            warning(
+                "RANK_API_TOKENS_FILE",
+                "RANK_API_TOKENS is set as well, and the file wins",
+                "unset one of them",
+            )
+        )
+    return Examined(configuration, frozenset(wrong), names, findings)
+
+
+def _further(settings: BaseSettings) -> Iterator[str]:
+    """Those that a user wrote into settings.py, and scrapy-redis's that were given with -s."""
+    for name in settings:
+        if isinstance(name, str) and name.startswith(_OWN):
+            if settings.getpriority(name) != _COMMAND_LINE or name.startswith("REDIS_"):
+                yield name
+
+
+def _defaults(settings: BaseSettings, environment: Environment) -> Settings:
+    """What holds where nothing is set: Scrapy's defaults, and settings.py's."""
+    base = Settings()
+    for name in _further(settings):
+        if name not in environment.defaults:
+            base.set(name, settings.get(name), priority="project")
+    for name, default in environment.defaults.items():
+        if default is not None:
+            base.set(name, default, priority="project")
+    return base
+
+
+def _error(settings: BaseSettings, base: Settings, name: str) -> ConfigurationError | None:
+    alone = base.copy()
+    alone.set(name, settings.get(name), priority="cmdline")
+    try:
+        Configuration.read(alone)
+    except ConfigurationError as error:
+        return error
+    return None
+
+
+def _origin(settings: BaseSettings, environment: Environment, name: str) -> str:
+    if settings.getpriority(name) == _COMMAND_LINE:
+        return "command line"
+    return environment.origin(name) if name in environment.defaults else "settings.py"
+
+
+def _without(name: str, message: str) -> str:
+    """``message`` without ``name`` at its beginning, which is said anyway."""
+    return message.removeprefix(name).lstrip(" :")
+
+
+def _right(name: str, value: Any, origin: str) -> Finding:
+    """No value that may hold a secret is shown as it is."""
+    text = "" if value is None else str(value).strip()
+    shown = _shown(name, text) if text else _UNSET.get(name, "not set")
+    return ok(name, f"{shown} ({origin})", value=_shown(name, text) or None, origin=origin)
+
+
+def _shown(name: str, text: str) -> str:
+    if name == "RANK_API_TOKENS":
+        return ", ".join(fingerprint(token) for token in tokens_in(text))
+    if name == "RANK_API_URL":
+        return text and masked_api_url(text)
+    if "://" in text:
+        return masked_url(text)
+    if name.startswith("REDIS_") and name not in _OPEN:
+        return text and "***"
+    return harmless(text)
+
+
+def _missing(configuration: Configuration, wrong: dict[str, str]) -> Iterator[Finding]:
+    """The endpoint and the licences, which have no defaults."""
+    complete = replace(configuration, api_url="http://unused", api_tokens=("unused",))
+    for name, asked in (
+        ("RANK_API_URL", replace(complete, api_url=configuration.api_url)),
+        ("RANK_API_TOKENS", replace(complete, api_tokens=configuration.api_tokens)),
+    ):
+        try:
+            asked.require_endpoint()
+        except ConfigurationError as error:
+            if not {name, f"{name}_FILE"} & wrong.keys():
+                yield failed(SETTING, name, _without(name, str(error)))
