@@ -9,6 +9,7 @@
     ├── MemberError                       2   a queue member names no anchor
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
     ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
+    ├── ExportError                       1   a folder or a document does not fit an export
     └── WriteRefused                      1   MongoDB cannot hold a document (lake/)
 
 The message of each is one line that says what is wrong and how to mend it: commands print it
@@ -42,3 +43,8 @@ class MemberError(RankspiderError, ValueError):
     """A queue member is neither a ``sec_id``, nor a profile link, nor JSON with a ``sec_id``."""
 
     exit_code = 2
+
+
+class ExportError(RankspiderError):
+    """A folder holds something else than this export, or a document something else than its
+    column."""

@@ -33,9 +33,11 @@ _INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("sec_uid", ASCENDING)], name="sec_uid"),
         IndexModel([("display_id", ASCENDING)], name="display_id"),
         IndexModel([("nickname", ASCENDING)], name="nickname"),
+        IndexModel([("observed_at", ASCENDING)], name="time"),
     ],
     USER_HISTORY: [
         IndexModel([("user_id", ASCENDING), ("first_observed_at", ASCENDING)], name="user_time"),
+        IndexModel([("first_observed_at", ASCENDING)], name="time"),
     ],
     SNAPSHOTS: [
         IndexModel(
@@ -44,6 +46,7 @@ _INDEXES: dict[str, list[IndexModel]] = {
     ],
     REJECTED: [
         IndexModel([("reason", ASCENDING), ("observed_at", DESCENDING)], name="reason_time"),
+        IndexModel([("observed_at", ASCENDING)], name="time"),
     ],
     f"{OVERLONG}.chunks": [
         IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id_n", unique=True),
