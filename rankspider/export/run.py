@@ -55,7 +55,7 @@ class Export:
             if not self._force and self._is_up_to_date(source, hour):
                 outcome.hours_kept += 1
                 continue
-            final = hour != newest and hour + HOUR + SETTLES_AFTER <= self._now
+            final = hour != newest and hour <= self._now - SETTLES_AFTER - HOUR
             outcome.rows_written += self._write(source, hour, final=final)
             outcome.hours_written += 1
         if source.table.moves:

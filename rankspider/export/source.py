@@ -17,12 +17,19 @@ from rankspider.lake import collections
 HOUR = dt.timedelta(hours=1)
 # A document may have 16 MB; most have a few KB. The server sends no more than 16 MB at once.
 _BATCH_DOCUMENTS = 1000
+_LONGEST_GAP = dt.timedelta(days=10_000)
+_END_OF_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
 _OVERLONG = json_util.JSONOptions(tz_aware=True)
 
 
 def hour_of(time: dt.datetime) -> dt.datetime:
     """The start of the hour of ``time``, in UTC."""
     return time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def later(time: dt.datetime, span: dt.timedelta) -> dt.datetime:
+    """``time`` plus ``span``, or the end of time if that comes first: MongoDB goes beyond it."""
+    return time + span if time <= _END_OF_TIME - span else _END_OF_TIME
 
 
 class Source:
@@ -46,39 +53,40 @@ class Source:
     def hours(self, begin: dt.datetime | None, end: dt.datetime | None) -> Iterator[dt.datetime]:
         """The hours of [``begin``, ``end``) that hold a document, oldest first.
 
-        One look-up an hour, however many documents it has.
+        One short look-up for each, and a few for a gap, however long it is.
         """
-        while True:
-            found = self._end_most(1, begin, end)
+        oldest, newest = self._utmost(1, begin, end), self._utmost(-1, begin, end)
+        if oldest is None or newest is None:
+            return
+        hour, span = hour_of(oldest), HOUR
+        while hour <= newest:
+            until = min(later(hour, span), later(hour_of(newest), HOUR))
+            found = self._utmost(1, hour, until)
             if found is None:
-                return
-            yield hour_of(found)
-            begin = hour_of(found) + HOUR
+                hour, span = until, min(2 * span, _LONGEST_GAP)
+            else:
+                yield hour_of(found)
+                hour, span = later(hour_of(found), HOUR), HOUR
 
     def newest_hour(self) -> dt.datetime | None:
-        found = self._end_most(-1, None, None)
+        found = self._utmost(-1, None, None)
         return None if found is None else hour_of(found)
 
     def count(self, hour: dt.datetime) -> int:
-        return self._collection.count_documents(self._between(hour, hour + HOUR))
+        return self._collection.count_documents(self._between(hour, later(hour, HOUR)))
 
     def documents(self, hour: dt.datetime) -> Iterator[Document]:
         """All of one hour, whole; no more than a batch of them is in memory."""
-        order = [(self.table.time, self._direction)]
-        order += [self.table.order] if self.table.order else []
         found = self._collection.find(
-            self._between(hour, hour + HOUR), sort=order, batch_size=_BATCH_DOCUMENTS
+            self._between(hour, later(hour, HOUR)),
+            sort=[(self.table.time, self.table.direction)],
+            batch_size=_BATCH_DOCUMENTS,
         )
         with found:
             for document in found:
                 yield self._whole(document) if document.get("overlong") else document
 
-    @property
-    def _direction(self) -> int:
-        """As in the index of the time and something else, which must be walked one way."""
-        return -1 if self.table.order else 1
-
-    def _end_most(
+    def _utmost(
         self, direction: int, begin: dt.datetime | None, end: dt.datetime | None
     ) -> dt.datetime | None:
         time = self.table.time

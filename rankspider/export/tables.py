@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from pymongo import ASCENDING, DESCENDING
+
 from rankspider.lake import collections
 
 
@@ -35,8 +37,9 @@ class Table:
     collection: str
     time: str
     """Name of the column that says which hour a document belongs to."""
-    order: tuple[str, int] | None
-    """What an hour is sorted by after the time, as far as an index gives it away for nothing."""
+    direction: int
+    """Of the time in its index: read that way, an hour comes in the order of the index's next
+    field, and no server has to sort it."""
     columns: tuple[Column, ...]
     moves: bool
     """Whether documents leave their hour for a newer one, as what is observed again does."""
@@ -89,29 +92,29 @@ _ALL = (
     Table(
         collections.RANKS,
         "begin_time",
-        ("rank", 1),
+        DESCENDING,
         _columns({**_STANDING, "best_rank": Kind.INTEGER, "peak_score": Kind.INTEGER, **_NEWEST}),
         moves=False,
     ),
     Table(
         collections.RANK_HISTORY,
         "begin_time",
-        ("first_observed_at", 1),
+        DESCENDING,
         _columns({**_STANDING, **_INTERVAL}),
         moves=False,
     ),
-    Table(collections.USERS, "observed_at", None, _columns({**_USER, **_NEWEST}), moves=True),
+    Table(collections.USERS, "observed_at", ASCENDING, _columns({**_USER, **_NEWEST}), moves=True),
     Table(
         collections.USER_HISTORY,
         "first_observed_at",
-        None,
+        ASCENDING,
         _columns({**_USER, **_INTERVAL}),
         moves=False,
     ),
     Table(
         collections.SNAPSHOTS,
         "begin_time",
-        ("first_observed_at", 1),
+        DESCENDING,
         _columns(
             {
                 **_LIST,
@@ -127,7 +130,7 @@ _ALL = (
     Table(
         collections.REJECTED,
         "observed_at",
-        None,
+        ASCENDING,
         _columns({**dict.fromkeys(("kind", "reason", "payload", "anchor"), Kind.TEXT), **_NEWEST}),
         moves=True,
     ),

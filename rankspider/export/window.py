@@ -4,7 +4,7 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Self
 
-from rankspider.export.source import HOUR, hour_of
+from rankspider.export.source import HOUR, hour_of, later
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +19,7 @@ class Window:
         """Every hour that a part of [``begin``, ``end``) lies in: files hold whole hours."""
         first = None if begin is None else hour_of(begin)
         last = None if end is None else hour_of(end)
-        return cls(first, last if last is None or last == end else last + HOUR)
+        return cls(first, last if last is None or last == end else later(last, HOUR))
 
     def holds(self, hour: dt.datetime) -> bool:
         after = self.begin is None or self.begin <= hour
