@@ -1,7 +1,7 @@
 """An answer as typed rows, and the three ways it is written: a table, JSON Lines, CSV.
 
-A row is a dataclass, and its fields are the columns, in their order. In the table, ``Annotated[…,
-Column(…)]`` gives one another head than its name, or leaves it out; JSON and CSV hold all of them,
+A row is a dataclass, ``kw_only``, and its fields are the columns, in their order. In the table,
+``column()`` gives one another head than its name, or keeps it out; JSON and CSV hold all of them,
 under their own names.
 """
 
@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
 
@@ -37,21 +37,12 @@ class Report:
     """Lines under the table."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """How a field of a row stands in a table."""
+def column(head: str | None, *, is_hour: bool = False, default: Any = dataclasses.MISSING) -> Any:
+    """A field with its ``head`` in the table (None: it is not shown there).
 
-    head: str | None = None
-    """None: the field's name."""
-    is_shown: bool = True
-    is_hour: bool = False
-    """A time is shown to the minute and with its offset, as the start of a ranked hour."""
-
-
-Hour = Annotated[dt.datetime, Column(is_hour=True)]
-"""The start of a ranked hour."""
-Hidden = Annotated[str, Column(is_shown=False)]
-"""A text that scripts need and a table has no room for."""
+    ``is_hour``: a time shown to the minute and with its offset, as the start of a ranked hour.
+    """
+    return dataclasses.field(default=default, metadata={"head": head, "is_hour": is_hour})
 
 
 def table_of(report: Report, zone: dt.tzinfo) -> str:
@@ -99,31 +90,24 @@ def _csv_cell(value: Any, zone: dt.tzinfo, text: Callable[[str], str]) -> str:
 
 
 def _table(report: Report, zone: dt.tzinfo) -> list[str]:
-    hints = typing.get_type_hints(report.row, include_extras=True)
-    shown = {name: each for name, hint in hints.items() if (each := _column(hint)).is_shown}
-    heads = [
-        (" " if _is_number(hints[name]) else "") + (each.head or name.replace("_", " "))
-        for name, each in shown.items()
-    ]
-    rows = [
-        [_cell(getattr(row, name), each, zone) for name, each in shown.items()]
-        for row in report.rows
-    ]
-    return table(heads, rows)
+    shown = [each for each in dataclasses.fields(report.row) if _head(each) is not None]
+    hints = typing.get_type_hints(report.row)
+    heads = [(" " if _is_number(hints[each.name]) else "") + (_head(each) or "") for each in shown]
+    return table(heads, [[_cell(each, row, zone) for each in shown] for row in report.rows])
 
 
-def _column(hint: Any) -> Column:
-    marks = getattr(hint, "__metadata__", ())
-    return next((mark for mark in marks if isinstance(mark, Column)), Column())
+def _head(field: "dataclasses.Field[Any]") -> str | None:
+    head: str | None = field.metadata.get("head", field.name.replace("_", " "))
+    return head
 
 
 def _is_number(hint: Any) -> bool:
-    plain = getattr(hint, "__origin__", hint) if hasattr(hint, "__metadata__") else hint
-    kinds = typing.get_args(plain) if isinstance(plain, types.UnionType) else (plain,)
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
     return set(kinds) - {types.NoneType} <= _NUMBERS
 
 
-def _cell(value: Any, column: Column, zone: dt.tzinfo) -> str:
+def _cell(field: "dataclasses.Field[Any]", row: Any, zone: dt.tzinfo) -> str:
+    value = getattr(row, field.name)
     if value is None:
         return "-"
     if isinstance(value, bool):
@@ -133,6 +117,6 @@ def _cell(value: Any, column: Column, zone: dt.tzinfo) -> str:
     if isinstance(value, float):
         return f"{value:,.1f}"
     if isinstance(value, dt.datetime):
-        return (hour_text if column.is_hour else moment_text)(value, zone)
+        return (hour_text if field.metadata.get("is_hour") else moment_text)(value, zone)
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return shortened(harmless(text), _TEXT_COLUMNS)

@@ -5,22 +5,21 @@ import datetime as dt
 import io
 import json
 from dataclasses import dataclass
-from typing import Annotated
 from zoneinfo import ZoneInfo
 
-from rankspider.report import Column, Hidden, Hour, Report, csv_of, json_of, table_of
+from rankspider.report import Report, column, csv_of, json_of, table_of
 from rankspider.terminal import harmless
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 HOUR = dt.datetime(2026, 3, 1, 10, tzinfo=dt.UTC)
 
 
-@dataclass
+@dataclass(kw_only=True)
 class Row:
-    hour: Hour
+    hour: dt.datetime = column("hour", is_hour=True)
     nickname: str
-    user_id: Hidden
-    score: Annotated[int, Column("points")]
+    user_id: str = column(None)
+    score: int = column("points")
     points_per_minute: float | None
     is_live: bool
     tags: list[str]
@@ -28,8 +27,26 @@ class Row:
 
 
 ROWS = [
-    Row(HOUR, "陈,\n\x1b[2J", "6000000000000000001", 49232, 12.25, True, ["综合", "女装"], HOUR),
-    Row(HOUR, '"q"', "6000000000000000002", 0, None, False, [], HOUR + dt.timedelta(seconds=7)),
+    Row(
+        hour=HOUR,
+        nickname="陈,\n\x1b[2J",
+        user_id="6000000000000000001",
+        score=49232,
+        points_per_minute=12.25,
+        is_live=True,
+        tags=["综合", "女装"],
+        seen_at=HOUR,
+    ),
+    Row(
+        hour=HOUR,
+        nickname='"q"',
+        user_id="6000000000000000002",
+        score=0,
+        points_per_minute=None,
+        is_live=False,
+        tags=[],
+        seen_at=HOUR + dt.timedelta(seconds=7),
+    ),
 ]
 REPORT = Report("A list", Row, ROWS, ["A note."])
 
