@@ -680,7 +680,7 @@ def test_the_command(lake: Any, environment: dict[str, str], tmp_path: Path) -> 
     ]
     assert len(pd.read_parquet(f"{out}/ranks")) == 4
     streamed = run(
-        environment, "users", "--format", "csv", "--bom", "--out", "-", "--to", "2026-01-31T21:00"
+        environment, "users", "--format", "csv", "--bom", "--out", "-", "--to", "2026-01-31T20:30"
     )
     assert streamed.returncode == 0
     head, *rows = streamed.stdout.decode("utf-8-sig").split("\r\n")
@@ -697,8 +697,6 @@ def test_the_command(lake: Any, environment: dict[str, str], tmp_path: Path) -> 
         ("ranks users --out - --format csv", "writes one collection"),
         ("ranks --out -", "writes one collection, named, with --format jsonl or csv"),
         ("ranks --out - --format csv --json", "belong to a folder"),
-        ("ranks --out x --from noon", "--from must be like 2030-01-31T19, not 'noon'"),
-        ("ranks --out x --to 0001-01-01", "--to must be like"),
     ],
 )
 def test_options_that_make_no_sense(line: str, complaint: str) -> None:

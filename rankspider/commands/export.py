@@ -1,10 +1,12 @@
 """``scrapy export``: collections of the lake as Parquet, JSON Lines or CSV."""
 
 import argparse
+import contextlib
 import datetime as dt
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ from scrapy.exceptions import UsageError
 
 from rankspider.anchors.tally import remark
 from rankspider.command import RankCommand
-from rankspider.commands.board import CHINA
 from rankspider.configuration import Configuration
 from rankspider.errors import RankspiderError
 from rankspider.export.folder import Folder
@@ -22,6 +23,7 @@ from rankspider.export.run import Export, Outcome, write_rows
 from rankspider.export.source import Source
 from rankspider.export.tables import TABLES, Table
 from rankspider.export.window import Window
+from rankspider.moments import hour_text, moment_in
 from rankspider.servers import reachable_lake
 
 _STDOUT = "-"
@@ -42,7 +44,8 @@ class Command(RankCommand):
             f"Write collections ({', '.join(TABLES)}; all of them if none is named) to files, one "
             "an hour of UTC: DIR/COLLECTION/day=2026-01-31/hour=11/part-0.parquet. A document "
             "belongs to the hour of its begin_time (users, rejected: observed_at; user_history: "
-            "first_observed_at). A file appears when it is whole. Run again, it writes only what "
+            "first_observed_at). --from and --to are read in the zone RANK_TIMEZONE. A file appears when "
+            "it is whole. Run again, it writes only what "
             "is missing, what was not over yet, and hours that have got more since. Examples: "
             "'scrapy export --out lake', 'scrapy export rank_history --from 2026-01-01 --to "
             "2026-02-01T00 --out january', 'scrapy export users --format csv --out - > "
@@ -52,16 +55,16 @@ class Command(RankCommand):
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
-        group = parser.add_argument_group(title="What is written, and where")
-        group.add_argument(
-            "--from",
-            dest="begin",
-            metavar="ISO8601",
-            help="the first hour; +08:00 if no offset (the oldest)",
+        group = parser.add_argument_group(
+            title="What is written, and where",
+            description="T is 2030-01-31T19:00 (with or without an offset), 2030-01-31, now, or "
+            "an age such as 3h, 2d, 45min. An hour that a part of the range lies in is written "
+            "whole.",
         )
         group.add_argument(
-            "--to", dest="end", metavar="ISO8601", help="the hour to stop before (the newest is in)"
+            "--from", dest="start", metavar="T", help="from the hour that T lies in (the oldest)"
         )
+        group.add_argument("--to", dest="end", metavar="T", help="up to T (the newest is in)")
         group.add_argument(
             "--format", choices=FORMATS, default=PARQUET, help="of the files (%(default)s)"
         )
@@ -79,18 +82,27 @@ class Command(RankCommand):
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         tables = _tables(args)
         form = _format(opts)
-        window = Window.touching(_time("--from", opts.begin), _time("--to", opts.end))
         to_stdout = _to_stdout(tables, opts)
         form.require_library()
         configuration = Configuration.read(self.project_settings)
+        zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
+        window = Window.touching(
+            None if opts.start is None else moment_in(opts.start, "--from", zone, now),
+            None if opts.end is None else moment_in(opts.end, "--to", zone, now),
+        )
+        remarks = _Remarks(zone)
         with reachable_lake(configuration) as database:
             sources = [Source(database, table) for table in tables]
             for source in sources:
                 source.require_index()
             if to_stdout:
-                _stream(sources[0], form, window)
+                _stream(sources[0], form, window, remarks)
             else:
-                _fill(sources, form, window, database, opts)
+                folder = Folder(Path(opts.out), form.name)
+                export = Export(folder, form, remarks, force=opts.force, now=now)
+                with _opened(folder, form, database, tables):
+                    for source in sources:
+                        _tell(export.run(source, window), as_json=opts.json)
         return 0
 
 
@@ -107,16 +119,6 @@ def _format(opts: argparse.Namespace) -> Format:
     return Format(opts.format, mark=opts.bom)
 
 
-def _time(option: str, text: str | None) -> dt.datetime | None:
-    if text is None:
-        return None
-    try:
-        time = dt.datetime.fromisoformat(text)
-        return (time if time.tzinfo else time.replace(tzinfo=CHINA)).astimezone(dt.UTC)
-    except (ValueError, OverflowError) as error:
-        raise UsageError(f"{option} must be like 2030-01-31T19, not {text!r}") from error
-
-
 def _to_stdout(tables: list[Table], opts: argparse.Namespace) -> bool:
     if opts.out is None:
         raise UsageError("--out must name a folder, as in --out lake")
@@ -129,41 +131,38 @@ def _to_stdout(tables: list[Table], opts: argparse.Namespace) -> bool:
     return True
 
 
-def _stream(source: Source, form: Format, window: Window) -> None:
+def _stream(source: Source, form: Format, window: Window, remarks: "_Remarks") -> None:
     """To standard output, all hours as one file."""
     output = sys.stdout.buffer
     writer = form.writer(output, source.table)
     for hour in source.hours(window.begin, window.end):
-        write_rows(source, hour, writer, _Remarks())
+        write_rows(source, hour, writer, remarks)
+    writer.close()
     output.flush()
 
 
-def _fill(
-    sources: list[Source],
-    form: Format,
-    window: Window,
-    database: Database[Any],
-    opts: argparse.Namespace,
-) -> None:
-    folder = Folder(Path(opts.out), form.name)
+@contextlib.contextmanager
+def _opened(
+    folder: Folder, form: Format, database: Database[Any], tables: list[Table]
+) -> Iterator[None]:
     options = {"format": form.name, "bom": form.mark, "database": database.name}
-    now = dt.datetime.now(dt.UTC)
-    export = Export(folder, form, _Remarks(), force=opts.force, now=now)
     try:
-        with folder.opened(options, [source.table for source in sources]):
-            for source in sources:
-                _tell(export.run(source, window), as_json=opts.json)
+        with folder.opened(options, tables):
+            yield
+    except BrokenPipeError:
+        raise  # whoever read the counts has gone
     except OSError as error:
         raise RankspiderError(
-            f"--out: {error.filename or opts.out}: {error.strerror or error}; what is written "
+            f"--out: {error.filename or folder.root}: {error.strerror or error}; what is written "
             "stays, and the next run goes on from there"
-        ) from error
+        ) from None
 
 
 class _Remarks:
     """Says on standard error how far it has come, every few seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, zone: dt.tzinfo) -> None:
+        self._zone = zone
         self._said_at = time.monotonic()
         self._rows = 0
 
@@ -172,8 +171,8 @@ class _Remarks:
         now = time.monotonic()
         if now - self._said_at >= _REMARK_SECONDS:
             self._said_at = now
-            when = hour.astimezone(CHINA).isoformat(" ", "minutes")
-            remark(f"{collection}: {self._rows:,} rows written, at the hour of {when}")
+            when = hour_text(hour, self._zone)
+            remark(f"{collection}: {self._rows:,} rows so far, at the hour of {when}")
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:

@@ -21,7 +21,7 @@ class Folder:
     """Holds whole files only: one appears, or takes the place of another, by being renamed."""
 
     def __init__(self, root: Path, extension: str) -> None:
-        self._root = root
+        self.root = root
         self._extension = extension
         self.manifest = Manifest(root / _MANIFEST)
 
@@ -32,12 +32,12 @@ class Folder:
         Raises `ExportError` if another export runs here, if it holds anything else, or if it
         was written with other ``options`` or columns.
         """
-        self._root.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(parents=True, exist_ok=True)
         self._require_own()
-        with FileLock.open(self._root / _LOCK) as lock:
+        with FileLock.open(self.root / _LOCK) as lock:
             if not lock.try_exclusive():
-                raise ExportError(f"another export is at work in {self._root}: wait for its end")
-            (self._root / _UNFINISHED).unlink(missing_ok=True)  # of one that was killed
+                raise ExportError(f"another export is at work in {self.root}: wait for its end")
+            (self.root / _UNFINISHED).unlink(missing_ok=True)  # of one that was killed
             schemas = {table.collection: table.schema for table in tables}
             try:
                 self.manifest.open(options, schemas)
@@ -46,16 +46,16 @@ class Folder:
                 self.manifest.close()
 
     def _require_own(self) -> None:
-        if (self._root / _MANIFEST).exists():
+        if (self.root / _MANIFEST).exists():
             return
-        if any(not path.name.startswith(_OWN) for path in self._root.iterdir()):
+        if any(not path.name.startswith(_OWN) for path in self.root.iterdir()):
             raise ExportError(
-                f"{self._root} is not empty and no export was begun there: choose another folder"
+                f"{self.root} is not empty and no export was begun there: choose another folder"
             )
 
     def path(self, collection: str, hour: dt.datetime) -> Path:
         day = f"day={hour:%Y-%m-%d}"
-        return self._root / collection / day / f"hour={hour:%H}" / f"part-0.{self._extension}"
+        return self.root / collection / day / f"hour={hour:%H}" / f"part-0.{self._extension}"
 
     def holds(self, part: Part) -> bool:
         """Whether its file is there, as long as it was."""
@@ -67,7 +67,7 @@ class Folder:
     @contextlib.contextmanager
     def new_file(self, collection: str, hour: dt.datetime) -> Iterator[BinaryIO]:
         """A file to write; it takes its place, durable, if nothing went wrong until the end."""
-        unfinished = self._root / _UNFINISHED
+        unfinished = self.root / _UNFINISHED
         try:
             with unfinished.open("wb") as file:
                 yield file

@@ -9,8 +9,9 @@ from rankspider.export.folder import Folder
 from rankspider.export.formats import Format, RowWriter
 from rankspider.export.manifest import Part
 from rankspider.export.rows import row_of
-from rankspider.export.source import HOUR, Source
+from rankspider.export.source import Source
 from rankspider.export.window import Window
+from rankspider.moments import HOUR
 
 # After its end an hour still gets what was under way: answers, batches, the last widenings.
 SETTLES_AFTER = dt.timedelta(minutes=15)

@@ -13,18 +13,13 @@ from rankspider.errors import ExportError
 from rankspider.export.rows import Document
 from rankspider.export.tables import Table
 from rankspider.lake import collections
+from rankspider.moments import HOUR, hour_of
 
-HOUR = dt.timedelta(hours=1)
 # A document may have 16 MB; most have a few KB. The server sends no more than 16 MB at once.
 _BATCH_DOCUMENTS = 1000
 _LONGEST_GAP = dt.timedelta(days=10_000)
 _END_OF_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
 _OVERLONG = json_util.JSONOptions(tz_aware=True)
-
-
-def hour_of(time: dt.datetime) -> dt.datetime:
-    """The start of the hour of ``time``, in UTC."""
-    return time.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
 def later(time: dt.datetime, span: dt.timedelta) -> dt.datetime:

@@ -38,8 +38,8 @@ class Table:
     time: str
     """Name of the column that says which hour a document belongs to."""
     direction: int
-    """Of the time in its index: read that way, an hour comes in the order of the index's next
-    field, and no server has to sort it."""
+    """Of the time in its index: read that way, no server has to sort an hour, and it comes in the
+    order of the index's next field."""
     columns: tuple[Column, ...]
     moves: bool
     """Whether documents leave their hour for a newer one, as what is observed again does."""

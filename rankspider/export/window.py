@@ -4,7 +4,8 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Self
 
-from rankspider.export.source import HOUR, hour_of, later
+from rankspider.export.source import later
+from rankspider.moments import HOUR, hour_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ OVERLONG = "overlong"
 _INDEXES: dict[str, list[IndexModel]] = {
     RANKS: [
         IndexModel([("begin_time", DESCENDING), ("rank", ASCENDING)], name="hour_place"),
+        IndexModel([("begin_time", DESCENDING), ("best_rank", ASCENDING)], name="hour_best"),
         IndexModel([("user_id", ASCENDING), ("begin_time", DESCENDING)], name="user_hour"),
         IndexModel([("sec_uid", ASCENDING), ("begin_time", DESCENDING)], name="sec_uid_hour"),
     ],
@@ -31,6 +32,7 @@ _INDEXES: dict[str, list[IndexModel]] = {
     ],
     USERS: [
         IndexModel([("sec_uid", ASCENDING)], name="sec_uid"),
+        IndexModel([("short_id", ASCENDING)], name="short_id"),
         IndexModel([("display_id", ASCENDING)], name="display_id"),
         IndexModel([("nickname", ASCENDING)], name="nickname"),
         IndexModel([("observed_at", ASCENDING)], name="time"),
