@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import sys
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,12 @@ class Command(RankCommand):
             f"Write collections ({', '.join(TABLES)}; all of them if none is named) to files, one "
             "an hour of UTC: DIR/COLLECTION/day=2026-01-31/hour=11/part-0.parquet. A document "
             "belongs to the hour of its begin_time (users, rejected: observed_at; user_history: "
-            "first_observed_at). --from and --to are read in the zone RANK_TIMEZONE. A file appears when "
-            "it is whole. Run again, it writes only what "
-            "is missing, what was not over yet, and hours that have got more since. Examples: "
-            "'scrapy export --out lake', 'scrapy export rank_history --from 2026-01-01 --to "
-            "2026-02-01T00 --out january', 'scrapy export users --format csv --out - > "
-            "users.csv'. Exit codes: 0 done, 1 the folder or a document does not fit, 2 an option "
-            "is wrong, 3 MongoDB cannot be reached."
+            "first_observed_at). --from and --to are read in the zone RANK_TIMEZONE. A file "
+            "appears when it is whole. Run again, it writes only what is missing, what was not over yet, "
+            "and hours that have got more since. Examples: 'scrapy export --out lake', 'scrapy "
+            "export rank_history --from 2026-01-01 --to 2026-02-01T00 --out january', 'scrapy "
+            "export users --format csv --out - > users.csv'. Exit codes: 0 done, 1 the folder or a "
+            "document does not fit, 2 an option is wrong, 3 MongoDB cannot be reached."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -164,15 +164,15 @@ class _Remarks:
     def __init__(self, zone: dt.tzinfo) -> None:
         self._zone = zone
         self._said_at = time.monotonic()
-        self._rows = 0
+        self._rows: dict[str, int] = defaultdict(int)
 
     def __call__(self, collection: str, hour: dt.datetime, rows: int) -> None:
-        self._rows += 1
+        self._rows[collection] += 1
         now = time.monotonic()
         if now - self._said_at >= _REMARK_SECONDS:
             self._said_at = now
             when = hour_text(hour, self._zone)
-            remark(f"{collection}: {self._rows:,} rows so far, at the hour of {when}")
+            remark(f"{collection}: {self._rows[collection]:,} rows so far, at the hour of {when}")
 
 
 def _tell(outcome: Outcome, *, as_json: bool) -> None:
@@ -181,9 +181,9 @@ def _tell(outcome: Outcome, *, as_json: bool) -> None:
         counts = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
         sys.stdout.write(f"{json.dumps(counts)}\n")
         return
-    removed = f", {outcome.hours_removed:,} gone" if outcome.hours_removed else ""
+    removed = f", {outcome.hours_removed:,} removed" if outcome.hours_removed else ""
     sys.stdout.write(
-        f"{outcome.collection}: {outcome.rows_written:,} rows of {outcome.hours_written:,} hours "
-        f"written, {outcome.hours_kept:,} hours up to date{removed}\n"
+        f"{outcome.collection}: {outcome.rows_written:,} rows written (hours: "
+        f"{outcome.hours_written:,} written, {outcome.hours_kept:,} up to date{removed})\n"
     )
     sys.stdout.flush()
