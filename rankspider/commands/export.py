@@ -49,8 +49,8 @@ class Command(RankCommand):
             "appears when it is whole. Run again, it writes only what is missing, what was not "
             "over yet, and hours that have got more since. Examples: 'scrapy export --out lake', "
             "'scrapy export rank_history --from 2026-01-01 --to 2026-02-01T00 --out january', "
-            "'scrapy export users --format csv --out - > users.csv'. Exit codes: 0 done, 1 the folder or a "
-            "document does not fit, 2 an option is wrong, 3 MongoDB cannot be reached."
+            "'scrapy export users --format csv --out - > users.csv'. Exit codes: 0 done, 1 the "
+            "folder or a document does not fit, 2 an option is wrong, 3 MongoDB cannot be reached."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
