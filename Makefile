@@ -37,7 +37,7 @@ $(VENV)/.demo-installed: requirements.txt requirements-embedded.txt constraints.
 	@$(PIP) -r requirements.txt -r requirements-embedded.txt
 	@touch $@
 
-$(VENV)/.dev-installed: requirements-dev.txt $(VENV)/.demo-installed
+$(VENV)/.dev-installed: requirements-dev.txt requirements-export.txt $(VENV)/.demo-installed
 	@echo "Installing the tools for tests and checks"
 	@$(PIP) -r requirements-dev.txt
 	@touch $@

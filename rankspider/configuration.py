@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
@@ -45,6 +46,8 @@ class Configuration:
     stop_when_drained: bool
     keep_private_fields: bool
     observed_lag_seconds: float
+    timezone: ZoneInfo
+    """In which hours are given and shown."""
 
     @classmethod
     def read(cls, settings: BaseSettings) -> Self:
@@ -75,6 +78,7 @@ class Configuration:
             stop_when_drained=_flag(settings, "RANK_STOP_WHEN_DRAINED"),
             keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
             observed_lag_seconds=_number(settings, "RANK_OBSERVED_LAG_SECONDS", least=0),
+            timezone=_timezone(settings),
         )
 
     def require_endpoint(self) -> None:
@@ -193,6 +197,16 @@ def _queue_key(settings: BaseSettings) -> str:
             "none"
         )
     return key
+
+
+def _timezone(settings: BaseSettings) -> ZoneInfo:
+    name = _text(settings, "RANK_TIMEZONE") or ""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, OSError, KeyError):  # malformed, a folder, unknown
+        raise ConfigurationError(
+            f"RANK_TIMEZONE must be an IANA zone such as Asia/Shanghai or UTC: {name!r}"
+        ) from None
 
 
 def _number(settings: BaseSettings, name: str, *, least: float, whole: bool = False) -> float:

@@ -7,8 +7,12 @@
     ├── ServiceUnavailable                3   Redis, MongoDB or a port cannot be had
     │   └── EmbeddedServerError           3   a server for one machine did not start
     ├── MemberError                       2   a queue member names no anchor
+    ├── MomentError                       2   a moment or a range of hours makes no sense
+    ├── NotInTheLake                      1   the lake holds no such list, hour or anchor
+    ├── SeveralAnchors                    2   what was meant to name one anchor fits several
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
     ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
+    ├── ExportError                       1   a folder or a document does not fit an export
     └── WriteRefused                      1   MongoDB cannot hold a document (lake/)
 
 The message of each is one line that says what is wrong and how to mend it: commands print it
@@ -42,3 +46,24 @@ class MemberError(RankspiderError, ValueError):
     """A queue member is neither a ``sec_id``, nor a profile link, nor JSON with a ``sec_id``."""
 
     exit_code = 2
+
+
+class MomentError(RankspiderError, ValueError):
+    """A moment, an hour or a range of hours that was given makes no sense."""
+
+    exit_code = 2
+
+
+class NotInTheLake(RankspiderError):
+    """The lake holds nothing of what was asked for."""
+
+
+class SeveralAnchors(RankspiderError):
+    """What was meant to name one anchor fits several; the message lists them, one a line."""
+
+    exit_code = 2
+
+
+class ExportError(RankspiderError):
+    """A folder holds something else than this export, or a document something else than its
+    column."""

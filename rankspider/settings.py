@@ -29,6 +29,7 @@ RANK_SHUTDOWN_SECONDS = _environment.get("RANK_SHUTDOWN_SECONDS", "30")
 RANK_STOP_WHEN_DRAINED = _environment.get("RANK_STOP_WHEN_DRAINED", "0")
 RANK_KEEP_PRIVATE_FIELDS = _environment.get("RANK_KEEP_PRIVATE_FIELDS", "0")
 RANK_OBSERVED_LAG_SECONDS = _environment.get("RANK_OBSERVED_LAG_SECONDS", "60")
+RANK_TIMEZONE = _environment.get("RANK_TIMEZONE", "Asia/Shanghai")
 
 # --- The crawl -----------------------------------------------------------------------------
 # One host answers everything, so the limit per domain is the limit.

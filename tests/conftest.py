@@ -3,6 +3,7 @@
 Each test has its own queue key and its own database; nothing flushes a server.
 """
 
+import asyncio
 import datetime
 import json
 import os
@@ -22,6 +23,7 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 
 from rankspider.embedded import embedded_servers
+from tests import lakes
 
 ROOT = Path(__file__).parent.parent
 # What a developer has set for real must not reach a test.
@@ -96,6 +98,17 @@ async def async_database(
     client = AsyncMongoClient[dict[str, Any]](mongo_uri, tz_aware=True, w="majority")
     yield client[database_name]
     await client.close()
+
+
+@pytest.fixture(scope="session")
+def market(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lakes.Market]:
+    """A few hours of a simulated market, filled once a session. Tests only read it."""
+    name = lakes.new_name()
+    record = tmp_path_factory.mktemp("market") / "record.jsonl"
+    asyncio.run(lakes.fill(mongo_uri, name, record))
+    with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
+        yield lakes.market(client[name], record)
+        client.drop_database(name)
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import datetime as dt
 import json
 import subprocess
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pymongo import UpdateOne
@@ -16,6 +17,7 @@ from rankspider.lake.documents import writes_of
 from rankspider.terminal import columns, harmless, shortened, table
 from tests.conftest import ROOT, scrapy
 
+CHINA = ZoneInfo("Asia/Shanghai")
 HOUR = dt.datetime(2021, 1, 19, 11, tzinfo=dt.UTC)
 ID = 6_000_000_000_000_000_001  # beyond 2⁵³: the next one is another number
 
@@ -146,7 +148,7 @@ def test_an_empty_list_still_shows_who_was_asked(database: Any) -> None:
     assert places(found) == []
     assert found is not None
     assert found.own_count == 1
-    assert "No places to show." in board_text(found)
+    assert "No places to show." in board_text(found, CHINA)
 
 
 def test_own_standings_most_points_first_and_counted(database: Any) -> None:
@@ -173,13 +175,15 @@ def place(number: int, nickname: str, score: int = 49232) -> Place:
 
 
 def test_the_table_says_when_in_the_lists_own_zone() -> None:
-    head = board_text(example()).splitlines()[0]
+    head = board_text(example(), CHINA).splitlines()[0]
     assert head == "全站 小时榜 热度, hour of 2021-01-19 19:00+08:00, observed at 19:17:29"
 
 
 def test_columns_stand_under_each_other_whatever_the_names() -> None:
     names = ["陈赫", "ab", "👩‍👧 好物", "❤️x", "👍🏽", "ñandú", "e\u0301", "x" * 99, "陈" * 99, ""]
-    lines = board_text(example(*(place(n, name) for n, name in enumerate(names, 1)))).splitlines()
+    lines = board_text(
+        example(*(place(n, name) for n, name in enumerate(names, 1))), CHINA
+    ).splitlines()
     assert {columns(line[: line.index("20,147")]) for line in lines[3:]} == {
         columns(lines[3][: lines[3].index("20,147")])
     }
@@ -189,7 +193,7 @@ def test_columns_stand_under_each_other_whatever_the_names() -> None:
 
 
 def test_no_nickname_steers_the_terminal() -> None:
-    text = board_text(example(place(1, "a\nb\x1b[2J\u202e\u2028\ud800")))
+    text = board_text(example(place(1, "a\nb\x1b[2J\u202e\u2028\ud800")), CHINA)
     assert "a\\nb\\x1b[2J\\u202e\\u2028\\ud800" in text
     assert len(text.splitlines()) == 4
 

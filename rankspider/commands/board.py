@@ -11,12 +11,10 @@ from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import RankspiderError
 from rankspider.lake.board import Board, Place, board
+from rankspider.moments import clock_text, hour_of, hour_text, moment_in
 from rankspider.servers import reachable_lake
 from rankspider.terminal import harmless, shortened, table
 
-# The list's own zone, at +08:00 all year since 1991: no need for a zone database, which small
-# containers lack.
-CHINA = dt.timezone(dt.timedelta(hours=8))
 _NAME_COLUMNS = 32
 
 
@@ -33,7 +31,8 @@ class Command(RankCommand):
         return (
             "Show the newest hour's list as MongoDB has it: place, nickname, points, points "
             "behind the next better place and tags, then the asked anchors that are not on it. "
-            "Times are China's (+08:00). Exit code 1: there is no such list."
+            "Times are given and shown in the zone RANK_TIMEZONE, in UTC with --json. Exit code 1: "
+            "there is no such list."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -44,7 +43,7 @@ class Command(RankCommand):
             "--own", type=int, default=5, metavar="N", help="N unlisted anchors (%(default)s)"
         )
         group.add_argument(
-            "--hour", metavar="ISO8601", help="the list of this hour; +08:00 if no offset (newest)"
+            "--hour", metavar="T", help="the hour that T lies in, as 2030-01-31T19:00 (newest)"
         )
         group.add_argument("--currency", help="the hour's list in this unit (observed last)")
         group.add_argument("--title", help="the hour's list of this title (observed last)")
@@ -55,15 +54,18 @@ class Command(RankCommand):
             raise UsageError(f"not understood: {' '.join(args)}")
         if (opts.limit or 0) < 0 or opts.own < 0:
             raise UsageError("--limit and --own must be 0 or more")
-        found = self._read(opts)
+        configuration = Configuration.read(self.project_settings)
+        zone = configuration.timezone
+        found = self._read(opts, configuration)
         if opts.limit is not None:
             del found.rows[opts.limit :]
-        sys.stdout.write(_json(found) if opts.json else board_text(found))
+        sys.stdout.write(_json(found) if opts.json else board_text(found, zone))
         return 0
 
-    def _read(self, opts: argparse.Namespace) -> Board:
-        configuration = Configuration.read(self.project_settings)
-        hour = _hour(opts.hour) if opts.hour is not None else None
+    def _read(self, opts: argparse.Namespace, configuration: Configuration) -> Board:
+        hour, now = None, dt.datetime.now(dt.UTC)
+        if opts.hour is not None:
+            hour = hour_of(moment_in(opts.hour, "--hour", configuration.timezone, now))
         with reachable_lake(configuration) as database:
             found = board(database, hour, currency=opts.currency, title=opts.title, own=opts.own)
         if found is None:
@@ -78,22 +80,13 @@ def _hint(opts: argparse.Namespace) -> str:
     return "'scrapy crawl goods_rank' brings one, 'make demo' a made-up one"
 
 
-def _hour(text: str) -> dt.datetime:
-    try:
-        hour = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(f"--hour must be like 2030-01-31T19:00, not {text!r}") from error
-    hour = hour if hour.tzinfo else hour.replace(tzinfo=CHINA)
-    return hour.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
-
-
 def _json(found: Board) -> str:
     return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
 
 
-def board_text(found: Board) -> str:
+def board_text(found: Board, zone: dt.tzinfo) -> str:
     """What a person reads of it, every line ended."""
-    lines = [_headline(found), "", *_listed(found.rows)]
+    lines = [_headline(found, zone), "", *_listed(found.rows)]
     if found.own_count:
         shown = len(found.own)
         which = "" if shown == found.own_count else f", the {shown} with the most points"
@@ -105,13 +98,11 @@ def board_text(found: Board) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def _headline(found: Board) -> str:
+def _headline(found: Board, zone: dt.tzinfo) -> str:
     parts = (found.title, found.subtitle, found.region_name, found.currency)
     name = " ".join(harmless(part) for part in parts if part) or "a list without a name"
-    begin = found.begin_time.astimezone(CHINA)
-    observed = found.observed_at.astimezone(CHINA)
-    hour = begin.isoformat(" ", "minutes")
-    return f"{name}, hour of {hour}, observed at {observed:%H:%M:%S}"
+    hour, observed = hour_text(found.begin_time, zone), clock_text(found.observed_at, zone)
+    return f"{name}, hour of {hour}, observed at {observed}"
 
 
 def _listed(rows: list[Place]) -> list[str]:

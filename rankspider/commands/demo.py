@@ -1,6 +1,7 @@
 """``scrapy demo``: what ``make demo`` runs once everything is installed."""
 
 import argparse
+import datetime as dt
 import shutil
 import signal
 import sys
@@ -15,11 +16,12 @@ from scrapy.exceptions import UsageError
 
 from rankspider.anchors.queue import Counts
 from rankspider.command import RankCommand
-from rankspider.commands.board import CHINA, board_text
+from rankspider.commands.board import board_text
 from rankspider.configuration import Configuration
 from rankspider.embedded import embedded_servers
 from rankspider.errors import ServiceUnavailable
 from rankspider.lake.board import Board
+from rankspider.moments import clock_text
 from rankspider.simulator.agreement import Served
 from rankspider.simulator.demo import ASKED, DATABASE, QUEUE, SELLERS, Demo
 
@@ -66,7 +68,7 @@ class Command(RankCommand):
                 f"an embedded server did not answer ({type(error).__name__}): try again, and see "
                 f"the logs in {configuration.data_dir}"
             ) from None
-        _show(stored, served)
+        _show(stored, served, configuration.timezone)
         _say(_what_next(configuration, has_mongo=has_mongo))
         return 0
 
@@ -83,11 +85,11 @@ def _run(demo: Demo) -> tuple[Board, Served]:
         return demo.read_back()
 
 
-def _show(stored: Board, served: Served) -> None:
-    at = f"{served.at.astimezone(CHINA):%H:%M:%S}"
+def _show(stored: Board, served: Served, zone: dt.tzinfo) -> None:
+    at = clock_text(served.at, zone)
     places, own = len(stored.rows), len(stored.own)
     del stored.rows[_PLACES_SHOWN:]
-    _say(f"\n{board_text(stored)}")
+    _say(f"\n{board_text(stored, zone)}")
     _say(
         f"This list, read back from MongoDB, agrees with what the endpoint served at {at}: "
         f"{places} places and {own} own standings."

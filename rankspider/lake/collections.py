@@ -23,6 +23,7 @@ TRIAL = "doctor_trial"
 _INDEXES: dict[str, list[IndexModel]] = {
     RANKS: [
         IndexModel([("begin_time", DESCENDING), ("rank", ASCENDING)], name="hour_place"),
+        IndexModel([("begin_time", DESCENDING), ("best_rank", ASCENDING)], name="hour_best"),
         IndexModel([("user_id", ASCENDING), ("begin_time", DESCENDING)], name="user_hour"),
         IndexModel([("sec_uid", ASCENDING), ("begin_time", DESCENDING)], name="sec_uid_hour"),
     ],
@@ -37,11 +38,14 @@ _INDEXES: dict[str, list[IndexModel]] = {
     ],
     USERS: [
         IndexModel([("sec_uid", ASCENDING)], name="sec_uid"),
+        IndexModel([("short_id", ASCENDING)], name="short_id"),
         IndexModel([("display_id", ASCENDING)], name="display_id"),
         IndexModel([("nickname", ASCENDING)], name="nickname"),
+        IndexModel([("observed_at", ASCENDING)], name="time"),
     ],
     USER_HISTORY: [
         IndexModel([("user_id", ASCENDING), ("first_observed_at", ASCENDING)], name="user_time"),
+        IndexModel([("first_observed_at", ASCENDING)], name="time"),
     ],
     SNAPSHOTS: [
         IndexModel(
@@ -50,6 +54,7 @@ _INDEXES: dict[str, list[IndexModel]] = {
     ],
     REJECTED: [
         IndexModel([("reason", ASCENDING), ("observed_at", DESCENDING)], name="reason_time"),
+        IndexModel([("observed_at", ASCENDING)], name="time"),
     ],
     f"{OVERLONG}.chunks": [
         IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id_n", unique=True),

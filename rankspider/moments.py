@@ -1,0 +1,118 @@
+"""Moments, hours and ranges of hours as people give them, in the zone they think in."""
+
+import datetime as dt
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
+
+from rankspider.errors import MomentError
+
+HOUR = dt.timedelta(hours=1)
+_AGO = re.compile(r"(\d{1,6})(min|h|d)")
+_UNITS = {"min": dt.timedelta(minutes=1), "h": HOUR, "d": dt.timedelta(days=1)}
+_EXAMPLES = "2030-01-31T19:00, 2030-01-31, now, or 3h, 2d, 45min for that long ago"
+
+
+def moment_in(text: str, option: str, zone: dt.tzinfo, now: dt.datetime) -> dt.datetime:
+    """The moment that ``text`` says, in UTC; without an offset of its own it is one of ``zone``.
+
+    ISO 8601, ``now``, or an age: ``3h`` is three hours before ``now``. Raises `MomentError`, which
+    begins with ``option``.
+    """
+    age = _AGO.fullmatch(text)
+    try:
+        if text == "now":
+            moment = now
+        elif age:
+            moment = now - int(age[1]) * _UNITS[age[2]]
+        else:
+            moment = dt.datetime.fromisoformat(text)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=zone)
+        return moment.astimezone(dt.UTC)
+    except (ValueError, OverflowError):
+        raise MomentError(f"{option} must be like {_EXAMPLES}, not {text!r}") from None
+
+
+def hour_of(moment: dt.datetime) -> dt.datetime:
+    """The start of the ranked hour that ``moment`` lies in, UTC. Ranked hours begin on UTC's."""
+    return moment.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """Ranked hours that follow each other: those that begin from ``start`` on, before ``end``."""
+
+    start: dt.datetime
+    end: dt.datetime
+
+    @classmethod
+    def until(cls, end: dt.datetime, hours: int) -> Self:
+        """The ``hours`` hours before ``end``."""
+        return cls(end - hours * HOUR, end)
+
+    def __post_init__(self) -> None:
+        if self.start >= self.end:
+            raise MomentError("there is no hour in that range: --from must be before --to")
+
+    def __iter__(self) -> Iterator[dt.datetime]:
+        hour = self.start
+        while hour < self.end:
+            yield hour
+            hour += HOUR
+
+    def __len__(self) -> int:
+        return round((self.end - self.start) / HOUR)
+
+    def __contains__(self, hour: dt.datetime) -> bool:
+        return self.start <= hour < self.end
+
+    @property
+    def newest_first(self) -> list[dt.datetime]:
+        return list(self)[::-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What ``--from``, ``--to`` and ``--hours`` said; None where nothing was said."""
+
+    start: dt.datetime | None
+    end: dt.datetime | None
+    hours: int | None
+
+    def __post_init__(self) -> None:
+        if self.hours is not None and not 1 <= self.hours <= 100_000:
+            raise MomentError(f"--hours must be from 1 to 100000, not {self.hours}")
+        if None not in (self.start, self.end, self.hours):
+            raise MomentError("--from, --to and --hours say too much: give two of them")
+
+    def period(self, default_hours: int, newest: dt.datetime) -> Period:
+        """The hours meant; ``newest`` is the last one if nothing says where they end.
+
+        An hour that a limit falls into belongs to it.
+        """
+        start = None if self.start is None else hour_of(self.start)
+        if self.end is not None:
+            end = hour_of(self.end + HOUR - dt.timedelta(microseconds=1))
+        elif start is not None and self.hours is not None:
+            end = start + self.hours * HOUR
+        else:
+            end = newest + HOUR
+        if start is None:
+            return Period.until(end, self.hours or default_hours)
+        return Period(start, end)
+
+
+def hour_text(hour: dt.datetime, zone: dt.tzinfo) -> str:
+    """``2030-01-31 19:00+08:00``."""
+    return hour.astimezone(zone).isoformat(" ", "minutes")
+
+
+def clock_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
+    """``19:42:07``."""
+    return f"{moment.astimezone(zone):%H:%M:%S}"
+
+
+def moment_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
+    """``2030-01-31 19:42:07``."""
+    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"

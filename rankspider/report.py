@@ -1,0 +1,122 @@
+"""An answer as typed rows, and the three ways it is written: a table, JSON Lines, CSV.
+
+A row is a dataclass, ``kw_only``, and its fields are the columns, in their order. In the table,
+``column()`` gives one another head than its name, or keeps it out; JSON and CSV hold all of them,
+under their own names.
+"""
+
+import csv
+import dataclasses
+import datetime as dt
+import io
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from rankspider.moments import hour_text, moment_text
+from rankspider.terminal import harmless, shortened, table
+
+_TEXT_COLUMNS = 40
+_NUMBERS = {int, float}
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a question came to."""
+
+    head: str
+    """One line above the table."""
+    row: type
+    """The dataclass of ``rows``."""
+    rows: Sequence[Any]
+    notes: Sequence[str] = ()
+    """Lines under the table."""
+
+
+def column(head: str | None, *, is_hour: bool = False, default: Any = dataclasses.MISSING) -> Any:
+    """A field with its ``head`` in the table (None: it is not shown there).
+
+    ``is_hour``: a time shown to the minute and with its offset, as the start of a ranked hour.
+    """
+    return dataclasses.field(default=default, metadata={"head": head, "is_hour": is_hour})
+
+
+def table_of(report: Report, zone: dt.tzinfo) -> str:
+    """What a person reads, times in ``zone``."""
+    lines = [report.head, ""]
+    if report.rows:
+        lines += _table(report, zone)
+    else:
+        lines.append("Nothing to show.")
+    if report.notes:
+        lines += ["", *report.notes]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def json_of(report: Report) -> Iterator[str]:
+    """One object a line, times in UTC."""
+    for row in report.rows:
+        yield msgspec.json.encode(row).decode() + "\n"
+
+
+def csv_of(report: Report, zone: dt.tzinfo, text: Callable[[str], str] = str) -> Iterator[str]:
+    """A head and a line a row, times in ``zone`` with their offset; ``text`` is done to texts."""
+    names = [field.name for field in dataclasses.fields(report.row)]
+    yield _csv_line(names)
+    for row in report.rows:
+        yield _csv_line([_csv_cell(getattr(row, name), zone, text) for name in names])
+
+
+def _csv_line(cells: list[str]) -> str:
+    line = io.StringIO()
+    csv.writer(line, lineterminator="\n").writerow(cells)
+    return line.getvalue()
+
+
+def _csv_cell(value: Any, zone: dt.tzinfo, text: Callable[[str], str]) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, dt.datetime):
+        return value.astimezone(zone).isoformat()
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return text(", ".join(map(str, value)))
+    return text(value) if isinstance(value, str) else str(value)
+
+
+def _table(report: Report, zone: dt.tzinfo) -> list[str]:
+    shown = [each for each in dataclasses.fields(report.row) if _head(each) is not None]
+    hints = typing.get_type_hints(report.row)
+    heads = [(" " if _is_number(hints[each.name]) else "") + (_head(each) or "") for each in shown]
+    return table(heads, [[_cell(each, row, zone) for each in shown] for row in report.rows])
+
+
+def _head(field: "dataclasses.Field[Any]") -> str | None:
+    head: str | None = field.metadata.get("head", field.name.replace("_", " "))
+    return head
+
+
+def _is_number(hint: Any) -> bool:
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    return set(kinds) - {types.NoneType} <= _NUMBERS
+
+
+def _cell(field: "dataclasses.Field[Any]", row: Any, zone: dt.tzinfo) -> str:
+    value = getattr(row, field.name)
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.1f}"
+    if isinstance(value, dt.datetime):
+        return (hour_text if field.metadata.get("is_hour") else moment_text)(value, zone)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return shortened(harmless(text), _TEXT_COLUMNS)
