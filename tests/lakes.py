@@ -16,10 +16,10 @@ from pymongo.database import Database
 
 from rankspider.endpoint.answer import decode
 from rankspider.items import UserItem
-from rankspider.known import Known
 from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
 from rankspider.lake.writer import Writer
+from rankspider.memory.local import Known
 from rankspider.simulator.anchors import Anchor
 from rankspider.simulator.clock import Clock, PaceBySeconds
 from rankspider.simulator.endpoint import RankEndpoint
