@@ -4,6 +4,7 @@ Every error is a `ConfigurationError` that begins with the setting's name and sa
 it; no message repeats a value that may hold a password or a licence.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +17,11 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from rankspider.anchors.keys import has_a_slot_to_share
 from rankspider.anchors.topology import SCHEMES as REDIS_SCHEMES
 from rankspider.errors import ConfigurationError
+from rankspider.lake.collections import DATED
 
 _MONGO_SCHEMES = ("mongodb", "mongodb+srv")
+# MongoDB counts the seconds of a TTL index in 31 bits.
+_MOST_DAYS = 24_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,8 @@ class Configuration:
     stop_when_drained: bool
     keep_private_fields: bool
     observed_lag_seconds: float
+    retention: Mapping[str, int]
+    """Days by collection; one that is not named is kept for ever."""
 
     @classmethod
     def read(cls, settings: BaseSettings) -> Self:
@@ -73,6 +79,7 @@ class Configuration:
             stop_when_drained=_flag(settings, "RANK_STOP_WHEN_DRAINED"),
             keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
             observed_lag_seconds=_number(settings, "RANK_OBSERVED_LAG_SECONDS", least=0),
+            retention=_retention(settings),
         )
 
     def require_endpoint(self) -> None:
@@ -203,6 +210,25 @@ def _number(settings: BaseSettings, name: str, *, least: float, whole: bool = Fa
     if not least <= number < 10**9:
         raise ConfigurationError(f"{name} must be {kind}, {least} or more: {value!r}")
     return number
+
+
+def _retention(settings: BaseSettings) -> Mapping[str, int]:
+    """``rank_history=90,snapshots=30``: days by collection."""
+    days: dict[str, int] = {}
+    for part in (_text(settings, "RANK_RETENTION") or "").replace(",", " ").split():
+        name, _, number = part.partition("=")
+        known = name in DATED and name not in days
+        if (
+            not known
+            or not re.fullmatch(r"[0-9]{1,5}", number)
+            or not 1 <= int(number) <= _MOST_DAYS
+        ):
+            raise ConfigurationError(
+                "RANK_RETENTION must be like rank_history=90,snapshots=30: days from 1 to "
+                f"{_MOST_DAYS}, each once, for any of {', '.join(DATED)}; not {part!r}"
+            )
+        days[name] = int(number)
+    return days
 
 
 _FLAGS: Mapping[str, bool] = {

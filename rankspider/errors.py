@@ -8,6 +8,8 @@
     │   └── EmbeddedServerError           3   a server for one machine did not start
     ├── MemberError                       2   a queue member names no anchor
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
+    ├── LakeTooNew                        1   a newer release wrote the lake (lake/)
+    ├── RetentionRefused                  1   RANK_RETENTION needs a right it lacks (lake/)
     ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
     └── WriteRefused                      1   MongoDB cannot hold a document (lake/)
 

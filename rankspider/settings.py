@@ -33,6 +33,7 @@ RANK_BACKOFF_SECONDS = _environment.get("RANK_BACKOFF_SECONDS", "1")
 RANK_SHUTDOWN_SECONDS = _environment.get("RANK_SHUTDOWN_SECONDS", "30")
 RANK_STOP_WHEN_DRAINED = _environment.get("RANK_STOP_WHEN_DRAINED", "0")
 RANK_KEEP_PRIVATE_FIELDS = _environment.get("RANK_KEEP_PRIVATE_FIELDS", "0")
+RANK_RETENTION = _environment.get("RANK_RETENTION")
 RANK_OBSERVED_LAG_SECONDS = _environment.get("RANK_OBSERVED_LAG_SECONDS", "60")
 
 # --- The crawl -----------------------------------------------------------------------------

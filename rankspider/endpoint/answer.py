@@ -25,11 +25,11 @@ _ROW_COLUMNS = frozenset(
 class Rooms(Struct):
     """``own_room``: the rooms a user is live in. The string twin is the exact one."""
 
-    room_ids: list[int] = []
+    room_ids: list[int | float] = []
     room_ids_str: list[str] = []
 
     def exact(self) -> list[str]:
-        return self.room_ids_str or [str(room) for room in self.room_ids]
+        return self.room_ids_str or [str(int(room)) for room in self.room_ids]
 
 
 class Identity(Struct):
@@ -37,7 +37,8 @@ class Identity(Struct):
 
     id_str: str
     sec_uid: str
-    id: int = 0
+    id: int | float = 0
+    """A float if it passed through one; `rankspider.endpoint.checks` flags what that lost."""
     own_room: Rooms | None = None
 
 
@@ -177,6 +178,26 @@ def decode(body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
     except UNREADABLE as error:
         raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
     return _bare(_unwrapped(shell))
+
+
+def of_data(data: bytes, now_ms: int) -> Answer:
+    """The answer whose ``data`` was kept: the JSON, and ``extra.now`` in Unix milliseconds.
+
+    Raises `AnswerError`.
+    """
+    clock = Raw(b'{"now":%d}' % now_ms)
+    return _bare(_Shell(data=Raw(data), extra=clock, status_code=0))
+
+
+def row_of(raw: bytes) -> Row | BrokenRow:
+    """One row by itself, from its JSON."""
+    return _row(Raw(raw))
+
+
+def row_of_user(raw: bytes) -> Row:
+    """A row of nothing but a user, from the user's JSON. Raises one of `UNREADABLE`."""
+    shape = RowShape(user=Raw(raw), rank=0, score=0)
+    return Row(shape=shape, user=_identity.decode(raw), raw=Raw(b"{}"))
 
 
 def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:

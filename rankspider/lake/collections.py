@@ -13,6 +13,18 @@ SNAPSHOTS = "snapshots"
 REJECTED = "rejected"
 # Bucket (GridFS) of what a document has no room for: see `rankspider.lake.overlong`.
 OVERLONG = "overlong"
+# One document, the lake's version: see `rankspider.lake.version`.
+META = "meta"
+
+DATED = {
+    RANKS: "begin_time",
+    RANK_HISTORY: "begin_time",
+    USERS: "observed_at",
+    USER_HISTORY: "last_observed_at",
+    SNAPSHOTS: "begin_time",
+    REJECTED: "observed_at",
+}
+"""The time by which a collection's documents have an age."""
 
 _INDEXES: dict[str, list[IndexModel]] = {
     RANKS: [
