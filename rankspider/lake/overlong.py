@@ -70,5 +70,5 @@ async def whole(database: AsyncDatabase[dict[str, Any]], document: Document) -> 
         return document
     bucket = AsyncGridFSBucket(database, bucket_name=collections.OVERLONG)
     stream = await bucket.open_download_stream(overlong["file"])
-    fields: Document = json_util.loads(await stream.read(), _READING)
+    fields: Document = json_util.loads(await stream.read(), json_options=_READING)
     return {**document, **fields}
