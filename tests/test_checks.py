@@ -2,6 +2,7 @@
 
 import asyncio
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from itertools import chain
@@ -23,6 +24,7 @@ from rankspider.endpoint.checks import (
 from rankspider.items import Item, ListItem, RankItem, RejectedItem
 from rankspider.known import Known, place_of
 from rankspider.lake.client import connect
+from rankspider.lake.documents import writes_of
 from rankspider.pipelines.validate import ValidatePipeline
 from rankspider.spiders.records import Records
 from tests.conftest import ROOT
@@ -203,8 +205,15 @@ def test_a_flagged_observation_is_of_the_same_state() -> None:
     sound, stale = sample(), sample()
     moved(LEFT)(stale)
     (before,), (after,) = list_items(records(sound)), list_items(records(stale))
-    assert before.state == after.state
     assert before.digest != after.digest
+    (first,), (second,) = writes_of(before), writes_of(after)
+    assert first.id == second.id
+    assert (first.content["flags"], second.content["flags"]) == ([], ["outside-hour"])
+
+
+def test_a_flag_is_something_new() -> None:
+    item = rank_items(records(sample()))[0]
+    assert dataclasses.replace(item, flags=["delta"]).digest != item.digest
 
 
 def test_what_is_fine_is_told_from_nothing_as_the_first_release_did() -> None:

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from bson import json_util
 from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import OperationFailure, WriteError
+from pymongo.errors import DuplicateKeyError, OperationFailure, WriteError
 from pymongo.monitoring import CommandListener, CommandStartedEvent
 from redis import Redis
 from scrapy.settings import Settings
@@ -130,7 +131,7 @@ async def test_what_a_validator_refuses_is_quarantined(
     assert await async_database.ranks.distinct("user_id") == ["1"]
     (refused,) = await async_database.rejected.find().to_list()
     assert (refused["kind"], refused["reason"]) == ("rows", "MongoDB refused it")
-    assert refused["detail"].startswith("MongoDB refused ranks 1")
+    assert refused["detail"].startswith("MongoDB refused rank")  # ranks or rank_history
     assert json.loads(refused["payload"])["user_id"] == "2"
     assert (stats.get_value("rank/rows/stored"), stats.get_value("rank/rows/rejected")) == (1, 1)
 
@@ -143,6 +144,20 @@ async def test_collections_that_are_there_get_validators(async_database: Databas
     await async_database.ranks.update_one({"_id": "1"}, {"$set": {"seen": True}})
     with pytest.raises(WriteError):
         await async_database.ranks.insert_one({"_id": "2", "score": "of an older time"})
+
+
+async def test_collections_that_another_worker_has_just_made_get_validators(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await async_database.create_collection("ranks")  # by one of the first release
+
+    async def seen_before(self: Any) -> Any:
+        return self["no_collection"].find()
+
+    with monkeypatch.context() as late:
+        late.setattr(AsyncDatabase, "list_collections", seen_before)
+        await ensure_collections(async_database)
+    assert await validators(async_database) == SCHEMAS
 
 
 class Heard(CommandListener):
@@ -186,6 +201,22 @@ async def test_a_newer_lake_is_refused_untouched(async_database: Database) -> No
     with pytest.raises(LakeTooNew, match=f"of version {VERSION + 1}.*MONGO_DATABASE"):
         await open_lake(async_database, {"ranks": 1})
     assert await async_database.list_collection_names() == ["meta"]
+
+
+async def test_two_that_claim_a_new_lake_at_once(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = AsyncCollection.update_one
+    failures = [DuplicateKeyError("E11000 duplicate key error")]
+
+    async def raced(self: Any, *args: Any, **kwargs: Any) -> Any:
+        await original(self, *args, **kwargs)  # the other's
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(AsyncCollection, "update_one", raced)
+    await claim(async_database)
+    assert await version_of(async_database) == VERSION
 
 
 async def test_a_version_never_goes_back(async_database: Database) -> None:
