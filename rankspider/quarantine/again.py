@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 from rankspider.endpoint import answer
-from rankspider.endpoint.answer import UNREADABLE, Answer
+from rankspider.endpoint.answer import UNREADABLE, Answer, Row
 from rankspider.endpoint.checks import ListedRow, list_problem, listed_rows
 from rankspider.endpoint.failure import AnswerError
 from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
@@ -78,9 +78,8 @@ def _row(record: RejectedItem, read: Answer, records: Records) -> list[Item]:
     assert record.place is not None  # every row that was kept as it came has one
     row = answer.row_of(record.payload.encode())
     listed = ListedRow(row, record.place, record.times, record.score_above)
-    if record.place == OWN:
-        return list(records.standing(listed, None))
-    return list(records.standing(listed, listed.problem()))
+    is_own = record.place == OWN and isinstance(row, Row)
+    return list(records.standing(listed, None if is_own else listed.problem()))
 
 
 def _answer_around(record: RejectedItem) -> Answer:
