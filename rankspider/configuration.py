@@ -5,6 +5,7 @@ it; no message repeats a value that may hold a password or a licence.
 """
 
 import logging
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,8 +19,11 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from rankspider.anchors.keys import has_a_slot_to_share
 from rankspider.anchors.topology import SCHEMES as REDIS_SCHEMES
 from rankspider.errors import ConfigurationError
+from rankspider.lake.collections import DATED
 
 _MONGO_SCHEMES = ("mongodb", "mongodb+srv")
+# MongoDB counts the seconds of a TTL index in 31 bits.
+_MOST_DAYS = 24_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Configuration:
     observed_lag_seconds: float
     timezone: ZoneInfo
     """In which hours are given and shown."""
+    retention: Mapping[str, int]
+    """Days by collection; one that is not named is kept for ever."""
 
     @classmethod
     def read(cls, settings: BaseSettings) -> Self:
@@ -79,6 +85,7 @@ class Configuration:
             keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
             observed_lag_seconds=_number(settings, "RANK_OBSERVED_LAG_SECONDS", least=0),
             timezone=_timezone(settings),
+            retention=_retention(settings),
         )
 
     def require_endpoint(self) -> None:
@@ -231,6 +238,25 @@ def log_level(settings: BaseSettings) -> str:
     if level not in _LOG_LEVELS:
         raise ConfigurationError(f"LOG_LEVEL must be one of {', '.join(_LOG_LEVELS)}: {value!r}")
     return str(level)
+
+
+def _retention(settings: BaseSettings) -> Mapping[str, int]:
+    """``rank_history=90,snapshots=30``: days by collection."""
+    days: dict[str, int] = {}
+    for part in (_text(settings, "RANK_RETENTION") or "").replace(",", " ").split():
+        name, _, number = part.partition("=")
+        known = name in DATED and name not in days
+        if (
+            not known
+            or not re.fullmatch(r"[0-9]{1,5}", number)
+            or not 1 <= int(number) <= _MOST_DAYS
+        ):
+            raise ConfigurationError(
+                "RANK_RETENTION must be like rank_history=90,snapshots=30: days from 1 to "
+                f"{_MOST_DAYS}, each once, for any of {', '.join(DATED)}; not {part!r}"
+            )
+        days[name] = int(number)
+    return days
 
 
 _FLAGS: Mapping[str, bool] = {

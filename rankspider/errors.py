@@ -11,6 +11,8 @@
     ├── NotInTheLake                      1   the lake holds no such list, hour or anchor
     ├── SeveralAnchors                    2   what was meant to name one anchor fits several
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
+    ├── LakeTooNew                        1   a newer release wrote the lake (lake/)
+    ├── RetentionRefused                  1   RANK_RETENTION needs a right it lacks (lake/)
     ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
     ├── ExportError                       1   a folder or a document does not fit an export
     └── WriteRefused                      1   MongoDB cannot hold a document (lake/)

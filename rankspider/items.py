@@ -7,6 +7,7 @@ are worked out once: an item does not change after it was made.
 import datetime as dt
 import hashlib
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
@@ -96,6 +97,8 @@ class RankItem:
     """The endpoint's clock, UTC, to the millisecond."""
     other_fields: dict[str, Any] = field(default_factory=dict)
     """Fields of the row that this code does not know."""
+    flags: list[str] = field(default_factory=list)
+    """Soft checks it fails: names of `rankspider.endpoint.checks`."""
     anchor: str | None = None
     """The ``sec_uid`` that was asked for; a standing is the same whoever asked."""
     fingerprint: bytes = field(default=b"", repr=False, compare=False)
@@ -124,9 +127,8 @@ class RankItem:
         """Of all it says but the time."""
         texts = (self.gap_description, self.gap_rich_description, self.rich_description)
         marks = (self.city_code, self.fixed_footer_description, self.shop_tags, self.room_ids)
-        return digest_of(
-            (self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields)
-        )
+        said = (self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields)
+        return digest_of((*said, self.flags) if self.flags else said)
 
 
 @dataclass
@@ -186,6 +188,8 @@ class ListItem:
     """The list's texts, links and switches."""
     observed_at: dt.datetime
     anchor: str | None = None
+    flags: list[str] = field(default_factory=list)
+    """Soft checks that the list as a whole fails: names of `rankspider.endpoint.checks`."""
     fingerprint: bytes = field(default=b"", repr=False, compare=False)
 
     @cached_property
@@ -194,21 +198,37 @@ class ListItem:
 
     @property
     def history_key(self) -> str:
-        return f"{self.key}/{self.digest}"
+        return f"{self.key}/{self.state}"
 
     @property
     def tie(self) -> str:
         return self.digest
 
     @cached_property
-    def digest(self) -> str:
-        """Of the state, whenever it was observed."""
+    def state(self) -> str:
+        """Of who stood where: what one document of snapshots holds, flagged or not."""
         return digest_of((self.user_ids, self.scores, self.other_fields))
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all it says but the time."""
+        return digest_of((self.state, self.flags)) if self.flags else self.state
+
+
+class Form(StrEnum):
+    """What the payload of a rejected record is."""
+
+    ANSWER = "answer"
+    """The JSON as it came: a row, a user, or the list's whole ``data``."""
+    ITEM = "item"
+    """The item that was made of it, as JSON."""
+    TEXT = "text"
+    """Neither; nothing can be made of it again."""
 
 
 @dataclass
 class RejectedItem:
-    """A record that failed a hard check, with what it said."""
+    """A record that failed a hard check, with what it said and what it takes to try it again."""
 
     kind: str
     """``rows``, ``users`` or ``lists``: what it would have been."""
@@ -218,6 +238,17 @@ class RejectedItem:
     anchor: str | None
     """The ``sec_uid`` that was asked for."""
     observed_at: dt.datetime
+    form: Form = Form.TEXT
+    ranked_list: RankedList | None = None
+    """The list it belongs to; None if its hour is no time at all."""
+    place: int | None = None
+    """Of a row, its 1-based place in the list; 0: the asked anchor's own."""
+    times: int = 1
+    """Of a row, how often its user stands in the list."""
+    score_above: int | None = None
+    """Of a row, the score of the next better place, if there is one and it could be read."""
+    detail: str | None = None
+    """What goes beyond the reason, which stays the same for all of a kind."""
 
     @cached_property
     def key(self) -> str:
@@ -225,12 +256,20 @@ class RejectedItem:
 
     @cached_property
     def digest(self) -> str:
-        """Of the reason and the record, whoever asked and whenever."""
+        """Of the reason, the list and the record, whoever asked and whenever."""
+        list_key = self.ranked_list.key if self.ranked_list else None
+        own = self.place == 0
+        return digest_of((self.reason, list_key, own, self._record()))
+
+    def _record(self) -> Any:
         try:
             record = msgspec.json.decode(self.payload)
         except (msgspec.MsgspecError, RecursionError):
-            record = self.payload
-        return digest_of((self.reason, record))
+            return self.payload
+        if self.kind == "lists" and isinstance(record, dict):
+            # They differ from anchor to anchor and from second to second.
+            return {k: v for k, v in record.items() if k not in ("anchor_info", "delta_time")}
+        return record
 
 
 Item = RankItem | UserItem | ListItem | RejectedItem

@@ -43,13 +43,19 @@ def reachable_lake(configuration: Configuration) -> Iterator[Database[dict[str, 
 
     Raises `ServiceUnavailable` or `ConfigurationError`, also for an outage while it is open.
     """
+    with lake_address(configuration) as uri, client.connect_blocking(uri) as connected:
+        yield connected[configuration.mongo_database]
+
+
+@contextlib.contextmanager
+def lake_address(configuration: Configuration) -> Iterator[str]:
+    """The same for a command that makes its own client: the URI of a server that answers."""
     uri = configuration.mongo_uri
     with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
         uri = uri or servers.mongo_uri
         assert uri is not None
         client.check(uri)
         try:
-            with client.connect_blocking(uri) as connected:
-                yield connected[configuration.mongo_database]
+            yield uri
         except PyMongoError as error:
             raise ServiceUnavailable(f"MongoDB did not answer ({type(error).__name__})") from None

@@ -26,11 +26,11 @@ _ROW_COLUMNS = frozenset(
 class Rooms(Struct):
     """``own_room``: the rooms a user is live in. The string twin is the exact one."""
 
-    room_ids: list[int] = []
+    room_ids: list[int | float] = []
     room_ids_str: list[str] = []
 
     def exact(self) -> list[str]:
-        return self.room_ids_str or [str(room) for room in self.room_ids]
+        return self.room_ids_str or [str(int(room)) for room in self.room_ids]
 
 
 class Identity(Struct):
@@ -38,7 +38,8 @@ class Identity(Struct):
 
     id_str: str
     sec_uid: str
-    id: int = 0
+    id: int | float = 0
+    """A float if it passed through one; `rankspider.endpoint.checks` flags what that lost."""
     own_room: Rooms | None = None
 
 
@@ -138,11 +139,19 @@ class Answer:
     Its rows are decoded when they are first asked for: most lists were seen before.
     """
 
-    def __init__(self, body: "_Body", now_ms: int, data: _Data) -> None:
+    def __init__(
+        self,
+        body: "Body",
+        *,
+        now_ms: int,
+        begin_time: int,
+        delta_time: int,
+        identity: dict[str, str],
+    ) -> None:
         self.now_ms = now_ms
-        self.begin_time = data.begin_time
-        self.delta_time = data.delta_time
-        self.identity = {name: getattr(data, name) for name in _LIST_COLUMNS}
+        self.begin_time = begin_time
+        self.delta_time = delta_time
+        self.identity = identity
         """currency, title, subtitle, city_code, region_name."""
         self._body = body
 
@@ -193,7 +202,7 @@ class _HeavyEnveloped(Struct):
     data: _HeavyBare
 
 
-class _Body:
+class Body:
     """The bytes of an answer, with its list and the asked anchor's row apart from the frame."""
 
     def __init__(self, whole: bytes) -> None:
@@ -292,7 +301,7 @@ def decode(
     are no UTF-8 are not looked for: call `Answer.require_text` before the rows are kept.
     """
     _reject_walls(body, headers or {})
-    parts = _Body(body)
+    parts = Body(body)
     parts.take_apart()
     _require_utf8(parts.frame)
     try:
@@ -303,6 +312,25 @@ def decode(
     if is_all_text:
         answer.require_text()
     return answer
+
+
+def of_data(data: bytes, now_ms: int) -> Answer:
+    """The answer whose ``data`` was kept: the JSON, and ``extra.now`` in Unix milliseconds.
+
+    Raises `AnswerError`.
+    """
+    return decode(b'{"status_code":0,"extra":{"now":%d},"data":%b}' % (now_ms, data))
+
+
+def row_of(raw: bytes) -> Row | BrokenRow:
+    """One row by itself, from its JSON."""
+    return _row(Raw(raw))
+
+
+def row_of_user(raw: bytes) -> Row:
+    """A row of nothing but a user, from the user's JSON. Raises one of `UNREADABLE`."""
+    shape = RowShape(user=Raw(raw), rank=0, score=0)
+    return Row(shape=shape, user=_identity.decode(raw), raw=Raw(b"{}"))
 
 
 def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
@@ -329,7 +357,7 @@ def _unwrapped(shell: _Shell) -> _Shell:
         raise AnswerError(failure.malformed(message[:300])) from None
 
 
-def _bare(shell: _Shell, body: _Body) -> Answer:
+def _bare(shell: _Shell, body: Body) -> Answer:
     if shell.status_code is None:
         raise AnswerError(failure.malformed("no status_code"))
     if shell.status_code != 0:
@@ -344,7 +372,13 @@ def _bare(shell: _Shell, body: _Body) -> Answer:
     if not body.ranks:
         raise AnswerError(failure.malformed("no list in it"))
     body.frame_data = shell.data
-    return Answer(body, now_ms, data)
+    return Answer(
+        body,
+        now_ms=now_ms,
+        begin_time=data.begin_time,
+        delta_time=data.delta_time,
+        identity={name: getattr(data, name) for name in _LIST_COLUMNS},
+    )
 
 
 def _is_absent(anchor_info: bytes) -> bool:

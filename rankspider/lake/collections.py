@@ -13,12 +13,22 @@ USERS = "users"
 USER_HISTORY = "user_history"
 SNAPSHOTS = "snapshots"
 REJECTED = "rejected"
-# What the lake says of itself.
+# What the lake says of itself: its version (`rankspider.lake.version`) and its identity.
 META = "meta"
 # Bucket (GridFS) of what a document has no room for: see `rankspider.lake.overlong`.
 OVERLONG = "overlong"
 # Begins the names of those that a checkup makes, and removes at once.
 TRIAL = "doctor_trial"
+
+DATED = {
+    RANKS: "begin_time",
+    RANK_HISTORY: "begin_time",
+    USERS: "observed_at",
+    USER_HISTORY: "last_observed_at",
+    SNAPSHOTS: "begin_time",
+    REJECTED: "observed_at",
+}
+"""The time by which a collection's documents have an age."""
 
 _INDEXES: dict[str, list[IndexModel]] = {
     RANKS: [

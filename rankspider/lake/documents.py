@@ -11,7 +11,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
+from rankspider.items import (
+    Form,
+    Item,
+    ListItem,
+    RankedList,
+    RankItem,
+    RejectedItem,
+    UserItem,
+)
 from rankspider.lake import collections
 from rankspider.memory.local import Record
 
@@ -101,6 +109,7 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
         "room_id": item.room_ids[0] if item.room_ids else None,
         "room_ids": item.room_ids,
         "listed": item.listed,
+        "flags": item.flags,
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.tie),
     }
@@ -143,6 +152,7 @@ def _write_of_list(item: ListItem) -> Write:
         "user_ids": item.user_ids,
         "scores": item.scores,
         "delta_time": item.delta_time,
+        "flags": item.flags,
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.digest),
     }
@@ -150,16 +160,45 @@ def _write_of_list(item: ListItem) -> Write:
 
 
 def _write_of_rejected(item: RejectedItem) -> Write:
+    hour = _hour(item.ranked_list) if item.ranked_list else {"list": None, "begin_time": None}
     content = {
         "kind": item.kind,
         "reason": item.reason,
+        "detail": item.detail,
         "payload": item.payload,
+        "form": item.form.value,
+        **hour,
+        "place": item.place,
+        "times": item.times,
+        "score_above": storable(item.score_above),
         "anchor": item.anchor,
         "observed_at": item.observed_at,
         "revision": _revision(item.observed_at, item.anchor or ""),
     }
     first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
     return Write(collections.REJECTED, item.key, content, first)
+
+
+def rejected_item(document: Document) -> RejectedItem | None:
+    """What `writes_of` made ``document`` of; None for one of the first release, which kept
+    neither the list nor the place."""
+    if "form" not in document:
+        return None
+    hour = document["begin_time"]
+    above = document["score_above"]
+    return RejectedItem(
+        kind=document["kind"],
+        reason=document["reason"],
+        payload=document["payload"],
+        anchor=document["anchor"],
+        observed_at=document["observed_at"],
+        form=Form(document["form"]),
+        ranked_list=RankedList(**document["list"], begin_time=hour) if hour else None,
+        place=document["place"],
+        times=document["times"],
+        score_above=None if above is None else int(above),
+        detail=document["detail"],
+    )
 
 
 def _hour(ranked_list: RankedList) -> Document:

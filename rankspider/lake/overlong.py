@@ -7,6 +7,7 @@ from typing import Any
 
 import bson
 from bson import json_util
+from gridfs.asynchronous import AsyncGridFSBucket
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
@@ -18,6 +19,7 @@ from rankspider.lake.documents import Document
 ROOM_BYTES = 15 * 1024 * 1024
 # A multiple of a page, with room for the chunk's own fields in what MongoDB allocates.
 CHUNK_BYTES = 255 * 1024
+_READING = json_util.JSONOptions(tz_aware=True)
 
 
 async def fitted(database: AsyncDatabase[dict[str, Any]], content: Document) -> Document:
@@ -59,3 +61,14 @@ async def _keep(database: AsyncDatabase[dict[str, Any]], fields: Document) -> st
 async def _put(collection: AsyncCollection[dict[str, Any]], id_: str, content: Document) -> None:
     with contextlib.suppress(DuplicateKeyError):  # brought by another at this moment
         await collection.update_one({"_id": id_}, {"$setOnInsert": content}, upsert=True)
+
+
+async def whole(database: AsyncDatabase[dict[str, Any]], document: Document) -> Document:
+    """``document`` with what `fitted` moved away back in its place."""
+    overlong = document.get("overlong")
+    if overlong is None:
+        return document
+    bucket = AsyncGridFSBucket(database, bucket_name=collections.OVERLONG)
+    stream = await bucket.open_download_stream(overlong["file"])
+    fields: Document = json_util.loads(await stream.read(), json_options=_READING)
+    return {**document, **fields}

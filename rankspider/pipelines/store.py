@@ -10,12 +10,15 @@ from scrapy.exceptions import CloseSpider
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.configuration import Configuration
+from rankspider.errors import RankspiderError
 from rankspider.items import Item, RejectedItem
 from rankspider.lake.client import connect
-from rankspider.lake.collections import ensure_indexes, identity_of
+from rankspider.lake.collections import identity_of
 from rankspider.lake.documents import writes_of
+from rankspider.lake.opening import open_lake
 from rankspider.lake.writer import Writer, WriteRefused
 from rankspider.memory.widening import Widening
+from rankspider.pipelines.validate import rejected
 
 logger = logging.getLogger(__name__)
 
@@ -23,19 +26,21 @@ logger = logging.getLogger(__name__)
 class StorePipeline:
     """Writes what MongoDB can hold, and quarantines what it refuses."""
 
-    def __init__(self, crawler: Crawler, stats: StatsCollector, uri: str, database: str) -> None:
+    def __init__(
+        self, crawler: Crawler, stats: StatsCollector, configuration: Configuration
+    ) -> None:
+        assert configuration.mongo_uri is not None  # the crawl command has seen to it
         self._crawler = crawler
         self._stats = stats
-        self._uri = uri
-        self._database = database
+        self._uri = configuration.mongo_uri
+        self._database = configuration.mongo_database
+        self._retention = configuration.retention
         self._widening: Widening | None = None
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
         assert crawler.stats is not None
-        configuration = Configuration.read(crawler.settings)
-        assert configuration.mongo_uri is not None  # the crawl command has seen to it
-        return cls(crawler, crawler.stats, configuration.mongo_uri, configuration.mongo_database)
+        return cls(crawler, crawler.stats, Configuration.read(crawler.settings))
 
     async def open_spider(self) -> None:
         # The client belongs to the running loop, so it is made here.
@@ -43,10 +48,13 @@ class StorePipeline:
         database = self._client[self._database]
         self._writer = Writer(database)
         try:
-            await self._writer.patiently(lambda: ensure_indexes(database))
+            await self._writer.patiently(lambda: open_lake(database, self._retention))
             lake = await self._writer.patiently(lambda: identity_of(database))
         except OperationFailure as error:
             logger.error("The indexes of %s cannot be made: %s", self._database, error)
+            raise CloseSpider("error") from None
+        except RankspiderError as error:
+            logger.error("%s", error)
             raise CloseSpider("error") from None
         self._crawler.spider.lake = lake  # type: ignore[union-attr]
         self._widening = Widening(self._crawler.spider.known, self._writer)  # type: ignore[union-attr]
@@ -58,14 +66,9 @@ class StorePipeline:
             if isinstance(item, RejectedItem):
                 raise
             self._stats.inc_value(f"rank/{item.kind}/rejected")
-            rejected = RejectedItem(
-                item.kind,
-                "MongoDB refused it",
-                f"{refused}: {item!r}",
-                item.anchor,
-                item.observed_at,
-            )
-            await self._write(rejected)
+            record = rejected(item, "MongoDB refused it")
+            record.detail = str(refused)
+            await self._write(record)
             return item
         if not isinstance(item, RejectedItem):
             self._stats.inc_value(f"rank/{item.kind}/stored")

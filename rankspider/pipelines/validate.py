@@ -1,5 +1,6 @@
 """Hard checks of each record: what fails one is quarantined with its reason, never stored."""
 
+from dataclasses import fields
 from typing import Self
 
 import msgspec
@@ -7,7 +8,7 @@ from scrapy.crawler import Crawler
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.endpoint.request import SEC_UID
-from rankspider.items import Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
 
 _INT64 = 1 << 63
 
@@ -29,20 +30,44 @@ class ValidatePipeline:
     def process_item(self, item: Item) -> Item:
         self._stats.inc_value(f"rank/{item.kind}/read")
         if not isinstance(item, RejectedItem):
-            reason = _problem(item)
+            reason = problem_of(item)
             if reason is None:
+                self._count_flags(item)
                 return item
-            payload = msgspec.json.encode(item).decode()
-            item = RejectedItem(item.kind, reason, payload, item.anchor, item.observed_at)
+            item = rejected(item, reason)
         self._stats.inc_value(f"rank/{item.kind}/rejected")
         return item
 
+    def _count_flags(self, item: RankItem | UserItem | ListItem) -> None:
+        if not isinstance(item, UserItem):
+            for flag in item.flags:
+                self._stats.inc_value(f"rank/flags/{flag}")
 
-def _problem(item: RankItem | UserItem | ListItem) -> str | None:
+
+def rejected(item: RankItem | UserItem | ListItem, reason: str) -> RejectedItem:
+    """``item`` as it goes to the quarantine after it was made."""
+    return RejectedItem(
+        kind=item.kind,
+        reason=reason,
+        payload=msgspec.json.encode(_said(item)).decode(),
+        anchor=item.anchor,
+        observed_at=item.observed_at,
+        form=Form.ITEM,
+        ranked_list=None if isinstance(item, UserItem) else item.ranked_list,
+    )
+
+
+def _said(item: RankItem | UserItem | ListItem) -> dict[str, object]:
+    said: dict[str, object] = {name.name: getattr(item, name.name) for name in fields(item)}
+    del said["fingerprint"]
+    return said
+
+
+def problem_of(item: RankItem | UserItem | ListItem) -> str | None:
     """Why ``item`` cannot be trusted, or None."""
     if isinstance(item, ListItem):
-        return None
-    if not (item.user_id.isascii() and item.user_id.isdigit() and len(item.user_id) <= 20):
+        return _problem_of_list(item)
+    if not _is_id(item.user_id):
         return "id_str is not a number of up to 20 digits"
     if not SEC_UID.fullmatch(item.sec_uid):
         return "sec_uid is not of the known form"
@@ -53,11 +78,27 @@ def _problem(item: RankItem | UserItem | ListItem) -> str | None:
     return None
 
 
+def _is_id(user_id: str) -> bool:
+    """A leading zero would make one user two; 0 says that there is none."""
+    return user_id.isascii() and user_id.isdigit() and len(user_id) <= 20 and user_id[0] != "0"
+
+
+def _problem_of_list(item: ListItem) -> str | None:
+    """Such a row is quarantined by itself, and the list cannot be told without it."""
+    if not all(map(_is_id, item.user_ids)):
+        return "an id_str in it is not a number of up to 20 digits"
+    if item.scores and not 0 <= min(item.scores) <= max(item.scores) < _INT64:
+        return "a score in it is not from 0 to 2^63 - 1"
+    if not -_INT64 <= item.delta_time < _INT64:
+        return "delta_time is beyond 64 bits"
+    return None
+
+
 def _problem_of_standing(item: RankItem) -> str | None:
     if not 0 <= item.rank < _INT64:
-        return "rank is below 0"
+        return "rank is not from 0 to 2^63 - 1"
     if not 0 <= item.score < _INT64:
-        return "score is below 0"
+        return "score is not from 0 to 2^63 - 1"
     if not -_INT64 <= item.delta < _INT64:
         return "delta is beyond 64 bits"
     return None

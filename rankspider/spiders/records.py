@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from rankspider.endpoint.answer import (
+    END_OF_TIME,
     UNREADABLE,
     Answer,
     BrokenRow,
@@ -17,8 +18,16 @@ from rankspider.endpoint.answer import (
     has_odd_keys,
     stripped,
 )
-from rankspider.endpoint.checks import checked_rows, list_problem
+from rankspider.endpoint.checks import (
+    ListedRow,
+    flags_of_row,
+    flags_of_scores,
+    flags_of_times,
+    list_problem,
+    listed_rows,
+)
 from rankspider.items import (
+    Form,
     Item,
     ListItem,
     RankedList,
@@ -36,6 +45,8 @@ _PRIVATE = ("telephone", "birthday")
 # They stand in columns of their own.
 _COLUMNS = ("id", "id_str", "sec_uid", "short_id", "display_id", "nickname", "gender", "signature")
 _ROOM_FIELDS = ("room_ids", "room_ids_str")
+# The place of the asked anchor's own row, which is none of the list.
+OWN = 0
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _FINGERPRINT_BYTES = 16
 _KINDS = {item.__name__: item.kind for item in (RankItem, UserItem, ListItem)}
@@ -45,8 +56,8 @@ _KINDS = {item.__name__: item.kind for item in (RankItem, UserItem, ListItem)}
 class _Sound:
     """A row that passed the checks, and the two records it makes."""
 
+    listed: ListedRow
     row: Row
-    listed: bool
     standing: Mark
     user: Mark
 
@@ -74,19 +85,23 @@ class Records:
         self.unchanged: Counter[str] = Counter()
         self.on_their_way: set[asyncio.Future[None]] = set()
         self._problem = list_problem(answer)
-        if self._problem is None:
-            self._ranked_list = RankedList(
-                **answer.identity, begin_time=_EPOCH + dt.timedelta(seconds=answer.begin_time)
-            )
-            self._read_frame()
-
-    def _read_frame(self) -> None:
+        self._list_of_answer = _list_of(answer)
+        self._flags = flags_of_times(answer)
         self._frame: str | None = None
         self._frame_error = ""
         self._seen: SeenList | None = None
         self._covered: list[Record] | None = None
+        if self._problem is None:
+            self._read_frame()
+
+    @property
+    def _ranked_list(self) -> RankedList:
+        assert self._list_of_answer is not None  # an hour is a time
+        return self._list_of_answer
+
+    def _read_frame(self) -> None:
         try:
-            self._frame = digest_of(self._answer.other_fields())
+            self._frame = " ".join((digest_of(self._answer.other_fields()), *self._flags))
         except UNREADABLE as error:
             self._frame_error = f"unreadable: {error}"
             return
@@ -131,11 +146,13 @@ class Records:
 
     def _trace(self, mark: Mark, sound: _Sound | None, found: Remembered) -> Trace:
         _, key = mark.place
-        if sound is None or mark == sound.user:
+        if sound is None:
+            return Trace(self._list_item(mark).history_key, found.digest)
+        if mark == sound.user:
             return Trace(f"{key}/{found.digest}", found.digest)
         shape = sound.row.shape
         history_key = history_key_of_standing(key, (shape.rank, shape.score, shape.delta))
-        return Trace(history_key, f"{sound.listed:d}-{found.digest}")
+        return Trace(history_key, f"{sound.listed.place != OWN:d}-{found.digest}")
 
     def __iter__(self) -> Iterator[Item]:
         if self._problem is not None:
@@ -152,17 +169,18 @@ class Records:
 
     def _quarantined(self, problem: str) -> Iterator[Item]:
         yield self._rejected("lists", problem, bytes(self._answer.raw))
-        own = self._answer.anchor_info
-        for row in [*self._answer.rows, *([] if own is None else [own])]:
-            yield self._rejected("rows", problem, bytes(row.raw))
+        for listed in listed_rows(self._answer):
+            yield self._rejected_row(listed, problem)
+        if self._answer.anchor_info is not None:
+            yield self._rejected_row(ListedRow(self._answer.anchor_info, OWN), problem)
 
     def _list(self) -> Iterator[Item]:
-        if self._list_mark is None:
-            yield self._unsound_list
-        elif (record := self._known.covering(self._list_mark, self._now)) is not None:
-            self._note(record)
+        mark = self._list_mark
+        record = None if mark is None else self._known.covering(mark, self._now)
+        if record is None:
+            yield self.state()
         else:
-            yield self._state(self._list_mark)
+            self._note(record)
         for entry in self._listed:
             if isinstance(entry, _Sound):
                 yield from self._news(entry)
@@ -174,16 +192,12 @@ class Records:
 
     def _news(self, sound: _Sound) -> Iterator[Item]:
         """The standing and the user, each unless it says nothing new."""
-        for mark, make in ((sound.standing, self._rank), (sound.user, self._user)):
+        for mark, make in ((sound.standing, self._standing), (sound.user, self._profile_of)):
             record = self._known.covering(mark, self._now)
-            if record is not None:
-                self._note(record)
-                continue
-            try:
+            if record is None:
                 yield make(sound)
-            except UNREADABLE as error:
-                kind = RankItem.kind if mark is sound.standing else UserItem.kind
-                yield self._rejected(kind, f"unreadable: {error}", bytes(sound.row.raw))
+            else:
+                self._note(record)
 
     def _note_list(self, records: list[Record]) -> None:
         """The same as `_note` for each, quicker in the usual case."""
@@ -207,9 +221,7 @@ class Records:
 
     @cached_property
     def _listed(self) -> list[_Sound | RejectedItem]:
-        return [
-            self._checked(row, reason, listed=True) for row, reason in checked_rows(self._answer)
-        ]
+        return [self._checked(listed, listed.problem()) for listed in listed_rows(self._answer)]
 
     @cached_property
     def _own(self) -> _Sound | RejectedItem | None:
@@ -219,7 +231,8 @@ class Records:
         if isinstance(own, Row) and own.user.id_str in self._listed_ids:
             self.repeated[RankItem.kind] += 1
             return None
-        return self._checked(own, None, listed=False)
+        reason = own.reason if isinstance(own, BrokenRow) else None
+        return self._checked(ListedRow(own, OWN), reason)
 
     @property
     def _listed_ids(self) -> frozenset[str]:
@@ -238,11 +251,6 @@ class Records:
         said = self._frame.encode() + state
         return Mark((ListItem.__name__, self._ranked_list.key), _fingerprint(said))
 
-    @property
-    def _unsound_list(self) -> RejectedItem:
-        reason = self._frame_error or "a row of it cannot be trusted"
-        return self._rejected("lists", reason, bytes(self._answer.raw))
-
     def _as_seen(self) -> SeenList:
         assert self._list_mark is not None
         sound = [entry for entry in self._listed if isinstance(entry, _Sound)]
@@ -250,44 +258,96 @@ class Records:
         state, frame = self._answer.listed_state, self._frame or ""
         return SeenList(self._ranked_list.key, frame, state, marks, self._listed_ids)
 
-    def _checked(
-        self, row: Row | BrokenRow, reason: str | None, *, listed: bool
-    ) -> _Sound | RejectedItem:
-        if isinstance(row, BrokenRow):
-            return self._rejected("rows", reason or row.reason, bytes(row.raw))
-        if reason is not None:
-            return self._rejected("rows", reason, bytes(row.raw))
+    def _checked(self, listed: ListedRow, reason: str | None) -> _Sound | RejectedItem:
+        row = listed.row
+        if reason is not None or isinstance(row, BrokenRow):
+            return self._rejected_row(listed, reason or "unreadable row")
         user, rest = bytes(row.shape.user), bytes(row.raw)
         if not has_odd_keys(rest):
             user, rest = stripped(user), stripped(rest)
         rest = rest.replace(user, b"", 1)
         rooms = row.user.own_room.exact() if row.user.own_room else []
-        about = f"{listed:d}{row.user.sec_uid}{rooms}".encode("utf-8", "surrogatepass")
+        is_own, place_flags = listed.place == OWN, self._flags_of_place(listed)
+        about = f"{is_own:d} {row.user.sec_uid} {rooms} {place_flags}"
         id_ = row.user.id_str
+        standing = Mark(
+            (RankItem.__name__, self._ranked_list.key_of(id_)),
+            _fingerprint(about.encode("utf-8", "surrogatepass") + rest),
+        )
         return _Sound(
-            row,
             listed,
-            Mark((RankItem.__name__, self._ranked_list.key_of(id_)), _fingerprint(about + rest)),
+            row,
+            standing,
             Mark((UserItem.__name__, id_), _fingerprint(self._privacy + user)),
         )
 
+    def _flags_of_place(self, listed: ListedRow) -> tuple[str, ...]:
+        return () if listed.place == OWN else listed.flags_of_place()
+
     # Items
 
-    def _state(self, mark: Mark) -> ListItem:
-        sound = [entry.row for entry in self._listed if isinstance(entry, _Sound)]
+    def state(self) -> Item:
+        """The list as a whole: a `ListItem`, or why it is none."""
+        if self._list_mark is not None:
+            return self._list_item(self._list_mark)
+        reason = self._frame_error or "a row of it cannot be trusted"
+        return self._rejected("lists", reason, bytes(self._answer.raw))
+
+    def standing(self, listed: ListedRow, reason: str | None) -> list[Item]:
+        """The items of one row, known or not; it cannot be trusted if there is a ``reason``."""
+        checked = self._checked(listed, reason)
+        if isinstance(checked, RejectedItem):
+            return [checked]
+        rank = self._standing(checked)
+        return [rank] if isinstance(rank, RejectedItem) else [rank, self._profile_of(checked)]
+
+    def user(self, row: Row, fingerprint: bytes = b"") -> Item:
+        """The profile of its user: a `UserItem`, or why it is none."""
+        try:
+            card, profile = row.card(), self._profile(row)
+        except UNREADABLE as error:
+            return self._rejected("users", f"unreadable user: {error}", bytes(row.shape.user))
+        return UserItem(
+            user_id=row.user.id_str,
+            sec_uid=row.user.sec_uid,
+            short_id=card.short_id,
+            display_id=card.display_id,
+            nickname=card.nickname,
+            gender=card.gender,
+            signature=card.signature,
+            avatar_uri=card.avatar_thumb.uri if card.avatar_thumb else "",
+            profile=profile,
+            observed_at=self._observed_at,
+            anchor=self._anchor,
+            fingerprint=fingerprint,
+        )
+
+    def _profile_of(self, sound: _Sound) -> Item:
+        return self.user(sound.row, sound.user.fingerprint)
+
+    def _list_item(self, mark: Mark) -> ListItem:
+        rows = [entry.row for entry in self._listed if isinstance(entry, _Sound)]
+        scores = [row.shape.score for row in rows]
         return ListItem(
             ranked_list=self._ranked_list,
-            user_ids=[row.user.id_str for row in sound],
-            scores=[row.shape.score for row in sound],
+            user_ids=[row.user.id_str for row in rows],
+            scores=scores,
             delta_time=self._answer.delta_time,
             other_fields=self._answer.other_fields(),
             observed_at=self._observed_at,
             anchor=self._anchor,
+            flags=[*flags_of_scores(scores), *self._flags],
             fingerprint=mark.fingerprint,
         )
 
-    def _rank(self, sound: _Sound) -> RankItem:
-        row, shape = sound.row, sound.row.shape
+    def _standing(self, sound: _Sound) -> Item:
+        try:
+            return self._rank(sound.listed, sound.row, sound.standing.fingerprint)
+        except UNREADABLE as error:
+            return self._rejected_row(sound.listed, f"unreadable row: {error}")
+
+    def _rank(self, listed: ListedRow, row: Row, fingerprint: bytes) -> RankItem:
+        shape, is_listed = row.shape, listed.place != OWN
         return RankItem(
             ranked_list=self._ranked_list,
             user_id=row.user.id_str,
@@ -302,28 +362,12 @@ class Records:
             fixed_footer_description=shape.fixed_footer_description,
             shop_tags=shape.shop_tags or [],
             room_ids=row.user.own_room.exact() if row.user.own_room else [],
-            listed=sound.listed,
+            listed=is_listed,
             observed_at=self._observed_at,
             other_fields=row.other_fields(),
+            flags=[*self._flags_of_place(listed), *flags_of_row(row, listed=is_listed)],
             anchor=self._anchor,
-            fingerprint=sound.standing.fingerprint,
-        )
-
-    def _user(self, sound: _Sound) -> UserItem:
-        row, card = sound.row, sound.row.card()
-        return UserItem(
-            user_id=row.user.id_str,
-            sec_uid=row.user.sec_uid,
-            short_id=card.short_id,
-            display_id=card.display_id,
-            nickname=card.nickname,
-            gender=card.gender,
-            signature=card.signature,
-            avatar_uri=card.avatar_thumb.uri if card.avatar_thumb else "",
-            profile=self._profile(row),
-            observed_at=self._observed_at,
-            anchor=self._anchor,
-            fingerprint=sound.user.fingerprint,
+            fingerprint=fingerprint,
         )
 
     def _profile(self, row: Row) -> Json:
@@ -337,6 +381,12 @@ class Records:
             profile["own_room"] = unknown
         return profile
 
+    def _rejected_row(self, listed: ListedRow, reason: str) -> RejectedItem:
+        rejected = self._rejected("rows", reason, bytes(listed.row.raw))
+        rejected.place, rejected.times = listed.place, listed.times
+        rejected.score_above = listed.score_above
+        return rejected
+
     def _rejected(self, kind: str, reason: str, payload: bytes) -> RejectedItem:
         return RejectedItem(
             kind=kind,
@@ -344,7 +394,17 @@ class Records:
             payload=payload.decode("utf-8", "backslashreplace"),
             anchor=self._anchor,
             observed_at=self._observed_at,
+            form=Form.ANSWER,
+            ranked_list=self._list_of_answer,
         )
+
+
+def _list_of(answer: Answer) -> RankedList | None:
+    """Which list it is, on an hour or not; None if it began at no time that a date can hold."""
+    if not 0 < answer.begin_time < END_OF_TIME:
+        return None
+    begin_time = _EPOCH + dt.timedelta(seconds=answer.begin_time)
+    return RankedList(**answer.identity, begin_time=begin_time)
 
 
 def _fingerprint(said: bytes) -> bytes:

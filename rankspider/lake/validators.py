@@ -1,0 +1,146 @@
+"""What MongoDB itself insists on in each collection: the fields that others rely on, typed.
+
+A second net under the checks in the code; more fields are always allowed. Whatever may be long may
+be null, since what has no room in a document goes to GridFS: see `rankspider.lake.overlong`.
+"""
+
+import logging
+from collections.abc import Awaitable
+from typing import Any, Final
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import OperationFailure
+
+from rankspider.lake import collections
+
+logger = logging.getLogger(__name__)
+
+Schema = dict[str, Any]
+
+_NAMESPACE_EXISTS = 48
+_UNAUTHORIZED = 13
+_ID: Final = {"bsonType": "string"}
+_TEXT: Final = {"bsonType": ["string", "null"]}
+_TIME: Final = {"bsonType": "date"}
+_WHOLE: Final = {"bsonType": ["int", "long"]}
+_NATURAL: Final = {**_WHOLE, "minimum": 0}
+_TEXTS: Final = {"bsonType": ["array", "null"], "items": {"bsonType": "string"}}
+_MAP: Final = {"bsonType": ["object", "null"]}
+
+
+def _object(required: Schema, optional: Schema | None = None, *, nullable: bool = False) -> Schema:
+    return {
+        "bsonType": ["object", "null"] if nullable else "object",
+        "required": list(required),
+        "properties": {**required, **(optional or {})},
+    }
+
+
+_LIST = dict.fromkeys(("currency", "title", "subtitle", "city_code", "region_name"), _ID)
+_HOUR: Final = {"list": _object(_LIST), "begin_time": _TIME}
+_NEWEST: Final = {"first_observed_at": _TIME, "observed_at": _TIME}
+_INTERVAL: Final = {"first_observed_at": _TIME, "last_observed_at": _TIME}
+# Documents of the first release have none.
+_FLAGS: Final = {"flags": _TEXTS}
+_STANDING: Final = {
+    **_HOUR,
+    "user_id": _ID,
+    "sec_uid": _ID,
+    "rank": _NATURAL,
+    "score": _NATURAL,
+    "delta": _WHOLE,
+    "gap_description": _TEXT,
+    "shop_tags": _TEXTS,
+    "room_id": _TEXT,
+    "listed": {"bsonType": "bool"},
+    "revision": _ID,
+}
+_PROFILE: Final = {
+    "user_id": _ID,
+    "sec_uid": _ID,
+    "short_id": _WHOLE,
+    "display_id": _TEXT,
+    "nickname": _TEXT,
+    "gender": _WHOLE,
+    "signature": _TEXT,
+    "avatar_uri": _TEXT,
+    "profile": _MAP,
+    "revision": _ID,
+}
+_BESTS: Final = {"best_rank": _NATURAL, "peak_score": _NATURAL}
+_STATE: Final = {
+    **_HOUR,
+    "user_ids": _TEXTS,
+    "scores": {"bsonType": ["array", "null"], "items": _NATURAL},
+    "delta_time": _WHOLE,
+    "revision": _ID,
+}
+_REJECTED: Final = {
+    "kind": {"enum": ["rows", "users", "lists"]},
+    "reason": _TEXT,
+    "payload": _TEXT,
+    "anchor": _TEXT,
+    "revision": _ID,
+}
+_TO_TRY_AGAIN: Final = {
+    "form": {"enum": ["answer", "item", "text"]},
+    "list": _object(_LIST, nullable=True),
+    "begin_time": {"bsonType": ["date", "null"]},
+    "place": {"bsonType": ["int", "long", "null"]},
+}
+
+SCHEMAS: Final[dict[str, Schema]] = {
+    collections.RANKS: _object({**_STANDING, **_NEWEST, **_BESTS}, _FLAGS),
+    collections.RANK_HISTORY: _object({**_STANDING, **_INTERVAL}, _FLAGS),
+    collections.USERS: _object({**_PROFILE, **_NEWEST}),
+    collections.USER_HISTORY: _object({**_PROFILE, **_INTERVAL}),
+    collections.SNAPSHOTS: _object({**_STATE, **_INTERVAL}, _FLAGS),
+    collections.REJECTED: _object({**_REJECTED, **_NEWEST}, _TO_TRY_AGAIN),
+}
+
+
+async def ensure_collections(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Make the collections that are missing, and bring the others' validators up to date.
+
+    A validator that is as it should be is left alone: changing one locks its collection. A user
+    who may not change them is told so, and goes on without.
+    """
+    there = {each["name"]: each["options"] async for each in await database.list_collections()}
+    for name, schema in SCHEMAS.items():
+        wanted: Schema = {
+            "validator": {"$jsonSchema": schema},
+            # What an older version left as it was may stay so.
+            "validationLevel": "moderate",
+            "validationAction": "error",
+        }
+        if name not in there:
+            await _granted(_create(database, name, wanted), name)
+        elif any(there[name].get(option) != value for option, value in wanted.items()):
+            await _granted(_modify(database, name, wanted), name)
+
+
+async def _create(database: AsyncDatabase[dict[str, Any]], name: str, options: Schema) -> None:
+    try:
+        await database.command({"create": name, **options})
+    except OperationFailure as error:
+        if error.code != _NAMESPACE_EXISTS:
+            raise
+        # Another worker was faster, or an older one that knows no validators.
+        await _modify(database, name, options)
+
+
+async def _modify(database: AsyncDatabase[dict[str, Any]], name: str, options: Schema) -> None:
+    await database.command({"collMod": name, **options})
+
+
+async def _granted(change: Awaitable[None], name: str) -> None:
+    try:
+        await change
+    except OperationFailure as error:
+        if error.code != _UNAUTHORIZED:
+            raise
+        logger.warning(
+            "The validator of %s cannot be set: grant this user the role dbAdmin on the database, "
+            "or start one worker as a user who has it; until then MongoDB itself checks nothing",
+            name,
+        )

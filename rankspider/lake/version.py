@@ -1,0 +1,58 @@
+"""Which version of the code a lake was written for: one document in the collection ``meta``.
+
+``{"_id": "schema", "version": 1}``. A lake without it was written by the first release, or is
+empty: version 0. From 0 to 1 nothing in the documents changes: the version itself, the validators
+and the field ``flags`` of what is written from then on are all that is new.
+"""
+
+from typing import Any
+
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from rankspider.errors import RankspiderError
+from rankspider.lake.collections import META
+
+VERSION = 1
+
+_ID = "schema"
+
+
+class LakeTooNew(RankspiderError):
+    """The lake was written by a newer release, which this code could harm."""
+
+    def __init__(self, database: str, version: object) -> None:
+        super().__init__(
+            f"the database {database} is of version {version}, and this release writes version "
+            f"{VERSION}: install the release that wrote it, or a newer one, or name another "
+            "database in MONGO_DATABASE"
+        )
+
+
+async def refuse_newer(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Raise `LakeTooNew` if a newer release wrote to ``database``; before any write to it."""
+    _judge(database.name, await database[META].find_one({"_id": _ID}))
+
+
+def refuse_newer_blocking(database: Database[dict[str, Any]]) -> None:
+    """The same for a command that writes through a blocking client."""
+    _judge(database.name, database[META].find_one({"_id": _ID}))
+
+
+async def claim(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Note that this version writes to ``database``. However many do so at once, the newest
+    stands; raises `LakeTooNew` if that is another's."""
+    newest = [{"$set": {"version": {"$max": ["$version", VERSION]}}}]
+    try:
+        await database[META].update_one({"_id": _ID}, newest, upsert=True)
+    except DuplicateKeyError:  # another has just put it there
+        await database[META].update_one({"_id": _ID}, newest)
+    await refuse_newer(database)
+
+
+def _judge(database: str, document: dict[str, Any] | None) -> None:
+    version = document["version"] if document else 0
+    # The shell makes a float of a number that someone wrote there by hand.
+    if not isinstance(version, int | float) or version > VERSION:
+        raise LakeTooNew(database, version)

@@ -1,0 +1,1 @@
+"""Rejected records: shown, and tried again by today's code."""

@@ -1,0 +1,104 @@
+"""Rejected records through today's code: the items they make now, or why they still make none."""
+
+import datetime as dt
+
+import msgspec
+
+from rankspider.endpoint import answer
+from rankspider.endpoint.answer import UNREADABLE, Answer, Body, Row
+from rankspider.endpoint.checks import ListedRow, list_problem
+from rankspider.endpoint.failure import AnswerError
+from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.memory.local import Known
+from rankspider.pipelines.validate import problem_of
+from rankspider.spiders.records import OWN, Records
+
+Sound = RankItem | UserItem | ListItem
+
+_ITEMS: dict[str, type[Sound]] = {each.kind: each for each in (RankItem, UserItem, ListItem)}
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class StillWrong(Exception):
+    """The record is no better than it was; the message is the reason."""
+
+
+def items_of(record: RejectedItem, *, keep_private: bool) -> list[Sound]:
+    """What ``record`` would have been: a list's state, a user, or a standing and its user.
+
+    Raises `StillWrong` unless all of it is sound.
+    """
+    items = _made_again(record) if record.form is Form.ITEM else _read_again(record, keep_private)
+    for item in items:
+        problem = item.reason if isinstance(item, RejectedItem) else problem_of(item)
+        if problem is not None:
+            raise StillWrong(problem)
+    return [item for item in items if not isinstance(item, RejectedItem)]
+
+
+def _made_again(record: RejectedItem) -> list[Item]:
+    """From the item as it was: it had passed what comes before."""
+    try:
+        return [msgspec.json.decode(record.payload, type=_ITEMS[record.kind])]
+    except UNREADABLE as error:
+        raise StillWrong(f"no item of today's: {error}") from None
+
+
+def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
+    if record.form is Form.TEXT:
+        raise StillWrong("only a description of it was kept")
+    try:
+        if record.kind == "lists":
+            return [_list(record, keep_private)]
+        read = _answer_around(record)
+        records = Records(read, record.anchor, Known(0), keep_private=keep_private)
+        if record.kind == "users":
+            return [records.user(answer.row_of_user(record.payload.encode()))]
+        return _row(record, read, records)
+    except AnswerError as error:
+        raise StillWrong(str(error)) from None
+    except UNREADABLE as error:
+        raise StillWrong(f"unreadable: {error}") from None
+
+
+def _list(record: RejectedItem, keep_private: bool) -> Item:
+    read = answer.of_data(record.payload.encode(), _milliseconds(record.observed_at))
+    problem = list_problem(read)
+    if problem is not None:
+        raise StillWrong(problem)
+    records = Records(read, record.anchor, Known(0), keep_private=keep_private)
+    return records.state()
+
+
+def _row(record: RejectedItem, read: Answer, records: Records) -> list[Item]:
+    problem = list_problem(read)
+    if problem is not None:
+        raise StillWrong(problem)
+    assert record.place is not None  # every row that was kept as it came has one
+    row = answer.row_of(record.payload.encode())
+    listed = ListedRow(row, record.place, record.times, record.score_above)
+    is_own = record.place == OWN and isinstance(row, Row)
+    return records.standing(listed, None if is_own else listed.problem())
+
+
+def _answer_around(record: RejectedItem) -> Answer:
+    """The answer that ``record`` was part of, as far as it is known."""
+    list_ = record.ranked_list
+    identity = {
+        "currency": list_.currency if list_ else "",
+        "title": list_.title if list_ else "",
+        "subtitle": list_.subtitle if list_ else "",
+        "city_code": list_.city_code if list_ else "",
+        "region_name": list_.region_name if list_ else "",
+    }
+    return Answer(
+        Body(b"{}"),
+        now_ms=_milliseconds(record.observed_at),
+        begin_time=_milliseconds(list_.begin_time) // 1000 if list_ else 0,
+        delta_time=0,
+        identity=identity,
+    )
+
+
+def _milliseconds(time: dt.datetime) -> int:
+    return round((time - _EPOCH) / dt.timedelta(milliseconds=1))

@@ -1,0 +1,417 @@
+"""What a worker does to a lake it opens: validators, the version, retention; and older lakes."""
+
+import asyncio
+import datetime as dt
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bson import json_util
+from pymongo import AsyncMongoClient
+from pymongo.asynchronous.collection import AsyncCollection
+from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import DuplicateKeyError, OperationFailure, WriteError
+from pymongo.monitoring import CommandListener, CommandStartedEvent
+from redis import Redis
+from scrapy.settings import Settings
+from scrapy.statscollectors import MemoryStatsCollector
+from scrapy.utils.project import get_project_settings
+from scrapy.utils.test import get_crawler
+
+from rankspider.configuration import Configuration
+from rankspider.errors import ConfigurationError
+from rankspider.lake import retention
+from rankspider.lake.board import board
+from rankspider.lake.collections import DATED
+from rankspider.lake.opening import open_lake
+from rankspider.lake.retention import RetentionRefused, ensure_retention
+from rankspider.lake.validators import SCHEMAS, ensure_collections
+from rankspider.lake.version import VERSION, LakeTooNew, claim
+from rankspider.pipelines.store import StorePipeline
+from rankspider.quarantine.retry import OF_THE_FIRST_RELEASE
+from tests.conftest import ROOT, Simulator, crawl, scrapy
+from tests.test_checks import passed, records, sample
+from tests.test_lake import standing, state, user, written
+
+Database = AsyncDatabase[dict[str, Any]]
+UNAUTHORIZED = OperationFailure("not authorized on db to execute command", 13)
+
+
+async def validators(database: Database) -> dict[str, Any]:
+    return {
+        each["name"]: each["options"]["validator"]["$jsonSchema"]
+        async for each in await database.list_collections()
+        if "validator" in each["options"]
+    }
+
+
+async def version_of(database: Database) -> Any:
+    document = await database.meta.find_one({"_id": "schema"})
+    return document and document["version"]
+
+
+async def test_a_new_lake_has_validators_and_takes_what_a_worker_writes(
+    async_database: Database,
+) -> None:
+    await open_lake(async_database, {})
+    assert await validators(async_database) == SCHEMAS
+    assert await version_of(async_database) == VERSION
+    answer = sample()
+    del answer["data"]["ranks"][1]["user"]["own_room"]
+    answer["data"]["anchor_info"]["score"] = -1
+    await written(async_database, *passed(records(answer))[0])
+    for name in SCHEMAS:
+        assert await async_database[name].count_documents({}) > 0, name
+
+
+async def test_an_overlong_document_satisfies_them(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rankspider.lake.writer.ROOM_BYTES", 1000)
+    monkeypatch.setattr("rankspider.lake.overlong.ROOM_BYTES", 1000)
+    await open_lake(async_database, {})
+    long = "长" * 1000
+    profile, row, listed = user(1, long, 1), standing(1, 1, 1, 1), state([*range(1000)], 1)
+    profile.signature = profile.avatar_uri = profile.display_id = long
+    profile.profile = {"a": long}
+    row.gap_description, row.shop_tags, row.room_ids = long, [long], [long]
+    row.flags = ["delta"] * 1000
+    listed.flags = ["delta-time"] * 1000
+    await written(async_database, profile, row, listed)
+    for name in ("ranks", "rank_history", "users", "user_history", "snapshots"):
+        stored = await async_database[name].find_one({"overlong": {"$exists": True}})
+        assert stored is not None, name
+
+
+@pytest.mark.parametrize(
+    ("collection", "change"),
+    [
+        ("ranks", {"score": "49232"}),
+        ("ranks", {"rank": -1}),
+        ("ranks", {"list": {"title": "全站"}}),
+        ("rank_history", {"first_observed_at": 1}),
+        ("users", {"sec_uid": None}),
+        ("snapshots", {"scores": ["1"]}),
+        ("rejected", {"kind": "other"}),
+        ("ranks", {"flags": "delta"}),
+    ],
+)
+async def test_what_others_rely_on_is_insisted_on(
+    async_database: Database, collection: str, change: dict[str, Any]
+) -> None:
+    await open_lake(async_database, {})
+    answer = sample()
+    answer["data"]["anchor_info"]["score"] = -1
+    await written(async_database, *passed(records(answer))[0])
+    with pytest.raises(WriteError) as caught:
+        await async_database[collection].update_one({}, {"$set": change})
+    assert caught.value.code == 121
+    await async_database[collection].update_one({}, {"$set": {"a_field_of_mine": 1}})
+
+
+def settings_for(mongo_uri: str, database_name: str, **more: str) -> Settings:
+    settings = get_project_settings()
+    for name, value in {"MONGO_URI": mongo_uri, "MONGO_DATABASE": database_name, **more}.items():
+        settings.set(name, value)
+    return settings
+
+
+async def test_what_a_validator_refuses_is_quarantined(
+    async_database: Database, mongo_uri: str, database_name: str
+) -> None:
+    configuration = Configuration.read(settings_for(mongo_uri, database_name))
+    stats = MemoryStatsCollector(get_crawler())
+    pipeline = StorePipeline(stats, configuration)
+    await pipeline.open_spider()
+    items = [standing(1, 1, 5, 1), standing(2, -2, 4, 1)]  # past the checks, by some bug
+    await asyncio.gather(*(pipeline.process_item(item) for item in items))
+    await pipeline.close_spider()
+    assert await async_database.ranks.distinct("user_id") == ["1"]
+    (refused,) = await async_database.rejected.find().to_list()
+    assert (refused["kind"], refused["reason"]) == ("rows", "MongoDB refused it")
+    assert refused["detail"].startswith("MongoDB refused rank")  # ranks or rank_history
+    assert json.loads(refused["payload"])["user_id"] == "2"
+    assert (stats.get_value("rank/rows/stored"), stats.get_value("rank/rows/rejected")) == (1, 1)
+
+
+async def test_collections_that_are_there_get_validators(async_database: Database) -> None:
+    await async_database.ranks.insert_one({"_id": "1", "score": "of an older time"})
+    await open_lake(async_database, {})
+    assert await validators(async_database) == SCHEMAS
+    # What was there before may stay and be written to; nothing of its kind is added.
+    await async_database.ranks.update_one({"_id": "1"}, {"$set": {"seen": True}})
+    with pytest.raises(WriteError):
+        await async_database.ranks.insert_one({"_id": "2", "score": "of an older time"})
+
+
+async def test_collections_that_another_worker_has_just_made_get_validators(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await async_database.create_collection("ranks")  # by one of the first release
+
+    async def seen_before(self: Any) -> Any:
+        return self["no_collection"].find()
+
+    with monkeypatch.context() as late:
+        late.setattr(AsyncDatabase, "list_collections", seen_before)
+        await ensure_collections(async_database)
+    assert await validators(async_database) == SCHEMAS
+
+
+class Heard(CommandListener):
+    """The names of the commands that were sent."""
+
+    def __init__(self) -> None:
+        self.names: list[str] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.names.append(event.command_name)
+
+    def succeeded(self, event: Any) -> None:
+        pass
+
+    def failed(self, event: Any) -> None:
+        pass
+
+
+async def test_what_is_as_it_should_be_is_left_alone(mongo_uri: str, database_name: str) -> None:
+    heard = Heard()
+    client = AsyncMongoClient[dict[str, Any]](mongo_uri, event_listeners=[heard])
+    await open_lake(client[database_name], {"snapshots": 30})
+    heard.names.clear()
+    await open_lake(client[database_name], {"snapshots": 30})
+    await client.close()
+    assert {"listCollections", "listIndexes"} <= set(heard.names)
+    assert not {"create", "collMod", "dropIndexes"} & set(heard.names)
+
+
+async def test_forty_workers_open_a_new_lake_at_once(async_database: Database) -> None:
+    opened = (open_lake(async_database, {"rank_history": 90}) for _ in range(40))
+    await asyncio.gather(*opened)
+    assert await validators(async_database) == SCHEMAS
+    assert await version_of(async_database) == VERSION
+    assert await async_database.meta.count_documents({}) == 1
+    assert (await expiry(async_database))["rank_history"] == 90 * 86400
+
+
+async def test_a_newer_lake_is_refused_untouched(async_database: Database) -> None:
+    await async_database.meta.insert_one({"_id": "schema", "version": VERSION + 1})
+    with pytest.raises(LakeTooNew, match=f"of version {VERSION + 1}.*MONGO_DATABASE"):
+        await open_lake(async_database, {"ranks": 1})
+    assert await async_database.list_collection_names() == ["meta"]
+
+
+async def test_two_that_claim_a_new_lake_at_once(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original = AsyncCollection.update_one
+    failures = [DuplicateKeyError("E11000 duplicate key error")]
+
+    async def raced(self: Any, *args: Any, **kwargs: Any) -> Any:
+        await original(self, *args, **kwargs)  # the other's
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(AsyncCollection, "update_one", raced)
+    await claim(async_database)
+    assert await version_of(async_database) == VERSION
+
+
+async def test_a_version_never_goes_back(async_database: Database) -> None:
+    """A newer worker may have opened the lake since it was looked at."""
+    await async_database.meta.insert_one({"_id": "schema", "version": VERSION + 1})
+    with pytest.raises(LakeTooNew):
+        await claim(async_database)
+    assert await version_of(async_database) == VERSION + 1
+
+
+def refusing(command: str) -> Callable[..., Any]:
+    """`AsyncDatabase.command` for a user who may not send ``command``."""
+    original = AsyncDatabase.command
+
+    async def sent(self: Any, said: Any, *args: Any, **kwargs: Any) -> Any:
+        if isinstance(said, dict) and command in said:
+            raise UNAUTHORIZED
+        return await original(self, said, *args, **kwargs)
+
+    return sent
+
+
+async def test_who_may_not_change_validators_goes_on_without(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    await async_database.ranks.insert_one({"_id": "1"})
+    monkeypatch.setattr(AsyncDatabase, "command", refusing("collMod"))
+    await ensure_collections(async_database)
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "The validator of ranks cannot be set: grant" in caplog.text
+    assert set(await validators(async_database)) == set(SCHEMAS) - {"ranks"}
+
+
+async def expiry(database: Database) -> dict[str, int]:
+    """Seconds that documents are kept, by collection."""
+    found = {}
+    for name, field in DATED.items():
+        index = (await database[name].index_information()).get(retention.INDEX)
+        if index is not None:
+            assert index["key"] == [(field, 1)]
+            found[name] = index["expireAfterSeconds"]
+    return found
+
+
+async def test_retention_is_made_changed_and_removed(async_database: Database) -> None:
+    day = 86400
+    await open_lake(async_database, {})
+    assert await expiry(async_database) == {}
+    for days in ({"rank_history": 90, "users": 365}, {"rank_history": 30, "rejected": 1}, {}):
+        await ensure_retention(async_database, days)
+        seconds = {name: number * day for name, number in days.items()}
+        assert await expiry(async_database) == seconds
+
+
+async def test_workers_that_are_set_otherwise_leave_one_of_both(async_database: Database) -> None:
+    """The index may appear between a worker's look and its own."""
+    both = (ensure_retention(async_database, {"ranks": 1 + n % 2}) for n in range(10))
+    await asyncio.gather(*both)
+    assert (await expiry(async_database))["ranks"] in (86400, 2 * 86400)
+
+
+async def test_who_may_not_change_retention_is_told(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await ensure_retention(async_database, {"ranks": 1})
+    monkeypatch.setattr(AsyncDatabase, "command", refusing("collMod"))
+    with pytest.raises(RetentionRefused, match="RANK_RETENTION cannot be carried out for ranks"):
+        await ensure_retention(async_database, {"ranks": 2})
+
+
+@pytest.mark.parametrize(
+    ("value", "days"),
+    [
+        (None, {}),
+        ("", {}),
+        ("rank_history=90", {"rank_history": 90}),
+        (" rank_history=90, snapshots=30,", {"rank_history": 90, "snapshots": 30}),
+    ],
+)
+def test_the_setting(value: str | None, days: dict[str, int]) -> None:
+    settings = get_project_settings()
+    settings.set("RANK_RETENTION", value)
+    assert Configuration.read(settings).retention == days
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["90", "ranks", "ranks=", "ranks=0", "ranks=1.5", "ranks=-1", "ranks=24001", "meta=3"]
+    + ["ranks = 90", "ranks=1,ranks=2", "ranks=٣", "ranks=1d"],
+)
+def test_a_setting_that_is_unclear_deletes_nothing(value: str) -> None:
+    settings = get_project_settings()
+    settings.set("RANK_RETENTION", value)
+    with pytest.raises(ConfigurationError, match="RANK_RETENTION must be like"):
+        Configuration.read(settings)
+
+
+# --- A lake that the first release (0.1.0, commit 284fb00) wrote -----------------------------
+# Dumped with that release's own code: two honest answers a minute apart, one with a row that
+# lacks its score, and one with a negative score. All ids are synthetic.
+
+FIRST_RELEASE = ROOT / "tests" / "data" / "lake-0.1.json"
+TEXT = FIRST_RELEASE.read_text(encoding="utf-8")
+MINUTE_11 = dt.datetime(2030, 1, 1, 0, 11, tzinfo=dt.UTC)
+
+
+def old_lake() -> dict[str, list[dict[str, Any]]]:
+    options = json_util.JSONOptions(tz_aware=True)
+    lake: dict[str, list[dict[str, Any]]] = json_util.loads(TEXT, json_options=options)["lake"]
+    return lake
+
+
+def later_answer(seconds: int) -> dict[str, Any]:
+    """The last honest answer that the first release stored, again later."""
+    answer: dict[str, Any] = json.loads(TEXT)["answer"]
+    answer["extra"]["now"] += seconds * 1000
+    answer["data"]["delta_time"] -= seconds
+    return answer
+
+
+async def test_an_older_lake_is_continued_in_place(async_database: Database) -> None:
+    lake = old_lake()
+    for name, documents in lake.items():
+        await async_database[name].insert_many(documents)
+    await open_lake(async_database, {})
+    for name, documents in lake.items():
+        assert await async_database[name].find().sort("_id").to_list() == documents
+    answer = later_answer(30)
+    items, _ = passed(records(answer))
+    await written(async_database, *items)
+    for name, documents in lake.items():
+        ids = [each["_id"] async for each in async_database[name].find(None, ["_id"]).sort("_id")]
+        assert ids == [document["_id"] for document in documents], name
+    observed = MINUTE_11 + dt.timedelta(seconds=30)
+    async for rank in async_database.ranks.find():
+        assert rank["observed_at"] == observed
+        assert rank["first_observed_at"] == MINUTE_11 - dt.timedelta(minutes=1)
+        assert rank["flags"] == []
+    assert await async_database.user_history.count_documents({"last_observed_at": observed}) == 4
+
+
+def test_a_worker_of_today_opens_an_older_lake(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+    tmp_path: Any,
+) -> None:
+    lake = old_lake()
+    for name, documents in lake.items():
+        database[name].insert_many(documents)
+    answer = later_answer(60)
+    first, second, third = answer["data"]["ranks"]
+    first["score"] += 500
+    second["delta"] += 499  # one point off
+    answer_file = tmp_path / "answer.json"
+    answer_file.write_text(json.dumps(answer))
+    redis_client.rpush(queue_key, json.loads(TEXT)["asked"])
+    environment = {
+        **environment,
+        "RANK_API_URL": simulate("--sample", str(answer_file)).url,
+        "RANK_API_TOKENS": "demo",
+        "RANK_STOP_WHEN_DRAINED": "1",
+        "RANK_RETENTION": "rank_history=90",
+    }
+    ended = crawl(environment)
+    assert ended.returncode == 0, ended.log
+    assert ended.stats["rank/flags/delta"] == 1
+    counts = {name: database[name].count_documents({}) for name in lake}
+    grown = {"ranks": 0, "rank_history": 2, "users": 0, "user_history": 0, "snapshots": 1}
+    assert counts == {name: len(lake[name]) + grown.get(name, 0) for name in lake}
+    found = board(database)
+    assert found is not None
+    scores = [first["score"], second["score"], third["score"]]
+    assert [(row.place, row.score) for row in found.rows] == [*enumerate(scores, start=1)]
+    assert [row["flags"] for row in database.ranks.find({"rank": {"$gt": 0}}).sort("rank")] == [
+        [],
+        ["delta"],
+        [],
+    ]
+    assert database.meta.find_one() == {"_id": "schema", "version": VERSION}
+    index = database.rank_history.index_information()["expiry"]
+    assert index["expireAfterSeconds"] == 90 * 86400
+    ran = subprocess.run(
+        scrapy("rejects", "retry"), cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "3  " + OF_THE_FIRST_RELEASE[:80] in ran.stdout
+    assert ran.stdout.endswith("Rejected records: 0 stored, 3 still wrong\n")
+
+    database.meta.update_one({}, {"$set": {"version": 99}})
+    redis_client.rpush(queue_key, json.loads(TEXT)["asked"])
+    refused = crawl(environment)
+    assert refused.returncode == 1
+    assert "is of version 99, and this release writes version" in refused.log
+    assert "Traceback" not in refused.log
+    assert redis_client.lrange(queue_key, 0, -1) == [json.loads(TEXT)["asked"].encode()]
