@@ -18,8 +18,9 @@ from scrapy.utils.test import get_crawler
 from rankspider.endpoint.answer import Answer, Row, decode
 from rankspider.endpoint.checks import (
     ListedRow,
-    flags_of_list,
     flags_of_row,
+    flags_of_scores,
+    flags_of_times,
     listed_rows,
 )
 from rankspider.items import Item, ListItem, RankItem, RejectedItem
@@ -327,7 +328,8 @@ def test_no_number_or_text_stops_a_check(
     listed = ListedRow(row, 2, 1, above)
     assert set(listed.flags_of_place()) <= {"delta", "score-above-better-place"}
     assert set(flags_of_row(row, listed=True)) <= {"score-text"}
-    assert set(flags_of_list(read(sample()), [above or 0, score])) <= {"scores-increase"}
+    assert set(flags_of_scores([above or 0, score])) <= {"scores-increase"}
+    assert flags_of_times(read(sample())) == ()
 
 
 CHANGES: list[Change] = [

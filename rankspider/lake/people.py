@@ -1,6 +1,7 @@
 """Who is meant: an anchor found by its id, its public key, a link, or a name."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -81,6 +82,12 @@ def anchors_named(database: Database[_Document], text: str, *, most: int) -> lis
     found = _exactly(database, name, most) if name else []
     found = found or (_holding(database, name, most) if name else [])
     return list({person.user_id: person for person in found}.values())[:most]
+
+
+def nicknames(database: Database[_Document], user_ids: Sequence[str]) -> dict[str, str]:
+    """Nicknames by ``user_id``, of those the lake has a profile of: one query on ``_id``."""
+    users = database[collections.USERS].find({"_id": {"$in": list(user_ids)}}, ["nickname"])
+    return {user["_id"]: user["nickname"] or "" for user in users}
 
 
 def _by_key(
