@@ -208,6 +208,20 @@ def test_a_rejected_item_is_read_back_as_it_was() -> None:
         assert rejected_item({"_id": write.id, **write.content}) == item
 
 
+async def test_the_same_row_at_two_places_is_one_record_in_either_order(
+    async_database: Database,
+) -> None:
+    answer = sample()
+    ranks = answer["data"]["ranks"]
+    ranks[1:] = [ranks[0], ranks[0]]
+    items = [item for item in records(answer) if isinstance(item, RejectedItem)]
+    for order in (items, items[::-1]):
+        await async_database.rejected.delete_many({})
+        await written(async_database, *order)
+        (row,) = await async_database.rejected.find({"kind": "rows"}).to_list()
+        assert row["place"] == 3
+
+
 def test_one_row_in_two_hours_is_two_records() -> None:
     keys = set()
     for hours in (0, 1):

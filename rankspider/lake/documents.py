@@ -173,7 +173,8 @@ def _write_of_rejected(item: RejectedItem) -> Write:
         "score_above": storable(item.score_above),
         "anchor": item.anchor,
         "observed_at": item.observed_at,
-        "revision": _revision(item.observed_at, item.anchor or ""),
+        # One answer may hold the same row at two places.
+        "revision": _revision(item.observed_at, f"{item.anchor or ''}-{item.place or 0:06d}"),
     }
     first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
     return Write(collections.REJECTED, item.key, content, first)
