@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from rankspider.memory.local import Known, mark_of, trace_of
 from scrapy.statscollectors import MemoryStatsCollector
 from scrapy.utils.test import get_crawler
 
@@ -26,6 +25,7 @@ from rankspider.endpoint.checks import (
 from rankspider.items import Item, ListItem, RankItem, RejectedItem
 from rankspider.lake.client import connect
 from rankspider.lake.documents import writes_of
+from rankspider.memory.local import Known, mark_of, trace_of
 from rankspider.pipelines.validate import ValidatePipeline
 from rankspider.spiders.records import Records
 from tests.conftest import ROOT
