@@ -4,7 +4,7 @@ import asyncio
 import logging
 import re
 from typing import Self
-from urllib.parse import urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from scrapy import Request
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
@@ -27,7 +27,7 @@ class LicensedDownloadHandler(BaseDownloadHandler):
 
     The request that Scrapy knows, its fingerprint, the response and every exception keep the
     address without it. Waits until the spider's pool of licences gives leave to send. Whoever
-    reads the answer reports on the licence; what brought no answer is reported here.
+    reads the answer, or the error, reports on the licence; what was cancelled is reported here.
     """
 
     lazy = False
@@ -56,7 +56,6 @@ class LicensedDownloadHandler(BaseDownloadHandler):
             pool.report(licence, Outcome.UNSENT)
             raise
         except Exception as error:
-            pool.report(licence, Outcome.TROUBLE)
             _redact(error, licence.token)
             raise
         return response.replace(url=request.url)
@@ -78,12 +77,19 @@ def _licensed(request: Request, licence: Licence) -> Request:
     return request.replace(url=request.url + joint + urlencode({"token": licence.token}))
 
 
+def redacted(text: str, token: str) -> str:
+    """``text`` without ``token``, as it is and as addresses write it."""
+    for form in {token, quote(token, safe=""), quote_plus(token)}:
+        text = text.replace(form, "***")
+    return text
+
+
 def _redact(error: BaseException, token: str) -> None:
     """Take ``token`` out of the arguments of ``error`` and of what caused it."""
     seen: BaseException | None = error
     while seen is not None:
         seen.args = tuple(
-            argument.replace(token, "***") if isinstance(argument, str) else argument
+            redacted(argument, token) if isinstance(argument, str) else argument
             for argument in seen.args
         )
         seen = seen.__cause__ or seen.__context__
