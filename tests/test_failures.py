@@ -79,6 +79,7 @@ NOT_NOW = [
     Row("unknown-status", "unknown-status", TROUBLE, "status_code 777: Something new"),
 ]
 TRIES = 3
+MB = 1024 * 1024
 # Answers that hold a list, or say that they do: the anchor is done, and no licence is to blame.
 LISTS = ["empty-list", "no-rank", "dup-user", "rank-gap", "negative-score", "bad-begin-time"]
 # The same list in other clothes; what becomes of it is tested where lists are.
@@ -182,7 +183,10 @@ async def test_what_becomes_of_an_anchor(
     lists = [failing_sec_uid(name) for name in LISTS]
     redis_client.rpush(queue_key, *alternating([*passing, *dying], lists + sec_uids(60)))
     ended = crawl(
-        environment, *("-s", "DOWNLOAD_TIMEOUT=4"), *("-s", f"DOWNLOAD_MAXSIZE={8 * 1024 * 1024}")
+        environment,
+        *("-s", "DOWNLOAD_TIMEOUT=4"),
+        *("-s", f"DOWNLOAD_MAXSIZE={8 * MB}"),
+        *("-s", "MEMUSAGE_CHECK_INTERVAL_SECONDS=0.1"),
     )
     assert ended.returncode == 0, ended.log
 
@@ -215,6 +219,8 @@ async def test_what_becomes_of_an_anchor(
     outcomes["ok"] = ended.stats["rank/answers/ok"]
     assert met.counts == dict(outcomes)
 
+    # Three bombs of 256 MB each.
+    assert ended.stats["memusage/max"] - ended.stats["memusage/startup"] < 150 * MB
     _look_at_lists(ended, database)
     _look_at_retry_after(record)
     assert elsewhere.heard == []

@@ -126,7 +126,7 @@ def _add_trouble_options(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--encoding",
         choices=CHOICES["encoding"],
-        help="compress so for callers that accept it (identity: not at all)",
+        help="compress so for callers that accept it; mixed: in turns (identity: not at all)",
     )
     group.add_argument(
         "--gzip", dest="encoding", action="store_const", const="gzip", help="--encoding gzip"

@@ -121,9 +121,13 @@ def of_platform_status(status_code: int, message: str) -> Failure:
 def of_network(error: BaseException) -> Failure:
     """The failure that an exception of the downloader means."""
     cause = _cause(error)
-    said = str(cause) or type(cause).__name__
-    inner = "" if cause is error or said == str(error) else f"{type(cause).__name__}: "
-    return Failure(Verdict.RETRY, "network", f"{type(error).__name__}: {inner}{said}"[:500])
+    said = str(cause)
+    if said in ("", type(cause).__name__):
+        # Such as Twisted's bare `_DataLoss`: the class says what it means.
+        said = " ".join((type(error).__doc__ or type(cause).__name__).split())
+    elif said != str(error):
+        said = f"{type(cause).__name__}: {said}"
+    return Failure(Verdict.RETRY, "network", f"{type(error).__name__}: {said}"[:500])
 
 
 def _cause(error: BaseException) -> BaseException:
@@ -137,9 +141,9 @@ def _cause(error: BaseException) -> BaseException:
     return error
 
 
-def overlong(error: BaseException) -> Failure:
-    """A body beyond DOWNLOAD_MAXSIZE, as it came or once inflated."""
-    return Failure(Verdict.RETRY, "overlong", str(error)[:500])
+def overlong() -> Failure:
+    """A body too large, as it came or once inflated."""
+    return Failure(Verdict.RETRY, "overlong", "the body is larger than DOWNLOAD_MAXSIZE allows")
 
 
 def soft_ban(message: str) -> Failure:

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import re
+from functools import lru_cache
 from typing import Self
-from urllib.parse import quote, quote_plus, urlencode
+from urllib.parse import urlencode
 
 from scrapy import Request
 from scrapy.core.downloader.handlers.base import BaseDownloadHandler
@@ -78,10 +79,22 @@ def _licensed(request: Request, licence: Licence) -> Request:
 
 
 def redacted(text: str, token: str) -> str:
-    """``text`` without ``token``, as it is and as addresses write it."""
-    for form in {token, quote(token, safe=""), quote_plus(token)}:
-        text = text.replace(form, "***")
-    return text
+    """``text`` without ``token``, as it is and as addresses write it, in whole or in part."""
+    return _forms(token).sub("***", text)
+
+
+@lru_cache(maxsize=256)
+def _forms(token: str) -> re.Pattern[str]:
+    """Each character as it is or percent-encoded."""
+    either = (
+        f"(?:{re.escape(char)}|(?i:{_encoded(char.encode('utf-8', 'surrogateescape'))}))"
+        for char in token
+    )
+    return re.compile("".join(either))
+
+
+def _encoded(raw: bytes) -> str:
+    return "".join(f"%{byte:02x}" for byte in raw)
 
 
 def _redact(error: BaseException, token: str) -> None:

@@ -7,7 +7,7 @@ from typing import Final, Literal, get_args
 from rankspider.simulator.world import Churn
 
 Envelope = Literal["bare", "code", "mixed"]
-Encoding = Literal["identity", "gzip", "br", "zstd"]
+Encoding = Literal["identity", "gzip", "br", "zstd", "mixed"]
 _NO_LIMIT: Final = float("inf")
 # Least and most of what a number may be; nothing else needs a check.
 LIMITS: Final[dict[str, tuple[float, float]]] = {
@@ -47,7 +47,7 @@ class Options:
     record: Path | None = None
     """A file that gets a line of JSON for each answer."""
     encoding: Encoding = "identity"
-    """How bodies are compressed for callers that accept it."""
+    """How bodies are compressed for callers that accept it; mixed: each way in turns."""
     redirect_to: str = "http://elsewhere.invalid"
     """Where the failure ``redirect`` leads: the address before the path."""
     change_seconds: float = 10

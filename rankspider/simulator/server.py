@@ -21,6 +21,7 @@ from rankspider.simulator.options import Options
 from rankspider.simulator.world import World
 
 PATH: Final = "/douyin/webcast/rank_goods"
+ENCODINGS: Final = ("identity", "gzip", "br", "zstd")
 SERVER: Final = "rankspider-simulator"
 CHANGEABLE: Final = (
     *("fail_rate", "latency_ms", "jitter_ms", "slow_seconds", "envelope", "sample"),
@@ -66,7 +67,7 @@ class Simulator:
         envelope = self.options.envelope
         wrapped = envelope == "code" or (envelope == "mixed" and number % 2 == 1)
         if failure is None:
-            return self._honest(request, answer, wrapped)
+            return self._honest(request, answer, wrapped, number)
         return await FAILURES[failure](Call(request, answer, wrapped, self.options))
 
     def _failure(self, token: str, asked: str | None, nth: int) -> str | None:
@@ -83,8 +84,12 @@ class Simulator:
             return "params"
         return chance_failure(self.options.seed, self.options.fail_rate, asked or "", nth)
 
-    def _honest(self, request: web.Request, answer: Answer, wrapped: bool) -> web.Response:
-        encoding = self.options.encoding
+    def _honest(
+        self, request: web.Request, answer: Answer, wrapped: bool, number: int
+    ) -> web.Response:
+        encoding = str(self.options.encoding)
+        if encoding == "mixed":
+            encoding = ENCODINGS[number % len(ENCODINGS)]
         if encoding == "identity" or encoding not in accepted(request):
             return web.Response(body=answer.body(wrapped), headers=JSON_HEADERS)
         if encoding == "gzip":

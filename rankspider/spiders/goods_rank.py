@@ -266,5 +266,5 @@ def _http_failure(response: Response) -> Failure:
 def _download_failure(error: BaseException) -> Failure:
     # What Scrapy raises for a body beyond DOWNLOAD_MAXSIZE: inflated, and as announced.
     if isinstance(error, IgnoreRequest | DownloadCancelledError):
-        return failure.overlong(error)
+        return failure.overlong()
     return failure.of_network(error)
