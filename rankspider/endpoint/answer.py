@@ -160,6 +160,10 @@ _card = msgspec.json.Decoder(Card)
 _any = msgspec.json.Decoder()
 # The year 10000 in Unix seconds: neither Python nor BSON's readers go further.
 END_OF_TIME = 253_402_300_800
+# A body of millions of tiny values takes a hundred times its size to read: 100 MB would need 10 GB.
+_LARGE_BYTES = 8 * 1024 * 1024
+_MOST_COMMAS = 5_000_000
+_MOST_ROWS = 10_000
 # What msgspec raises for bytes it cannot read.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
@@ -170,6 +174,8 @@ def decode(body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
     Raises `AnswerError` for anything but a list.
     """
     _reject_walls(body, headers or {})
+    if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
+        raise AnswerError(failure.malformed("more values than any list has"))
     try:
         # What is not decoded here is kept as it came, and must be readable later.
         body.decode("utf-8")
@@ -183,10 +189,10 @@ def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
     """A soft ban comes as HTTP 200 with nothing, with a page, or with a captcha's headers."""
     if "bdturing-verify" in headers or "x-vc-bdturing-parameters" in headers:
         raise AnswerError(failure.soft_ban("captcha asked for in a header"))
-    start = body[:64].lstrip()
+    start = body.lstrip()[:1]
     if not start:
         raise AnswerError(failure.soft_ban("empty body"))
-    if start.startswith(b"<"):
+    if start == b"<":
         raise AnswerError(failure.soft_ban("a page instead of an answer"))
 
 
@@ -213,6 +219,8 @@ def _bare(shell: _Shell) -> Answer:
         now_ms = _clock.decode(shell.extra).now
     except UNREADABLE as error:
         raise AnswerError(failure.malformed(f"no list in it: {error}"[:300])) from None
+    if len(data.ranks) > _MOST_ROWS:
+        raise AnswerError(failure.malformed(f"a list of {len(data.ranks)} rows"))
     if not 0 < now_ms < END_OF_TIME * 1000:
         raise AnswerError(failure.malformed("extra.now is no time"))
     return Answer(

@@ -21,6 +21,6 @@ def retry_after_seconds(value: str, date: str, now: dt.datetime) -> float | None
 def _moment(text: str) -> dt.datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=dt.UTC)
