@@ -1,15 +1,27 @@
 """Decoding: from bytes to typed rows, or to one typed error."""
 
+import datetime as dt
 import json
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from twisted.internet.error import ConnectionLost
+from twisted.python.failure import Failure
+from twisted.web.client import ResponseFailed
 
 from rankspider.endpoint.answer import BrokenRow, Row, decode
 from rankspider.endpoint.checks import checked_rows, list_problem
-from rankspider.endpoint.failure import AnswerError, Verdict
+from rankspider.endpoint.failure import (
+    AnswerError,
+    Verdict,
+    of_http_status,
+    of_network,
+    of_vendor_code,
+)
+from rankspider.endpoint.waiting import retry_after_seconds
 from tests.conftest import ROOT
 
 SAMPLE = (ROOT / "tests" / "data" / "rank_goods_sample.json").read_bytes()
@@ -81,6 +93,13 @@ def test_a_row_that_lacks_what_matters_is_broken_alone(missing: str) -> None:
     assert isinstance(second, Row)
 
 
+@pytest.mark.parametrize("number", [b"1e400", b"1" + b"0" * 5000, b"-1e-400", b"4.5"])
+def test_a_number_beyond_all_measure_breaks_its_row_alone(number: bytes) -> None:
+    first, second = decode(SAMPLE.replace(b"49232", number, 1)).rows
+    assert isinstance(first, BrokenRow)
+    assert isinstance(second, Row)
+
+
 @pytest.mark.parametrize("missing", ["id_str", "sec_uid"])
 def test_a_user_without_identity_is_broken(missing: str) -> None:
     answer = sample()
@@ -111,6 +130,13 @@ PARAMS = {"message": "Request params error", "prompts": "Request params error\t"
 FAILURES = [
     (b"", Verdict.SOFT_BAN, "soft-ban"),
     (b"  \n", Verdict.SOFT_BAN, "soft-ban"),
+    (b" " * 100, Verdict.SOFT_BAN, "soft-ban"),
+    (b" " * 100 + b"<html>", Verdict.SOFT_BAN, "soft-ban"),
+    (b" " * 100 + b"{}", Verdict.RETRY, "malformed"),
+    (SAMPLE.decode().encode("utf-16"), Verdict.RETRY, "malformed"),
+    (SAMPLE.decode().encode("gbk", "replace"), Verdict.RETRY, "malformed"),
+    (SAMPLE.replace(b"49232", b"\0"), Verdict.RETRY, "malformed"),
+    (b'{"status_code":1' + b"0" * 5000 + b"}", Verdict.RETRY, "malformed"),
     ("<html>验证码中间页</html>".encode(), Verdict.SOFT_BAN, "soft-ban"),
     ({"code": 500, "msg": "当前服务繁忙"}, Verdict.RETRY, "vendor-busy"),
     ({"code": 500, "msg": "x", "data": []}, Verdict.RETRY, "vendor-busy"),
@@ -184,6 +210,19 @@ def test_the_message_for_people_is_kept() -> None:
         decode(encoded({"data": PARAMS, "status_code": 10011}))
 
 
+@pytest.mark.parametrize("count", [10_001, 5_000_001])
+def test_a_list_of_countless_crumbs_is_refused_as_a_whole(count: int) -> None:
+    """Read one by one they would take a hundred times the memory of the body."""
+    body = encoded({**sample(), "data": {"begin_time": 3600, "ranks": "RANKS"}})
+    body = body.replace(b'"RANKS"', b"[" + b",".join([b"1"] * count) + b"]")
+    tracemalloc.start()
+    with pytest.raises(AnswerError, match="malformed"):
+        decode(body)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 10 * len(body) + 2_000_000
+
+
 def test_an_empty_list_is_valid() -> None:
     answer = sample()
     answer["data"]["ranks"] = []
@@ -244,3 +283,77 @@ def test_whatever_bytes_end_in_rows_or_one_error(body: bytes) -> None:
         decode(body)
     except AnswerError:
         pass
+
+
+CAUSES = [
+    (ValueError("no"), "ValueError: no"),
+    (ResponseFailed([Failure(ConnectionLost("gone"))]), "ResponseFailed: ConnectionLost: "),
+    (TimeoutError(), "TimeoutError: Timeout expired."),
+]
+
+
+@pytest.mark.parametrize(("error", "message"), CAUSES)
+def test_a_download_that_failed_says_what_lies_beneath(error: Exception, message: str) -> None:
+    failed = of_network(error)
+    assert failed.message.startswith(message)
+    assert "<twisted" not in failed.message
+
+
+VENDOR = [
+    (401, "token无效", Verdict.LICENCE, "licence-refused"),
+    (402, "token已过期", Verdict.LICENCE, "licence-refused"),
+    (402, "", Verdict.LICENCE, "licence-used-up"),
+    (403, "token调用次数已用完", Verdict.LICENCE, "licence-used-up"),
+    (403, "请求过于频繁", Verdict.RETRY, "too-fast"),
+    (429, "quota exceeded", Verdict.LICENCE, "licence-used-up"),
+    (500, "次数 of something else", Verdict.RETRY, "vendor-busy"),
+]
+
+
+@pytest.mark.parametrize(("code", "message", "verdict", "name"), VENDOR)
+def test_what_the_vendor_says_tells_more_than_its_code(
+    code: int, message: str, verdict: Verdict, name: str
+) -> None:
+    """A guess, all of it: nobody has published these answers."""
+    failed = of_vendor_code(code, message)
+    assert (failed.verdict, failed.name) == (verdict, name)
+
+
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        ("https://other.invalid:1/x?token=s3cr3t", "https://other.invalid"),
+        ("//u:s3cr3t@other.invalid/", "://other.invalid"),
+        ("/elsewhere?token=s3cr3t", "another path"),
+        ("http://[s3cr3t", "no address"),
+        (None, "another path"),
+    ],
+)
+def test_a_redirect_names_its_host_and_no_more(location: str | None, said: str) -> None:
+    failed = of_http_status(302, None, location)
+    assert (failed.name, failed.message) == ("redirected", f"HTTP 302 to {said}, not followed")
+
+
+NOW = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+WAITS = [
+    ("7", "", 7.0),
+    (" 0 ", "", 0.0),
+    ("Tue, 01 Jan 2030 00:00:09 GMT", "", 9.0),
+    ("Tue, 01 Jan 2030 00:00:09 GMT", "Tue, 01 Jan 2030 00:00:04 GMT", 5.0),
+    ("Mon, 31 Dec 2029 00:00:00 GMT", "", 0.0),
+    ("", "", None),
+    ("soon", "", None),
+    ("-1", "", None),
+    ("٣", "", None),
+]
+
+
+@pytest.mark.parametrize(("value", "date", "seconds"), WAITS)
+def test_retry_after(value: str, date: str, seconds: float | None) -> None:
+    assert retry_after_seconds(value, date, NOW) == seconds
+
+
+@given(value=st.text(), date=st.text())
+def test_any_retry_after_is_a_time_or_none(value: str, date: str) -> None:
+    seconds = retry_after_seconds(value, date, NOW)
+    assert seconds is None or seconds >= 0

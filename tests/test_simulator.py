@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp.test_utils import TestClient, TestServer
+from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 
 from rankspider.simulator.clock import Clock
 from rankspider.simulator.options import Options
@@ -76,6 +78,11 @@ async def simulated(**options: Any) -> AsyncIterator[Simulated]:
     simulator = Simulated(Options(**{"rows": 10, "anchors": 100} | options))
     async with simulator.client:
         yield simulator
+
+
+def decode_body(body: bytes, encoding: str, most: int) -> bytes:
+    """As the crawl does it; ValueError beyond ``most`` bytes."""
+    return HttpCompressionMiddleware._decode(body, encoding.encode(), most)
 
 
 def ids_of(document: dict[str, Any]) -> list[str]:
@@ -262,7 +269,7 @@ async def test_envelopes(envelope: str, wrapped: list[bool] | None) -> None:
 
 @pytest.mark.asyncio
 async def test_gzip_is_one_plain_stream_of_the_same_bytes() -> None:
-    async with simulated(gzip=True, envelope="code") as simulator:
+    async with simulated(encoding="gzip", envelope="code") as simulator:
         url = simulator.client.make_url(PATH)
         query = {"token": "demo", "sec_anchor_id": simulator.world.sec_uid(1)}
         async with (
@@ -279,6 +286,24 @@ async def test_gzip_is_one_plain_stream_of_the_same_bytes() -> None:
     same = re.compile(r"//p\d+")
     assert same.sub("", gzip.decompress(body).decode()) == same.sub("", expected)
     assert decoded["data"]["status_code"] == 0
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("encoding", ["br", "zstd"])
+async def test_other_encodings(encoding: Any) -> None:
+    async with simulated(encoding=encoding) as simulator:
+        url = simulator.client.make_url(PATH)
+        headers = {"Accept-Encoding": f"gzip;q=0.5, {encoding}"}
+        async with (
+            aiohttp.ClientSession(auto_decompress=False) as session,
+            session.get(url, params={"token": "demo"}, headers=headers) as answer,
+        ):
+            body = await answer.read()
+            assert answer.headers["Content-Encoding"] == encoding
+        document = json.loads(decode_body(body, encoding, 10**9))
+        assert len(document["data"]["ranks"]) == 10
+        plain = await simulator.get(**{"Accept-Encoding": "gzip"})
+        assert "Content-Encoding" not in plain.headers
 
 
 @pytest.mark.asyncio
@@ -391,7 +416,7 @@ async def test_chance_failures_are_the_same_in_every_run() -> None:
 
 # --- Failures ------------------------------------------------------------------------------
 
-STATUSES = {f"http{status}": status for status in (500, 502, 503, 429, 444, 401, 402, 403)}
+STATUSES = {f"http{status}": status for status in (500, 502, 503, 429, 444, 401, 402, 403, 404)}
 STATUS_CODES = {
     "params": 10011,
     "no-user": 2065,
@@ -402,6 +427,7 @@ STATUS_CODES = {
     "ended": 30003,
     "no-message": 4001038,
     "empty-prompts": 4003182,
+    "unknown-status": 777,
 }
 VENDOR_CODES = {
     "busy": 500,
@@ -430,7 +456,7 @@ async def test_refusals_of_the_platform(name: str, code: int) -> None:
     assert "ranks" not in document.get("data", {})
     assert ("extra" in document) == (name not in ("not-logged-in", "logged-out"))
     assert ("message" in document.get("data", {})) == (name not in ("logged-out", "no-message"))
-    if name == "empty-prompts":
+    if name in ("empty-prompts", "unknown-status"):
         assert document["data"]["prompts"] == ""
 
 
@@ -479,6 +505,51 @@ async def test_connections_that_end_early() -> None:
         assert cut.status == 200
         with pytest.raises(aiohttp.ClientPayloadError):
             await cut.read()
+
+
+@pytest.mark.asyncio
+async def test_a_redirect_leads_away_with_all_that_was_asked() -> None:
+    async with simulated(redirect_to="http://other.invalid:1") as simulator:
+        query = {"token": "fail-redirect"}
+        answer = await simulator.client.get(PATH, params=query, allow_redirects=False)
+    assert answer.status == 302
+    assert answer.headers["Location"] == f"http://other.invalid:1{PATH}?token=fail-redirect"
+
+
+@pytest.mark.asyncio
+async def test_later_is_said_in_seconds_or_as_a_moment() -> None:
+    async with simulated() as simulator:
+        later = await simulator.get(token="fail-http503-later")
+        until = await simulator.get(token="fail-http429-date")
+    assert (later.status, later.headers["Retry-After"]) == (503, "2")
+    assert until.status == 429
+    date, moment = (parsedate_to_datetime(until.headers[n]) for n in ("Date", "Retry-After"))
+    assert 2 <= (moment - date).total_seconds() <= 4
+
+
+@pytest.mark.asyncio
+async def test_a_refusal_may_repeat_the_token() -> None:
+    async with simulated() as simulator:
+        document = await simulator.document(token="fail-token-echo~+/")
+    assert document["code"] == 401
+    assert "fail-token-echo~+/" in document["msg"]
+
+
+@pytest.mark.asyncio
+async def test_bombs_are_small_and_inflate_without_end() -> None:
+    async with simulated() as simulator, aiohttp.ClientSession(auto_decompress=False) as session:
+        url = simulator.client.make_url(PATH)
+        for encoding in ("gzip", "br", "zstd"):
+            async with session.get(url, params={"token": f"fail-bomb-{encoding}"}) as answer:
+                assert answer.headers["Content-Encoding"] == encoding
+                body = await answer.read()
+            assert 100 < len(body) < 2 * 1024 * 1024
+            with pytest.raises(ValueError, match="exceeded"):
+                decode_body(body, encoding, 10 * 1024 * 1024)
+        async with session.get(url, params={"token": "fail-bad-gzip"}) as answer:
+            body = await answer.read()
+        with pytest.raises(gzip.BadGzipFile):
+            gzip.decompress(body)
 
 
 @pytest.mark.asyncio
@@ -549,6 +620,7 @@ async def test_every_failure_is_listed_and_tested() -> None:
     others = """
         params-enveloped empty captcha verify not-json bad-utf8 reset cut slow empty-list no-rank
         dup-user rank-gap negative-score bad-begin-time stale twins slim list-maps odd-keys huge
+        bad-gzip bomb-gzip bomb-br bomb-zstd redirect http429-date http503-later token-echo
     """
     assert set(listed) == {*STATUSES, *STATUS_CODES, *VENDOR_CODES, *others.split()}
 

@@ -250,13 +250,14 @@ class Deliveries:
         failures = [self._failed(delivery) for delivery in deliveries]
         outcome = await self._patiently(lambda: self._queue.fail(failures))
         for failed in failures:
+            nth = failed.lease.delivery
             if outcome.get(failed.lease):
                 self._stats.inc_value("rank/anchors/buried")
                 logger.warning(
-                    "Dead letter: %s (%s) after %d deliveries: %s",
+                    "Dead letter: %s (%s) after %s: %s",
                     failed.lease.member.decode("utf-8", "backslashreplace")[:200],
                     failed.reason,
-                    failed.lease.delivery,
+                    "1 delivery" if nth == 1 else f"{nth} deliveries",
                     failed.error,
                 )
             else:

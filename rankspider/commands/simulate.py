@@ -12,7 +12,7 @@ from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
 from rankspider.simulator.options import CHOICES, Options
-from rankspider.simulator.world import World
+from rankspider.simulator.world import World, failing_sec_uid
 
 _DEFAULTS: Final = Options()
 
@@ -32,8 +32,10 @@ class Command(RankCommand):
             "no real person. The list grows, swaps places and turns with the hour as the real one "
             "does, and the same --seed always brings the same sellers. Any sec_id is answered. "
             "A token like fail-http503, or fail-once-http503 for the first call of each anchor, "
-            "makes calls fail in that way; GET /_simulator/failures on the running server lists "
-            "the names, /_simulator/stats and /_simulator/calls say what was served. "
+            "makes calls fail in that way. So does an anchor that names the failure, whatever "
+            f"the token: {failing_sec_uid('http503')} (MS4wLjABAAAAfail-, the name, -, and digits "
+            "up to 55 characters; once- works too). GET /_simulator/failures on the running server "
+            "lists the names, /_simulator/stats and /_simulator/calls say what was served. "
             "Ctrl-C ends it."
         )
 
@@ -121,7 +123,19 @@ def _add_trouble_options(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--slow-seconds", type=float, metavar="S", help="what the failure 'slow' waits (30)"
     )
-    group.add_argument("--gzip", action="store_true", help="compress for callers that accept it")
+    group.add_argument(
+        "--encoding",
+        choices=CHOICES["encoding"],
+        help="compress so for callers that accept it; mixed: in turns (identity: not at all)",
+    )
+    group.add_argument(
+        "--gzip", dest="encoding", action="store_const", const="gzip", help="--encoding gzip"
+    )
+    group.add_argument(
+        "--redirect-to",
+        metavar="URL",
+        help=f"where the failure 'redirect' leads ({_DEFAULTS.redirect_to})",
+    )
     group.add_argument(
         "--sample", type=Path, metavar="FILE", help="answer every call with this file's bytes"
     )

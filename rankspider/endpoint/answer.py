@@ -181,12 +181,15 @@ class Answer:
         """The JSON of ``data``, as it came."""
         return _unwrapped(_shell.decode(self._body.whole)).data
 
-    def require_text(self) -> None:
-        """Raise `AnswerError` unless all of it is UTF-8.
+    def require_readable(self) -> None:
+        """Raise `AnswerError` unless all of it is UTF-8 and the list no longer than any is.
 
         What is not decoded here is kept as it came, and must be readable later.
         """
         _require_utf8(self._body.whole)
+        count = len(_ranks.decode(self._body.ranks))
+        if count > _MOST_ROWS:
+            raise AnswerError(failure.malformed(f"a list of {count} rows"))
 
 
 class _Heavy(Struct):
@@ -288,19 +291,25 @@ _card = msgspec.json.Decoder(Card)
 _any = msgspec.json.Decoder()
 # The year 10000 in Unix seconds: neither Python nor BSON's readers go further.
 END_OF_TIME = 253_402_300_800
+# A body of millions of tiny values takes a hundred times its size to read: 100 MB would need 10 GB.
+_LARGE_BYTES = 8 * 1024 * 1024
+_MOST_COMMAS = 5_000_000
+_MOST_ROWS = 10_000
 # What msgspec raises for bytes it cannot read.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(
-    body: bytes, headers: Mapping[str, str] | None = None, *, is_all_text: bool = True
+    body: bytes, headers: Mapping[str, str] | None = None, *, trusting: bool = False
 ) -> Answer:
     """Read the body of an HTTP 200; ``headers`` have lower-case names.
 
-    Raises `AnswerError` for anything but a list. With ``is_all_text`` off, bytes in rows that
-    are no UTF-8 are not looked for: call `Answer.require_text` before the rows are kept.
+    Raises `AnswerError` for anything but a list. A ``trusting`` reader compares the rows
+    with known ones first, and calls `Answer.require_readable` before it reads others.
     """
     _reject_walls(body, headers or {})
+    if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
+        raise AnswerError(failure.malformed("more values than any list has"))
     parts = Body(body)
     parts.take_apart()
     _require_utf8(parts.frame)
@@ -309,8 +318,8 @@ def decode(
     except UNREADABLE as error:
         raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
     answer = _bare(_unwrapped(shell), parts)
-    if is_all_text:
-        answer.require_text()
+    if not trusting:
+        answer.require_readable()
     return answer
 
 
@@ -337,10 +346,10 @@ def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
     """A soft ban comes as HTTP 200 with nothing, with a page, or with a captcha's headers."""
     if "bdturing-verify" in headers or "x-vc-bdturing-parameters" in headers:
         raise AnswerError(failure.soft_ban("captcha asked for in a header"))
-    start = body[:64].lstrip()
+    start = body.lstrip()[:1]
     if not start:
         raise AnswerError(failure.soft_ban("empty body"))
-    if start.startswith(b"<"):
+    if start == b"<":
         raise AnswerError(failure.soft_ban("a page instead of an answer"))
 
 

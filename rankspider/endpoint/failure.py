@@ -1,9 +1,13 @@
 """What an answer that is not the list means, in one table."""
 
 import enum
+import re
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from rankspider.errors import RankspiderError
+
+_DEEPEST_CAUSE = 10
 
 
 class Verdict(enum.Enum):
@@ -61,17 +65,47 @@ _HTTP: dict[int, tuple[Verdict, str]] = {
     429: (Verdict.RETRY, "too-fast"),
     444: (Verdict.RETRY, "dropped-by-platform"),
 }
+# What the vendor may say beside such a code, which then tells more than the code (a guess too).
+_SAID: tuple[tuple[re.Pattern[str], Verdict, str], ...] = tuple(
+    (re.compile(words, re.IGNORECASE), verdict, name)
+    for words, verdict, name in (
+        ("频繁|过快|too fast|too many|rate limit", Verdict.RETRY, "too-fast"),
+        ("次数|额度|余额|配额|quota|balance", Verdict.LICENCE, "licence-used-up"),
+        ("过期|无效|失效|expired|invalid", Verdict.LICENCE, "licence-refused"),
+    )
+)
 
 
-def of_http_status(status: int, retry_after: float | None = None) -> Failure:
-    """The failure that an HTTP status other than 200 means."""
-    verdict, name = _HTTP.get(status, (Verdict.RETRY, "server-error"))
+def of_http_status(
+    status: int, retry_after: float | None = None, location: str | None = None
+) -> Failure:
+    """The failure that an HTTP status other than 200 means.
+
+    ``location`` is where a redirect leads. It is never followed; only its host is named, since
+    the rest may repeat the licence.
+    """
+    if 300 <= status < 400:
+        message = f"HTTP {status} to {_host(location)}, not followed"
+        return Failure(Verdict.RETRY, "redirected", message, retry_after)
+    other = "server-error" if status >= 500 else "unexpected-status"
+    verdict, name = _HTTP.get(status, (Verdict.RETRY, other))
     return Failure(verdict, name, f"HTTP {status}", retry_after)
+
+
+def _host(location: str | None) -> str:
+    try:
+        parts = urlsplit(location or "")
+        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "another path"
+    except ValueError:
+        return "no address"
 
 
 def of_vendor_code(code: int, message: str) -> Failure:
     """The failure that the envelope's ``code`` other than 200 means."""
     verdict, name = _HTTP.get(code, (Verdict.RETRY, "vendor-busy"))
+    if code in _HTTP:
+        said = [(v, n) for words, v, n in _SAID if words.search(message)]
+        verdict, name = said[0] if said else (verdict, name)
     return Failure(verdict, name, f"code {code}: {message}")
 
 
@@ -86,7 +120,30 @@ def of_platform_status(status_code: int, message: str) -> Failure:
 
 def of_network(error: BaseException) -> Failure:
     """The failure that an exception of the downloader means."""
-    return Failure(Verdict.RETRY, "network", f"{type(error).__name__}: {error}"[:500])
+    cause = _cause(error)
+    said = str(cause)
+    if said in ("", type(cause).__name__):
+        # Such as Twisted's bare `_DataLoss`: the class says what it means.
+        said = " ".join((type(error).__doc__ or type(cause).__name__).split())
+    elif said != str(error):
+        said = f"{type(cause).__name__}: {said}"
+    return Failure(Verdict.RETRY, "network", f"{type(error).__name__}: {said}"[:500])
+
+
+def _cause(error: BaseException) -> BaseException:
+    """What lies beneath: Twisted keeps it in ``reasons``, everyone else in ``__cause__``."""
+    for _ in range(_DEEPEST_CAUSE):
+        reasons = getattr(error, "reasons", None)
+        beneath = reasons[-1].value if reasons else error.__cause__
+        if beneath is None:
+            break
+        error = beneath
+    return error
+
+
+def overlong() -> Failure:
+    """A body too large, as it came or once inflated."""
+    return Failure(Verdict.RETRY, "overlong", "the body is larger than DOWNLOAD_MAXSIZE allows")
 
 
 def soft_ban(message: str) -> Failure:

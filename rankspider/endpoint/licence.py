@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import lru_cache
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -31,7 +32,7 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
 
     The request that Scrapy knows, its fingerprint, the response and every exception keep the
     address without it. Waits until the spider's pool of licences gives leave to send. Whoever
-    reads the answer reports on the licence; what brought no answer is reported here.
+    reads the answer, or the error, reports on the licence; what was cancelled is reported here.
 
     It costs half of what Scrapy's usual handler does (`benchmarks/README.md`), and asks once:
     that one repeats a call by itself when a kept connection ends without an answer.
@@ -62,7 +63,6 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             pool.report(licence, Outcome.UNSENT)
             raise
         except Exception as error:
-            pool.report(licence, Outcome.TROUBLE)
             _redact(error, licence.token)
             raise
 
@@ -101,12 +101,29 @@ def _licensed(request: Request, licence: Licence) -> Request:
     return request.replace(url=url, meta={**request.meta, "verbatim_url": True})
 
 
+def redacted(text: str, token: str) -> str:
+    """``text`` without ``token``, as it is and as addresses write it, in whole or in part."""
+    return _forms(token).sub("***", text)
+
+
+@lru_cache(maxsize=256)
+def _forms(token: str) -> re.Pattern[str]:
+    """Each character as it is or percent-encoded."""
+    either = (
+        f"(?:{re.escape(char)}|(?i:{_encoded(char.encode('utf-8', 'surrogateescape'))}))"
+        for char in token
+    )
+    return re.compile("".join(either))
+
+
+def _encoded(raw: bytes) -> str:
+    return "".join(f"%{byte:02x}" for byte in raw)
+
+
 def _redact(error: BaseException, token: str) -> None:
     """Take ``token`` out of what ``error`` says; what caused it may hold the whole address."""
     error.__cause__ = error.__context__ = None
     error.args = tuple(
-        _TOKEN.sub(r"\1***", argument).replace(token, "***")
-        if isinstance(argument, str)
-        else argument
+        redacted(argument, token) if isinstance(argument, str) else argument
         for argument in error.args
     )

@@ -60,7 +60,8 @@ class TokensFile:
         if tokens == self.tokens:
             return False
         self.tokens = tokens
-        logger.info("RANK_API_TOKENS_FILE was read again: %d licences", len(tokens))
+        count = "1 licence" if len(tokens) == 1 else f"{len(tokens)} licences"
+        logger.info("RANK_API_TOKENS_FILE was read again: %s", count)
         return True
 
     def _complain(self, reason: str) -> bool:

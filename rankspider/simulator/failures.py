@@ -1,16 +1,22 @@
 """Every failure by its name: what a ``fail-NAME`` token or anchor brings about."""
 
 import asyncio
+import math
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from email.utils import formatdate
 from typing import Final
+from urllib.parse import quote
 
 from aiohttp import web
 from msgspec.json import decode, encode
 
 from rankspider.simulator.edition import ENVELOPE
+from rankspider.simulator.encoding import bomb
 from rankspider.simulator.endpoint import Answer
 from rankspider.simulator.identity import Draw
+from rankspider.simulator.options import Options
 from rankspider.simulator.replies import REPLIES, Reply
 from rankspider.simulator.spoiled import SPOILED, Document
 
@@ -26,7 +32,7 @@ class Call:
     request: web.Request
     answer: Answer
     wrapped: bool
-    slow_seconds: float
+    options: Options
 
     def honest(self) -> web.Response:
         return web.Response(body=self.answer.body(self.wrapped), headers=JSON_HEADERS)
@@ -72,13 +78,45 @@ async def _cut(call: Call) -> web.StreamResponse:
 
 
 async def _slow(call: Call) -> web.StreamResponse:
-    await asyncio.sleep(call.slow_seconds)
+    await asyncio.sleep(call.options.slow_seconds)
     return call.honest()
 
 
 async def _bad_utf8(call: Call) -> web.StreamResponse:
     body = call.answer.body(call.wrapped).replace("模拟".encode(), _NOT_UTF8)
     return web.Response(body=body, headers=JSON_HEADERS)
+
+
+async def _redirect(call: Call) -> web.StreamResponse:
+    """To another host, with all that was asked in the address, as a server would that moves on
+    to https."""
+    location = f"{call.options.redirect_to}{call.request.rel_url}"
+    return web.Response(status=302, headers={"Location": location})
+
+
+async def _throttled_until(_: Call) -> web.StreamResponse:
+    """429 with a moment in ``Retry-After`` in place of seconds, 3 to 4 s away."""
+    moment = formatdate(math.ceil(time.time()) + 3, usegmt=True)
+    return web.Response(status=429, headers={"Retry-After": moment})
+
+
+async def _token_echo(call: Call) -> web.StreamResponse:
+    """A refusal that repeats the licence. A guess, as all of the vendor's refusals."""
+    token = call.request.query.get("token", "")
+    body = encode({"code": 401, "msg": f"token {token} 无效 ({quote(token)})", "data": []})
+    return web.Response(body=body, headers=JSON_HEADERS)
+
+
+def _bombing(encoding: str) -> Failure:
+    async def fail(_: Call) -> web.StreamResponse:
+        body = await asyncio.to_thread(bomb, encoding)
+        return web.Response(body=body, headers=JSON_HEADERS | {"Content-Encoding": encoding})
+
+    return fail
+
+
+async def _bad_gzip(_: Call) -> web.StreamResponse:
+    return web.Response(body=b"no gzip", headers=JSON_HEADERS | {"Content-Encoding": "gzip"})
 
 
 FAILURES: Final[dict[str, Failure]] = {
@@ -88,6 +126,13 @@ FAILURES: Final[dict[str, Failure]] = {
     "cut": _cut,
     "slow": _slow,
     "bad-utf8": _bad_utf8,
+    "bad-gzip": _bad_gzip,
+    "bomb-gzip": _bombing("gzip"),
+    "bomb-br": _bombing("br"),
+    "bomb-zstd": _bombing("zstd"),
+    "redirect": _redirect,
+    "http429-date": _throttled_until,
+    "token-echo": _token_echo,
 }
 
 # What the platform does under load, and what another try mends.

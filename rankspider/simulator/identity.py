@@ -67,9 +67,12 @@ def failing_sec_uid(name: str, n: int = 0) -> str:
 
 
 def failure_asked_for(token: str, sec_uid: str | None) -> str | None:
-    """The failure a ``fail-NAME`` token or a `failing_sec_uid` names, whether it exists or not."""
+    """The failure a ``fail-NAME`` token or a `failing_sec_uid` names, whether it exists or not.
+
+    ``fail-NAME~anything`` is another token with the same failure.
+    """
     if token.startswith("fail-"):
-        return token.removeprefix("fail-")
+        return token.removeprefix("fail-").partition("~")[0]
     named = _FAILING.fullmatch(sec_uid or "")
     return named[1] if named else None
 

@@ -7,6 +7,7 @@ from typing import Final, Literal, get_args
 from rankspider.simulator.world import Churn
 
 Envelope = Literal["bare", "code", "mixed"]
+Encoding = Literal["identity", "gzip", "br", "zstd", "mixed"]
 _NO_LIMIT: Final = float("inf")
 # Least and most of what a number may be; nothing else needs a check.
 LIMITS: Final[dict[str, tuple[float, float]]] = {
@@ -22,6 +23,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
 }
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "envelope": get_args(Envelope),
+    "encoding": get_args(Encoding),
     "churn": get_args(Churn),
 }
 
@@ -44,7 +46,10 @@ class Options:
     """A file whose bytes are the only answer, whoever asks."""
     record: Path | None = None
     """A file that gets a line of JSON for each answer."""
-    gzip: bool = False
+    encoding: Encoding = "identity"
+    """How bodies are compressed for callers that accept it; mixed: each way in turns."""
+    redirect_to: str = "http://elsewhere.invalid"
+    """Where the failure ``redirect`` leads: the address before the path."""
     change_seconds: float = 10
     change_every: int | None = None
     """Answers to a state of the list; instead of ``change_seconds``."""

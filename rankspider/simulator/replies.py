@@ -48,6 +48,8 @@ REPLIES: Final[dict[str, Reply]] = {
     "http500": _http(500),
     "http502": _http(502),
     "http503": _http(503),
+    "http503-later": _http(503, Retry_After="2"),
+    "http404": _http(404),
     "http429": _http(429, Retry_After="2"),
     "http444": _http(444),
     "http401": _http(401),
@@ -70,6 +72,7 @@ REPLIES: Final[dict[str, Reply]] = {
     "ended": _json(_refusal(30003, message="Live has ended", prompts="直播已结束")),
     "no-message": _json(_refusal(4001038, prompts="系统开小差了")),
     "empty-prompts": _json(_refusal(4003182, message="Room is not available", prompts="")),
+    "unknown-status": _json(_refusal(777, message="Something new", prompts="")),
     # Nobody has published these four; their shape is a guess.
     "token-invalid": _vendor(401, "token无效"),
     "token-expired": _vendor(402, "token已过期"),

@@ -12,6 +12,7 @@ from msgspec import DecodeError
 from msgspec.json import decode, encode
 
 from rankspider.simulator.clock import Clock, PaceByAnswers, PaceBySeconds
+from rankspider.simulator.encoding import compressed
 from rankspider.simulator.endpoint import Answer, RankEndpoint
 from rankspider.simulator.failures import FAILURES, JSON_HEADERS, ONCE, Call, chance_failure
 from rankspider.simulator.identity import SEC_UID, Draw, failure_asked_for
@@ -20,8 +21,12 @@ from rankspider.simulator.options import Options
 from rankspider.simulator.world import World
 
 PATH: Final = "/douyin/webcast/rank_goods"
+ENCODINGS: Final = ("identity", "gzip", "br", "zstd")
 SERVER: Final = "rankspider-simulator"
-CHANGEABLE: Final = ("fail_rate", "latency_ms", "jitter_ms", "slow_seconds", "envelope", "sample")
+CHANGEABLE: Final = (
+    *("fail_rate", "latency_ms", "jitter_ms", "slow_seconds", "envelope", "sample"),
+    "redirect_to",
+)
 
 
 class Simulator:
@@ -62,8 +67,8 @@ class Simulator:
         envelope = self.options.envelope
         wrapped = envelope == "code" or (envelope == "mixed" and number % 2 == 1)
         if failure is None:
-            return self._honest(request, answer, wrapped)
-        return await FAILURES[failure](Call(request, answer, wrapped, self.options.slow_seconds))
+            return self._honest(request, answer, wrapped, number)
+        return await FAILURES[failure](Call(request, answer, wrapped, self.options))
 
     def _failure(self, token: str, asked: str | None, nth: int) -> str | None:
         """The name of this call's failure; ``nth`` call for its anchor."""
@@ -79,11 +84,20 @@ class Simulator:
             return "params"
         return chance_failure(self.options.seed, self.options.fail_rate, asked or "", nth)
 
-    def _honest(self, request: web.Request, answer: Answer, wrapped: bool) -> web.Response:
-        if self.options.gzip and "gzip" in request.headers.get("Accept-Encoding", ""):
-            headers = JSON_HEADERS | {"Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
-            return web.Response(body=answer.gzipped(wrapped), headers=headers)
-        return web.Response(body=answer.body(wrapped), headers=JSON_HEADERS)
+    def _honest(
+        self, request: web.Request, answer: Answer, wrapped: bool, number: int
+    ) -> web.Response:
+        encoding = str(self.options.encoding)
+        if encoding == "mixed":
+            encoding = ENCODINGS[number % len(ENCODINGS)]
+        if encoding == "identity" or encoding not in accepted(request):
+            return web.Response(body=answer.body(wrapped), headers=JSON_HEADERS)
+        if encoding == "gzip":
+            body = answer.gzipped(wrapped)
+        else:
+            body = compressed(answer.body(wrapped), encoding)
+        headers = JSON_HEADERS | {"Content-Encoding": encoding, "Vary": "Accept-Encoding"}
+        return web.Response(body=body, headers=headers)
 
     def _only_sample(self, sample: bytes, asked: str | None) -> web.Response:
         self.counts.count_answer(None)
@@ -131,6 +145,12 @@ class Simulator:
     async def close(self, _: web.Application) -> None:
         if self._record:
             self._record.close()
+
+
+def accepted(request: web.Request) -> set[str]:
+    """The encodings that the caller takes, whatever it prefers."""
+    offered = request.headers.get("Accept-Encoding", "").split(",")
+    return {each.partition(";")[0].strip().lower() for each in offered}
 
 
 def world_of(options: Options) -> World:

@@ -1,6 +1,7 @@
 """``scrapy crawl goods_rank``: one call for every anchor on the queue."""
 
 import asyncio
+import datetime as dt
 import os
 import platform
 from collections.abc import AsyncIterator
@@ -8,7 +9,7 @@ from typing import Any
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import CloseSpider
+from scrapy.exceptions import CloseSpider, DownloadCancelledError, IgnoreRequest
 from scrapy.http import Response
 from scrapy_redis.spiders import RedisSpider
 from twisted.python.failure import Failure as TwistedFailure
@@ -24,7 +25,9 @@ from rankspider.endpoint import failure
 from rankspider.endpoint.answer import decode
 from rankspider.endpoint.failure import AnswerError, Failure, Verdict
 from rankspider.endpoint.licence import META_KEY as LICENCE_META_KEY
+from rankspider.endpoint.licence import redacted
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
+from rankspider.endpoint.waiting import retry_after_seconds
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
 from rankspider.licences.ledger import Outcome, Rates
@@ -158,17 +161,16 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         delivery: Delivery | None = response.meta.get(META_KEY)
         try:
             if response.status != 200:
-                raise AnswerError(failure.of_http_status(response.status, _retry_after(response)))
-            answer = decode(response.body, _headers(response), is_all_text=False)
+                raise AnswerError(_http_failure(response))
+            answer = decode(response.body, _headers(response), trusting=True)
             anchor = delivery.sec_uid if delivery else None
             keep_private = self.configuration.keep_private_fields
             records = Records(answer, anchor, self.known, keep_private=keep_private)
             if not records.is_list_known:
-                answer.require_text()
+                answer.require_readable()
         except AnswerError as error:
             failed = error.failure
-            self._report(response.meta, outcome_of(failed), failed.retry_after)
-            self._note_failure(delivery, failed)
+            self._note_failure(response.meta, failed)
             return
         self._inc("rank/answers/ok")
         self._report(response.meta, Outcome.OK)
@@ -199,7 +201,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if isinstance(error.value, AllLicencesRefused | asyncio.CancelledError):
             self._not_asked(delivery, error.value)
         else:
-            self._note_failure(delivery, failure.of_network(error.value))
+            self._note_failure(error.request.meta, _download_failure(error.value))  # type: ignore[attr-defined]
         if delivery is not None:
             self.deliveries.complete(delivery)
 
@@ -218,15 +220,20 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if licence is not None:
             self.licences.report(licence, outcome, retry_after)
 
-    def _note_failure(self, delivery: Delivery | None, failed: Failure) -> None:
+    def _note_failure(self, meta: dict[str, Any], failed: Failure) -> None:
+        self._report(meta, outcome_of(failed), failed.retry_after)
         self._inc(f"rank/answers/failed/{failed.name}")
-        self.logger.info("No list: %s (%s)", failed.name, failed.message)
+        licence: Licence | None = meta.get(LICENCE_META_KEY)
+        # A server may repeat what it was asked with.
+        message = redacted(failed.message, licence.token) if licence else failed.message
+        self.logger.info("No list: %s (%s)", failed.name, message)
+        delivery: Delivery | None = meta.get(META_KEY)
         if delivery is not None:
             # A licence that is refused, used up or too fast is no anchor's fault.
             delivery.is_blameless = failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
             delivery.fail(
                 failed.name,
-                failed.message,
+                message,
                 hopeless=failed.verdict is Verdict.ANCHOR_WRONG,
                 retry_after=failed.retry_after,
             )
@@ -259,7 +266,16 @@ def _headers(response: Response) -> dict[str, str]:
     }
 
 
-def _retry_after(response: Response) -> float | None:
-    """Seconds, if the server gave a plain number of them."""
-    value = response.headers.get("Retry-After", b"") or b""
-    return float(value) if value.isdigit() else None
+def _http_failure(response: Response) -> Failure:
+    headers = _headers(response)
+    wait = retry_after_seconds(
+        headers.get("retry-after", ""), headers.get("date", ""), dt.datetime.now(dt.UTC)
+    )
+    return failure.of_http_status(response.status, wait, headers.get("location"))
+
+
+def _download_failure(error: BaseException) -> Failure:
+    # What Scrapy raises for a body beyond DOWNLOAD_MAXSIZE: inflated, and as announced.
+    if isinstance(error, IgnoreRequest | DownloadCancelledError):
+        return failure.overlong()
+    return failure.of_network(error)
