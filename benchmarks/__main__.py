@@ -1,6 +1,7 @@
 """``python -m benchmarks``: see ``benchmarks/README.md`` for what each scenario means."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, fields
@@ -11,7 +12,12 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.options import Options
 from benchmarks.report import Line, machine, table, write_json
 from benchmarks.scenarios import pairs
+from benchmarks.scenarios.memory import memory
 from benchmarks.scenarios.pairs import Pairs, Targets
+from benchmarks.scenarios.queue import queue
+from benchmarks.scenarios.slow import slow
+from benchmarks.scenarios.start import start
+from benchmarks.scenarios.workers import two_workers
 from benchmarks.stage import Stage, set_up
 
 Scenario = Callable[[Stage, Options, Callable[[str], None]], list[Line]]
@@ -41,10 +47,18 @@ SCENARIOS: dict[str, Scenario] = {
             wire=True,
         ),
     )
+} | {
+    "slow": slow,
+    "memory": memory,
+    "queue": queue,
+    "start": start,
+    "two-workers": two_workers,
 }
 
 
 def main() -> int:
+    # So that what was started is ended: a plain SIGTERM would leave it all behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _parser().parse_args()
     unknown = [name for name in arguments.scenarios if name not in SCENARIOS]
     if unknown:
@@ -83,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--reference-answers", type=_batches, default=Options.reference_answers)
     parser.add_argument("--repeats", type=int, default=Options.repeats)
     parser.add_argument("--gap-minutes", type=float, default=Options.gap_minutes)
+    parser.add_argument("--rows", type=int, default=Options.rows)
     parser.add_argument(
         "--no-default-logs",
         dest="defaults_too",

@@ -12,8 +12,10 @@ class Options:
     reference_answers: int = 96
     """The reference is slow; in batches of 16."""
     repeats: int = 5
+    rows: int = 100
+    """Of the list; fewer make a quick look that is no figure."""
     gap_minutes: float = 10
-    """Virtual time between two crawls of the same anchors."""
+    """Virtual time between two crawls of the same anchors; more than a crawl takes."""
     defaults_too: bool = True
     """Whether the reference also runs with Scrapy's default logs."""
     memory_answers: tuple[int, int] = (2000, 20_000)

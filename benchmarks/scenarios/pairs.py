@@ -1,7 +1,7 @@
 """Scenarios in which the contestants take turns: reference, this project, limit, reference, …"""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from benchmarks.contestants import LIMIT, OURS, REFERENCE, REFERENCE_DEFAULTS, Contestant
@@ -75,8 +75,8 @@ def _anchors(count: int) -> list[str]:
 
 
 def _world(pairs: Pairs, options: Options, minutes: float) -> World:
-    sellers = World(**{**pairs.world.__dict__, "anchors": max(1000, options.answers)})
-    return sellers.later(minutes)
+    sellers = max(1000, options.answers)
+    return replace(pairs.world, anchors=sellers, rows=options.rows).later(minutes)
 
 
 def _warm_up(pairs: Pairs, stage: Stage, contestant: Contestant, options: Options) -> None:
