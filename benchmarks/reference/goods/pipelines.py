@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-import os
 from typing import Any, Self
 
 from itemadapter import ItemAdapter
-from pymongo import AsyncMongoClient, MongoClient
+from pymongo import AsyncMongoClient
 from pymongo.errors import DuplicateKeyError
 from scrapy.crawler import Crawler
 from scrapy.exceptions import DropItem
@@ -14,7 +13,6 @@ from scrapy.exceptions import DropItem
 from goods.items import RankItem, UserItem
 
 Item = RankItem | UserItem
-VARIANT = os.environ.get("VARIANT", "digest")
 
 
 class ValidatePipeline:
@@ -36,14 +34,9 @@ class DuplicatesPipeline:
         self.seen: set[str] = set()
 
     def process_item(self, item: Item) -> Item:
-        if VARIANT == "none":
-            return item
-        if VARIANT == "id" and isinstance(item, UserItem):
-            digest = item.user_id
-        else:
-            content = ItemAdapter(item).asdict()
-            del content["observed_at"]
-            digest = hashlib.sha1(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        content = ItemAdapter(item).asdict()
+        del content["observed_at"]
+        digest = hashlib.sha1(json.dumps(content, sort_keys=True).encode()).hexdigest()
         if digest in self.seen:
             raise DropItem("seen already")
         self.seen.add(digest)
@@ -80,27 +73,4 @@ class MongoPipeline:
             await self.db.rank_history.insert_one({"_id": history_id, **document})
         except DuplicateKeyError:
             pass  # this standing was stored before
-        return item
-
-
-class BlockingMongoPipeline(MongoPipeline):
-    def open_spider(self) -> None:
-        self.client = MongoClient(self.uri)
-        self.db = self.client[self.database]
-
-    def close_spider(self) -> None:
-        self.client.close()
-
-    def process_item(self, item: Item) -> Item:
-        document = ItemAdapter(item).asdict()
-        if isinstance(item, UserItem):
-            self.db.users.replace_one({"_id": item.user_id}, document, upsert=True)
-            return item
-        key = f"{item.begin_time}/{item.currency}/{item.title}/{item.subtitle}/{item.user_id}"
-        self.db.ranks.replace_one({"_id": key}, document, upsert=True)
-        try:
-            history_id = f"{key}/{item.rank}/{item.score}/{item.delta}"
-            self.db.rank_history.insert_one({"_id": history_id, **document})
-        except DuplicateKeyError:
-            pass
         return item
