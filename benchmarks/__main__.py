@@ -41,7 +41,8 @@ SCENARIOS: dict[str, Scenario] = {
         Pairs("never-seen-gzip", again=False, world=World(gzip=True), targets=_NEW, wire=True),
         Pairs(
             "all-change",
-            again=True,
+            again=False,
+            most_answers=480,
             world=World(change_every=1, churn="all"),
             targets=_ALL_CHANGE,
             wire=True,

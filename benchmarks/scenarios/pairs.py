@@ -34,12 +34,15 @@ class Pairs:
     again: bool
     world: World = field(default_factory=World)
     targets: Targets = field(default_factory=Targets)
+    most_answers: int = 1_000_000
+    """Fewer than asked for where each answer brings hundreds of writes."""
     wire: bool = False
     """Whether the MongoDB-wire server's own rate is measured in the same run."""
 
 
 def run(pairs: Pairs, stage: Stage, options: Options, say: Callable[[str], None]) -> list[Line]:
     """Run ``pairs`` with all contestants in turn and set out the medians."""
+    options = replace(options, answers=min(options.answers, pairs.most_answers))
     contestants = [REFERENCE, OURS, LIMIT]
     if options.defaults_too:
         contestants.insert(1, REFERENCE_DEFAULTS)
