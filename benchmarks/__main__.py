@@ -12,6 +12,7 @@ from benchmarks.errors import BenchmarkError
 from benchmarks.options import Options
 from benchmarks.report import Line, machine, table, write_json
 from benchmarks.scenarios import pairs
+from benchmarks.scenarios.ceiling import ceiling
 from benchmarks.scenarios.memory import memory
 from benchmarks.scenarios.pairs import Pairs, Targets
 from benchmarks.scenarios.queue import queue
@@ -49,6 +50,7 @@ SCENARIOS: dict[str, Scenario] = {
         ),
     )
 } | {
+    "endpoint": ceiling,
     "slow": slow,
     "memory": memory,
     "queue": queue,

@@ -36,16 +36,12 @@ def skipped(answers: int) -> int:
     return min(max(_LEAST_SKIPPED, tenth), answers // 2)
 
 
-def figures_of(run: Run, answers: int, workers: int = 1) -> Figures:
+def figures_of(run: Run, answers: int) -> Figures:
     """Between the answer after those `skipped` and the last one."""
     first = skipped(answers)
     span = _when(run.samples, answers) - _when(run.samples, first)
     cores = {
-        name: (
-            _at(run.samples, answers, lambda each, name=name: each.cpu[name])
-            - _at(run.samples, first, lambda each, name=name: each.cpu[name])
-        )
-        / span
+        name: (_cpu(run, name, answers) - _cpu(run, name, first)) / span
         for name in run.samples[0].cpu
     }
     count = answers - first
@@ -62,6 +58,10 @@ def figures_of(run: Run, answers: int, workers: int = 1) -> Figures:
 def rss_at(run: Run, answers: int) -> float:
     """The workers' resident memory when so many had been answered, bytes."""
     return _at(run.samples, answers, lambda each: each.rss)
+
+
+def _cpu(run: Run, name: str, answers: int) -> float:
+    return _at(run.samples, answers, lambda each: each.cpu[name])
 
 
 def _when(samples: Sequence[Sample], answers: int) -> float:

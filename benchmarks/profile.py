@@ -23,6 +23,9 @@ from rankspider.simulator.world import synthetic_sec_uid
 _PLACE = "profile"
 _GAP_MINUTES = 10
 _SHOWN = 30
+# Only what runs on the loop is the crawl; the rest is the start, and threads that wait.
+_LOOP = "base_events.py"
+_IDLE = ("concurrent/futures/thread.py", "threading.py", "selectors.py")
 # py-spy's collapsed stacks: "name (path/of/module.py:12);…;name (path:34) 56".
 _FRAME = re.compile(r"^(?P<name>.+) \((?P<path>[^()]+?)(?::\d+)?\)$")
 _PACKAGES = re.compile(r"^.*(?:site-packages|python3\.\d+)/")
@@ -30,6 +33,7 @@ _PACKAGES = re.compile(r"^.*(?:site-packages|python3\.\d+)/")
 
 def main() -> int:
     arguments = _parser().parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     contestant = LIMIT if arguments.limit else OURS
     anchors = [synthetic_sec_uid(1, index) for index in range(arguments.answers)]
     world = World(anchors=max(1000, arguments.answers), gzip=arguments.gzip)
@@ -43,7 +47,7 @@ def main() -> int:
             if arguments.cprofile:
                 own, within = _traced(stage, contestant, command, environment)
             else:
-                own, within = _sampled(contestant, command, environment, arguments.out)
+                own, within = _sampled(contestant, command, environment, arguments.out.resolve())
     _show("own time, by module", own, len(anchors), arguments.cprofile)
     _show("own time and that of what it calls, by function", within, len(anchors), False)
     return 0
@@ -55,18 +59,36 @@ def _sampled(
     program = shutil.which("py-spy", path=f"{Path(sys.executable).parent}:/usr/bin")
     if program is None:
         raise BenchmarkError("no py-spy here: pip install py-spy, or use --cprofile")
-    options = ["record", "--format", "raw", "--rate", "500", "--output", str(out), "--"]
-    spied = [program, *options, *command]
-    subprocess.run(spied, cwd=contestant.folder, env=environment, check=True)
+    options = ["record", "--format", "raw", "--rate", "250", "--output", str(out), "--"]
+    _run([program, *options, *command], contestant, environment, out.with_suffix(".log"))
     own: Counter[str] = Counter()
     within: Counter[str] = Counter()
     for line in out.read_text().splitlines():
         stack, _, count = line.rpartition(" ")
         frames = [_place(frame) for frame in stack.split(";")]
+        if _LOOP not in stack or frames[-1].startswith(_IDLE):
+            continue
         own[frames[-1].partition(" ")[0]] += int(count)
         for frame in set(frames):
             within[frame] += int(count)
     return own, within
+
+
+def _run(
+    command: list[str], contestant: Contestant, environment: dict[str, str], log: Path
+) -> None:
+    with log.open("wb") as file:
+        ended = subprocess.run(
+            command,
+            cwd=contestant.folder,
+            env=environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+    if ended.returncode != 0:
+        end = log.read_text(errors="replace")[-1000:]
+        raise BenchmarkError(f"the crawl ended with {ended.returncode}:\n{end}")
 
 
 def _place(frame: str) -> str:
@@ -81,12 +103,13 @@ def _traced(
     out = stage.folder / "profile.pstats"
     python, scrapy = command[:1], command[3:]
     traced = [*python, "-m", "cProfile", "-o", str(out), "-m", "scrapy", *scrapy]
-    subprocess.run(traced, cwd=contestant.folder, env=environment, check=True)
+    _run(traced, contestant, environment, stage.folder / "profile.log")
     own: Counter[str] = Counter()
     within: Counter[str] = Counter()
     stats = pstats.Stats(str(out)).stats  # type: ignore[attr-defined]  # typeshed leaves it out
     for (path, _, name), (_, _, seconds, cumulative, _) in stats.items():
-        module = _PACKAGES.sub("", path)
+        # Built-in functions have no module here, so each stands by itself.
+        module = name if path == "~" else _PACKAGES.sub("", path)
         own[module] += round(seconds * 1e6)
         within[f"{module} {name}"] += round(cumulative * 1e6)
     return own, within
@@ -108,7 +131,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--limit", action="store_true", help="the empty crawl instead")
     parser.add_argument(
-        "--out", type=Path, default=Path("profile.raw"), help="py-spy's stacks, for a flame graph"
+        "--out",
+        type=Path,
+        default=Path("benchmarks/results/profile.raw"),
+        help="py-spy's stacks, for a flame graph",
     )
     return parser
 

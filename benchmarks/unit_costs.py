@@ -5,6 +5,7 @@ Prints the tables of ``docs/SCALE.md`` as Markdown, from counters of the servers
 
 import argparse
 import gzip
+import re
 import sys
 import urllib.request
 from collections.abc import Iterator
@@ -23,6 +24,7 @@ _GAP_MINUTES = 10
 _FLEETS = (10_000, 1_000_000, 10_000_000)
 _CALLS_PER_HOUR = 6
 _GIGABYTE = 1e9
+_STORED = re.compile(r"'rank/(rows|users|lists)/stored': (\d+)")
 
 
 @dataclass(frozen=True)
@@ -33,8 +35,11 @@ class Server:
     redis_in: int
     redis_out: int
     redis_cpu: float
+    mongo_commands: int
+    """Bulks: some servers count those, some count what is in them."""
     mongo_documents: int
     mongo_bytes: float
+    """Documents and indexes, as the server states them."""
 
     def less(self, other: "Server") -> "Server":
         pairs = zip(self.__dict__.items(), other.__dict__.values(), strict=True)
@@ -49,10 +54,11 @@ class Costs:
     redis_commands: float
     redis_bytes: float
     redis_cpu_ms: float
+    upserts: float
+    mongo_commands: float
+    mongo_cpu_ms: float
     new_documents: float
     new_bytes: float
-    bulk_cpu_ms: float
-    """CPU of the MongoDB server."""
 
 
 def main() -> int:
@@ -84,25 +90,36 @@ def _measured(stage: Stage, answers: int, rows: int) -> tuple[Costs, Costs]:
                 redis_commands=spent.redis_commands / answers,
                 redis_bytes=(spent.redis_in + spent.redis_out) / answers,
                 redis_cpu_ms=1000 * spent.redis_cpu / answers,
+                upserts=_upserts(stage) / answers,
+                mongo_commands=spent.mongo_commands / answers,
+                mongo_cpu_ms=1000 * mongo_cpu,
                 new_documents=spent.mongo_documents / answers,
                 new_bytes=spent.mongo_bytes / answers,
-                bulk_cpu_ms=1000 * mongo_cpu,
             )
         )
     return costs[0], costs[1]
 
 
+def _upserts(stage: Stage) -> int:
+    """By the worker's own stats: present and history of standings and profiles, and the lists."""
+    log = (stage.folder / f"{_PLACE}.log").read_text(errors="replace")
+    stored = {kind: int(count) for kind, count in _STORED.findall(log)}
+    return 2 * (stored.get("rows", 0) + stored.get("users", 0)) + stored.get("lists", 0)
+
+
 def _counters(stage: Stage) -> Server:
     with stage.redis() as redis, stage.mongo() as mongo:
         stats, cpu = redis.info("stats"), redis.info("cpu")
+        operations = mongo.admin.command("serverStatus")["opcounters"]
         sizes = [mongo[_PLACE].command("collStats", name) for name in _collections(stage)]
         return Server(
             redis_commands=int(stats["total_commands_processed"]),
             redis_in=int(stats["total_net_input_bytes"]),
             redis_out=int(stats["total_net_output_bytes"]),
             redis_cpu=float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"]),
+            mongo_commands=int(operations["insert"]) + int(operations["update"]),
             mongo_documents=sum(int(each["count"]) for each in sizes),
-            mongo_bytes=sum(float(each["size"]) for each in sizes),
+            mongo_bytes=sum(float(each["size"] + each["totalIndexSize"]) for each in sizes),
         )
 
 
@@ -143,9 +160,11 @@ def _unit_table(
         ("Redis commands", "redis_commands"),
         ("bytes to and from Redis", "redis_bytes"),
         ("Redis CPU, ms", "redis_cpu_ms"),
+        ("MongoDB upserts", "upserts"),
+        ("MongoDB commands that write", "mongo_commands"),
+        ("MongoDB server CPU, ms", "mongo_cpu_ms"),
         ("new MongoDB documents", "new_documents"),
-        ("bytes of them", "new_bytes"),
-        ("MongoDB server CPU, ms", "bulk_cpu_ms"),
+        ("bytes of them and their indexes, uncompressed", "new_bytes"),
     ):
         cells = (_short(getattr(costs, value)) for costs in (first, again))
         yield f"| {name} | {' | '.join(cells)} |"
@@ -168,7 +187,8 @@ def _fleet_table(first: Costs, again: Costs, packed: int, waiting: float) -> Ite
         ("Redis cores", lambda n: _per_second(n, again.redis_cpu_ms) / 1000),
         ("Redis memory, all waiting, GB", lambda n: n * waiting / _GIGABYTE),
         ("worker cores", lambda n: _per_second(n, again.cpu_ms) / 1000),
-        ("MongoDB server cores", lambda n: _per_second(n, again.bulk_cpu_ms) / 1000),
+        ("MongoDB upserts an hour", lambda n: _CALLS_PER_HOUR * n * again.upserts),
+        ("MongoDB server cores", lambda n: _per_second(n, again.mongo_cpu_ms) / 1000),
         (
             "new documents an hour, first hour",
             lambda n: _in_an_hour(n, first, again, "new_documents"),

@@ -5,7 +5,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -154,16 +154,18 @@ async def _take_and_put_back(client: "redis_asyncio.Redis", queue: AnchorQueue, 
     members = [lease.member for lease in taken.leases]
     if len(members) != _AT_ONCE:
         raise BenchmarkError(f"only {len(members)} members could be taken of {key}")
-    for command in _back(key, members, (await client.type(key)).decode()):
-        await client.execute_command(*command)
+    await _put_back(client, key, members)
     return seconds
 
 
-def _back(key: str, members: list[bytes], kind: str) -> Iterator[tuple[str | bytes | int, ...]]:
-    if kind == "zset":
-        yield ("ZADD", key, *(part for member in members for part in (0, member)))
+async def _put_back(client: "redis_asyncio.Redis", key: str, members: list[bytes]) -> None:
+    kind = await client.type(key)
+    if kind == b"zset":
+        await client.zadd(key, dict.fromkeys(members, 0))
+    elif kind == b"set":
+        await client.sadd(key, *members)
     else:
-        yield ("RPUSH" if kind == "list" else "SADD", key, *members)
+        await client.rpush(key, *members)
 
 
 async def _script_microseconds(client: "redis_asyncio.Redis") -> float:
