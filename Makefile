@@ -4,7 +4,7 @@ PYTHON = python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test lint check clean
+.PHONY: help demo test lint check bench clean
 .DELETE_ON_ERROR:
 
 help:
@@ -12,6 +12,7 @@ help:
 	@echo "make test    run the tests (ARGS='-k queue' for some of them)"
 	@echo "make lint    ruff and mypy"
 	@echo "make check   both"
+	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
 	@echo "make clean   remove .venv and caches; the data in .rankspider stays"
 
 demo: $(VENV)/.demo-installed
@@ -28,9 +29,12 @@ lint: $(VENV)/.dev-installed
 
 check: lint test
 
+bench: $(VENV)/.dev-installed
+	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	find rankspider tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find rankspider tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.demo-installed: requirements.txt requirements-embedded.txt constraints.txt $(VENV)/bin/python
 	@echo "Installing into $(VENV): once, a minute or so"

@@ -1,0 +1,1 @@
+"""Scrapy, and nothing else."""
