@@ -9,6 +9,7 @@
     ├── MemberError                       2   a queue member names no anchor
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
     ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
+    ├── ArchiveDamaged                    1   an archived answer cannot be had back (archive/)
     └── WriteRefused                      1   MongoDB cannot hold a document (lake/)
 
 The message of each is one line that says what is wrong and how to mend it: commands print it
@@ -42,3 +43,7 @@ class MemberError(RankspiderError, ValueError):
     """A queue member is neither a ``sec_id``, nor a profile link, nor JSON with a ``sec_id``."""
 
     exit_code = 2
+
+
+class ArchiveDamaged(RankspiderError):
+    """An archived answer, or the one it was compressed against, is not what it was."""

@@ -158,6 +158,8 @@ _shape = msgspec.json.Decoder(RowShape)
 _identity = msgspec.json.Decoder(Identity)
 _card = msgspec.json.Decoder(Card)
 _any = msgspec.json.Decoder()
+# With either of them an answer is a captcha, whatever its body says.
+WALL_HEADERS = ("bdturing-verify", "x-vc-bdturing-parameters")
 # The year 10000 in Unix seconds: neither Python nor BSON's readers go further.
 END_OF_TIME = 253_402_300_800
 # What msgspec raises for bytes it cannot read.
@@ -181,7 +183,7 @@ def decode(body: bytes, headers: Mapping[str, str] | None = None) -> Answer:
 
 def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
     """A soft ban comes as HTTP 200 with nothing, with a page, or with a captcha's headers."""
-    if "bdturing-verify" in headers or "x-vc-bdturing-parameters" in headers:
+    if any(name in headers for name in WALL_HEADERS):
         raise AnswerError(failure.soft_ban("captcha asked for in a header"))
     start = body[:64].lstrip()
     if not start:

@@ -11,6 +11,11 @@ USERS = "users"
 USER_HISTORY = "user_history"
 SNAPSHOTS = "snapshots"
 REJECTED = "rejected"
+# Answers as they came, with RANK_ARCHIVE=1: see `rankspider.archive`.
+ARCHIVE = "archive"
+# What archived answers need beside their own document: an earlier answer that they were
+# compressed against, or a piece of one too long for a document.
+ARCHIVE_BASES = "archive_bases"
 # Bucket (GridFS) of what a document has no room for: see `rankspider.lake.overlong`.
 OVERLONG = "overlong"
 
@@ -49,9 +54,25 @@ _INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id_n", unique=True),
     ],
 }
+_EXPIRY = IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0)
+_ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
+    ARCHIVE: [
+        IndexModel([("anchor", ASCENDING), ("observed_at", ASCENDING)], name="anchor_time"),
+        IndexModel([("begin_time", ASCENDING), ("observed_at", ASCENDING)], name="hour_time"),
+        IndexModel([("observed_at", ASCENDING)], name="time"),
+        _EXPIRY,
+    ],
+    ARCHIVE_BASES: [_EXPIRY],
+}
 
 
 async def ensure_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
     """Make the indexes that are missing; making one that is there changes nothing."""
     for collection, indexes in _INDEXES.items():
+        await database[collection].create_indexes(indexes)
+
+
+async def ensure_archive_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """The same for the archive, which a lake without one does not need."""
+    for collection, indexes in _ARCHIVE_INDEXES.items():
         await database[collection].create_indexes(indexes)

@@ -19,6 +19,7 @@ from rankspider.anchors.deliveries import Deliveries, Delivery
 from rankspider.anchors.keys import Keys
 from rankspider.anchors.member import sec_uid_of
 from rankspider.anchors.queue import AnchorQueue
+from rankspider.archive.answers import AnswerItem
 from rankspider.configuration import Configuration, read_flag
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import decode
@@ -146,9 +147,13 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         url = rank_url(self.configuration.api_url, data)
         return Request(url, callback=self.parse, errback=self.on_download_error, dont_filter=True)
 
-    async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Item]:
-        """Yield the list's state, a `RankItem` and a `UserItem` a row, and what is rejected."""
+    async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Item | AnswerItem]:
+        """Yield the list's state, a `RankItem` and a `UserItem` a row, and what is rejected.
+
+        With ``RANK_ARCHIVE``, the answer itself as well, whether it holds a list or not.
+        """
         delivery: Delivery | None = response.meta.get(META_KEY)
+        anchor = delivery.sec_uid if delivery else None
         try:
             if response.status != 200:
                 raise AnswerError(failure.of_http_status(response.status, _retry_after(response)))
@@ -157,10 +162,13 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             failed = error.failure
             self._report(response.meta, outcome_of(failed), failed.retry_after)
             self._note_failure(delivery, failed)
+            if self.configuration.archive and response.status == 200:
+                yield AnswerItem.of_failure(response.body, _headers(response), failed, anchor)
             return
         self._inc("rank/answers/ok")
         self._report(response.meta, Outcome.OK)
-        anchor = delivery.sec_uid if delivery else None
+        if self.configuration.archive:
+            yield AnswerItem.of_list(response.body, answer, anchor)
         keep_private = self.configuration.keep_private_fields
         records = Records(answer, anchor, self.known, keep_private=keep_private)
         if not answer.rows:
