@@ -2,7 +2,6 @@
 
 import asyncio
 import datetime as dt
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
@@ -25,7 +24,7 @@ class Replayed:
     """What came of it so far."""
 
     answers: int = 0
-    failures: Counter[str] = field(default_factory=Counter)
+    failures: dict[str, int] = field(default_factory=dict)
     """Answers that are no list to today's code, by what is wrong with them."""
     judged_anew: int = 0
     """Answers that were a list when they came and are none today, or the other way round."""
@@ -95,7 +94,8 @@ class Replay:
         try:
             answer = decode(archived.body, archived.headers)
         except AnswerError as error:
-            self.replayed.failures[error.failure.name] += 1
+            name = error.failure.name
+            self.replayed.failures[name] = self.replayed.failures.get(name, 0) + 1
             self.replayed.judged_anew += archived.failure is None
             return
         self.replayed.judged_anew += archived.failure is not None

@@ -23,7 +23,7 @@ def replayed_text(
     stored = ", ".join(f"{count:,} {kind}" for kind, count in sorted(replayed.stored.items()))
     lines.append(f"written: {stored}")
     if replayed.failures:
-        named = ", ".join(f"{name} {count:,}" for name, count in replayed.failures.most_common())
+        named = ", ".join(f"{name} {count:,}" for name, count in sorted(replayed.failures.items()))
         lines.append(f"without a list: {named}")
     if replayed.judged_anew:
         lines.append(f"judged otherwise than when they came: {replayed.judged_anew:,}")
