@@ -1,5 +1,6 @@
 """What the spider hands to the archive, and what comes back from it."""
 
+import asyncio
 import datetime as dt
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,6 +38,9 @@ class AnswerItem:
     """What was wrong with it when it came, as stats name it."""
     headers: dict[str, str] = field(default_factory=dict)
     """Those that can make it a failure whatever its body says."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False, compare=False)
+    """Set when the archive has it, or has failed to keep it."""
+    is_durable: bool = False
 
     @cached_property
     def digest(self) -> str:

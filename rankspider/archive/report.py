@@ -8,7 +8,8 @@ from typing import Any
 import msgspec
 
 from rankspider.archive.comparison import Difference
-from rankspider.archive.reading import Archived, Holding
+from rankspider.archive.holdings import Holding
+from rankspider.archive.reading import Archived
 from rankspider.archive.replay import Replayed
 from rankspider.terminal import harmless, table
 

@@ -8,7 +8,8 @@ from dataclasses import replace
 from scrapy.exceptions import UsageError
 
 from rankspider.archive import selection as options
-from rankspider.archive.reading import Archived, Reader, holdings
+from rankspider.archive.holdings import holdings
+from rankspider.archive.reading import Archived, Reader
 from rankspider.archive.report import archived_json, holdings_json, holdings_text
 from rankspider.archive.selection import Selection, moment
 from rankspider.command import RankCommand

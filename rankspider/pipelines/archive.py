@@ -59,7 +59,11 @@ class ArchivePipeline:
     async def process_item(self, item: Item | AnswerItem) -> Item:
         if not isinstance(item, AnswerItem):
             return item
-        await self._archive.keep(item)
+        try:
+            await self._archive.keep(item)
+            item.is_durable = True
+        finally:
+            item.ended.set()
         self._stats.inc_value("rank/answers/archived")
         # It is done with: no other pipeline knows answers.
         raise DropItem("archived")

@@ -168,7 +168,12 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         self._inc("rank/answers/ok")
         self._report(response.meta, Outcome.OK)
         if self.configuration.archive:
-            yield AnswerItem.of_list(response.body, answer, anchor)
+            archived = AnswerItem.of_list(response.body, answer, anchor)
+            yield archived
+            # Nothing may stand in the lake that no archived answer says, whatever is killed when.
+            await archived.ended.wait()
+            if not archived.is_durable:
+                return  # the anchor has failed with it
         keep_private = self.configuration.keep_private_fields
         records = Records(answer, anchor, self.known, keep_private=keep_private)
         if not answer.rows:
