@@ -8,6 +8,7 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import bson
@@ -16,9 +17,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo.asynchronous.database import AsyncDatabase
 from redis import Redis
-from scrapy import Spider
+from scrapy import Request, Spider
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured, UsageError
+from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.project import get_project_settings
 
@@ -39,8 +41,8 @@ from rankspider.configuration import Configuration
 from rankspider.endpoint.answer import decode
 from rankspider.endpoint.failure import soft_ban
 from rankspider.errors import ArchiveDamaged, ConfigurationError
-from rankspider.items import Item
-from rankspider.known import place_of
+from rankspider.items import Item, ListItem
+from rankspider.known import Known, place_of
 from rankspider.lake.collections import ensure_archive_indexes
 from rankspider.lake.documents import Write
 from rankspider.lake.writer import Writer
@@ -48,6 +50,7 @@ from rankspider.pipelines.archive import ArchivePipeline
 from rankspider.simulator.clock import Clock, PaceBySeconds
 from rankspider.simulator.endpoint import RankEndpoint
 from rankspider.simulator.world import World, failing_sec_uid, synthetic_sec_uid
+from rankspider.spiders.goods_rank import GoodsRankSpider
 from tests.conftest import ROOT, Simulator, crawl, scrapy
 from tests.test_lake import items
 
@@ -277,6 +280,36 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
     project.set(name, value)
     with pytest.raises(ConfigurationError, match=f"^{name} must be"):
         Configuration.read(project)
+
+
+def parsed(body: bytes) -> Any:
+    """What the spider yields for an answer, with the archive on."""
+    spider: Any = GoodsRankSpider.__new__(GoodsRankSpider)
+    spider.configuration = SimpleNamespace(archive=True, keep_private_fields=False)
+    spider.known = Known(0)
+    spider.crawler = SimpleNamespace(stats=SimpleNamespace(inc_value=lambda *_: None))
+    request = Request("http://127.0.0.1/")
+    return spider.parse(Response(request.url, body=body, request=request))
+
+
+@pytest.mark.parametrize("is_durable", [True, False])
+async def test_no_record_leaves_the_spider_before_its_answer_is_archived(is_durable: bool) -> None:
+    (body,) = bodies(1, rows=3, every=1)
+    yielded = parsed(body)
+    first = await anext(yielded)
+    assert (type(first), first.body) == (AnswerItem, body)
+    second = asyncio.ensure_future(anext(yielded, None))
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert not second.done()
+    first.is_durable = is_durable
+    first.ended.set()
+    assert isinstance(await second, ListItem if is_durable else type(None))
+
+
+async def test_an_answer_without_a_list_is_archived_too() -> None:
+    (failed,) = [item async for item in parsed(b"<html>")]
+    assert (failed.body, failed.failure) == (b"<html>", "soft-ban")
 
 
 def said(observed: list[Item]) -> dict[Any, Any]:
