@@ -54,6 +54,10 @@ class Configuration:
     """In which hours are given and shown."""
     retention: Mapping[str, int]
     """Days by collection; one that is not named is kept for ever."""
+    archive: bool
+    """Whether answers are kept as they came."""
+    archive_days: float
+    """How long; 0: for ever."""
 
     @classmethod
     def read(cls, settings: BaseSettings) -> Self:
@@ -86,6 +90,8 @@ class Configuration:
             observed_lag_seconds=_number(settings, "RANK_OBSERVED_LAG_SECONDS", least=0),
             timezone=_timezone(settings),
             retention=_retention(settings),
+            archive=_flag(settings, "RANK_ARCHIVE"),
+            archive_days=_number(settings, "RANK_ARCHIVE_DAYS", least=0),
         )
 
     def require_endpoint(self) -> None:
@@ -176,12 +182,18 @@ def tokens_in(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(text.replace(",", " ").split()))
 
 
+DATABASE_NAMES = 'must be 1 to 63 bytes without any of / \\ . " $ * < > : | ? or space'
+
+
+def is_database_name(name: str) -> bool:
+    """Whether MongoDB takes it on every system: see `DATABASE_NAMES`."""
+    return 0 < len(name.encode()) <= 63 and not set(name) & set('/\\. "$*<>:|?\0')
+
+
 def _database(settings: BaseSettings) -> str:
     name = _text(settings, "MONGO_DATABASE")
-    if name is None or len(name.encode()) > 63 or set(name) & set('/\\. "$*<>:|?\0'):
-        raise ConfigurationError(
-            'MONGO_DATABASE must be 1 to 63 bytes without any of / \\ . " $ * < > : | ? or space'
-        )
+    if name is None or not is_database_name(name):
+        raise ConfigurationError(f"MONGO_DATABASE {DATABASE_NAMES}")
     return name
 
 

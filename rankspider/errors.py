@@ -15,6 +15,7 @@
     ├── RetentionRefused                  1   RANK_RETENTION needs a right it lacks (lake/)
     ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
     ├── ExportError                       1   a folder or a document does not fit an export
+    ├── ArchiveDamaged                    1   an archived answer cannot be had back (archive/)
     └── WriteRefused                      1   MongoDB cannot hold a document (lake/)
 
 The message of each is one line that says what is wrong and how to mend it: commands print it
@@ -69,3 +70,7 @@ class SeveralAnchors(RankspiderError):
 class ExportError(RankspiderError):
     """A folder holds something else than this export, or a document something else than its
     column."""
+
+
+class ArchiveDamaged(RankspiderError):
+    """An archived answer, or the one it was compressed against, is not what it was."""

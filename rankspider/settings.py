@@ -31,6 +31,8 @@ RANK_KEEP_PRIVATE_FIELDS = _environment.get("RANK_KEEP_PRIVATE_FIELDS", "0")
 RANK_RETENTION = _environment.get("RANK_RETENTION")
 RANK_OBSERVED_LAG_SECONDS = _environment.get("RANK_OBSERVED_LAG_SECONDS", "60")
 RANK_TIMEZONE = _environment.get("RANK_TIMEZONE", "Asia/Shanghai")
+RANK_ARCHIVE = _environment.get("RANK_ARCHIVE", "0")
+RANK_ARCHIVE_DAYS = _environment.get("RANK_ARCHIVE_DAYS", "30")
 
 # --- The crawl -----------------------------------------------------------------------------
 # One host answers everything, so the limit per domain is the limit.
@@ -59,6 +61,7 @@ ROBOTSTXT_OBEY = False
 REFERER_ENABLED = False
 
 ITEM_PIPELINES = {
+    "rankspider.pipelines.archive.ArchivePipeline": 50,
     "rankspider.pipelines.validate.ValidatePipeline": 100,
     "rankspider.pipelines.dedupe.DedupePipeline": 200,
     "rankspider.pipelines.store.StorePipeline": 300,

@@ -289,6 +289,8 @@ _shape = msgspec.json.Decoder(RowShape)
 _identity = msgspec.json.Decoder(Identity)
 _card = msgspec.json.Decoder(Card)
 _any = msgspec.json.Decoder()
+# With either of them an answer is a captcha, whatever its body says.
+WALL_HEADERS = ("bdturing-verify", "x-vc-bdturing-parameters")
 # The year 10000 in Unix seconds: neither Python nor BSON's readers go further.
 END_OF_TIME = 253_402_300_800
 # A body of millions of tiny values takes a hundred times its size to read: 100 MB would need 10 GB.
@@ -344,7 +346,7 @@ def row_of_user(raw: bytes) -> Row:
 
 def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
     """A soft ban comes as HTTP 200 with nothing, with a page, or with a captcha's headers."""
-    if "bdturing-verify" in headers or "x-vc-bdturing-parameters" in headers:
+    if any(name in headers for name in WALL_HEADERS):
         raise AnswerError(failure.soft_ban("captcha asked for in a header"))
     start = body.lstrip()[:1]
     if not start:

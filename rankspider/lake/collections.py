@@ -15,6 +15,11 @@ SNAPSHOTS = "snapshots"
 REJECTED = "rejected"
 # What the lake says of itself: its version (`rankspider.lake.version`) and its identity.
 META = "meta"
+# Answers as they came, with RANK_ARCHIVE=1: see `rankspider.archive`.
+ARCHIVE = "archive"
+# What archived answers need beside their own document: an earlier answer that they were
+# compressed against, or a piece of one too long for a document.
+ARCHIVE_BASES = "archive_bases"
 # Bucket (GridFS) of what a document has no room for: see `rankspider.lake.overlong`.
 OVERLONG = "overlong"
 # Begins the names of those that a checkup makes, and removes at once.
@@ -70,6 +75,16 @@ _INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id_n", unique=True),
     ],
 }
+_EXPIRY = IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0)
+_ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
+    ARCHIVE: [
+        IndexModel([("anchor", ASCENDING), ("observed_at", ASCENDING)], name="anchor_time"),
+        IndexModel([("begin_time", ASCENDING), ("observed_at", ASCENDING)], name="hour_time"),
+        IndexModel([("observed_at", ASCENDING)], name="time"),
+        _EXPIRY,
+    ],
+    ARCHIVE_BASES: [_EXPIRY],
+}
 
 
 async def ensure_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
@@ -90,3 +105,9 @@ async def identity_of(database: AsyncDatabase[dict[str, Any]]) -> str:
     assert lake is not None
     identity: str = lake["identity"]
     return identity
+
+
+async def ensure_archive_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """The same for the archive, which a lake without one does not need."""
+    for collection, indexes in _ARCHIVE_INDEXES.items():
+        await database[collection].create_indexes(indexes)

@@ -56,8 +56,10 @@ class StorePipeline:
         except RankspiderError as error:
             logger.error("%s", error)
             raise CloseSpider("error") from None
-        self._crawler.spider.lake = lake  # type: ignore[union-attr]
-        self._widening = Widening(self._crawler.spider.known, self._writer)  # type: ignore[union-attr]
+        spider = self._crawler.spider
+        if spider is not None:  # a replay has none
+            spider.lake = lake  # type: ignore[attr-defined]
+            self._widening = Widening(spider.known, self._writer)  # type: ignore[attr-defined]
 
     async def process_item(self, item: Item) -> Item:
         try:

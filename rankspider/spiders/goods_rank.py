@@ -20,6 +20,7 @@ from rankspider.anchors.deliveries import Deliveries, Delivery
 from rankspider.anchors.keys import Keys
 from rankspider.anchors.member import sec_uid_of
 from rankspider.anchors.queue import AnchorQueue
+from rankspider.archive.answers import AnswerItem
 from rankspider.configuration import Configuration, read_flag
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import decode
@@ -156,14 +157,17 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         url = rank_url(self.configuration.api_url, data)
         return Request(url, callback=self.parse, errback=self.on_download_error, dont_filter=True)
 
-    async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Item]:
-        """Yield the list's state, a `RankItem` and a `UserItem` a row, and what is rejected."""
+    async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Item | AnswerItem]:
+        """Yield the list's state, a `RankItem` and a `UserItem` a row, and what is rejected.
+
+        With ``RANK_ARCHIVE``, the answer itself as well, whether it holds a list or not.
+        """
         delivery: Delivery | None = response.meta.get(META_KEY)
+        anchor = delivery.sec_uid if delivery else None
         try:
             if response.status != 200:
                 raise AnswerError(_http_failure(response))
             answer = decode(response.body, _headers(response), trusting=True)
-            anchor = delivery.sec_uid if delivery else None
             keep_private = self.configuration.keep_private_fields
             records = Records(answer, anchor, self.known, keep_private=keep_private)
             if not records.is_list_known:
@@ -171,9 +175,18 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         except AnswerError as error:
             failed = error.failure
             self._note_failure(response.meta, failed)
+            if self.configuration.archive and response.status == 200:
+                yield AnswerItem.of_failure(response.body, _headers(response), failed, anchor)
             return
         self._inc("rank/answers/ok")
         self._report(response.meta, Outcome.OK)
+        if self.configuration.archive:
+            archived = AnswerItem.of_list(response.body, answer, anchor)
+            yield archived
+            # Nothing may stand in the lake that no archived answer says, whatever is killed when.
+            await archived.ended.wait()
+            if not archived.is_durable:
+                return  # the anchor has failed with it
         await records.look_up(self.fleet)
         for item in records:
             yield item

@@ -1,0 +1,69 @@
+"""What the spider hands to the archive, and what comes back from it."""
+
+import asyncio
+import datetime as dt
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import ClassVar, Self
+
+from rankspider.archive.compression import digest_of_body
+from rankspider.endpoint.answer import WALL_HEADERS, Answer
+from rankspider.endpoint.checks import list_problem
+from rankspider.endpoint.failure import Failure
+from rankspider.items import RankedList, joined
+
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+def key_of(digest: str, anchor: str | None) -> str:
+    """The ``_id`` of an archived answer."""
+    return joined(digest[:32], anchor or "")
+
+
+@dataclass
+class AnswerItem:
+    """One HTTP 200, verbatim."""
+
+    kind: ClassVar[str] = "answers"
+
+    body: bytes = field(repr=False)
+    """As it was decoded from its Content-Encoding."""
+    anchor: str | None
+    """The ``sec_uid`` that was asked for."""
+    observed_at: dt.datetime
+    """The endpoint's clock, UTC; of an answer without a list, this machine's."""
+    ranked_list: RankedList | None = None
+    """None for an answer that is not the list of an hour."""
+    failure: str | None = None
+    """What was wrong with it when it came, as stats name it."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Those that can make it a failure whatever its body says."""
+    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False, compare=False)
+    """Set when the archive has it, or has failed to keep it."""
+    is_durable: bool = False
+
+    @cached_property
+    def digest(self) -> str:
+        """Of its bytes."""
+        return digest_of_body(self.body)
+
+    @cached_property
+    def key(self) -> str:
+        """Equal for the same bytes for the same anchor."""
+        return key_of(self.digest, self.anchor)
+
+    @classmethod
+    def of_list(cls, body: bytes, answer: Answer, anchor: str | None) -> Self:
+        observed_at = _EPOCH + dt.timedelta(milliseconds=answer.now_ms)
+        if list_problem(answer) is not None:
+            return cls(body, anchor, observed_at)
+        begin_time = _EPOCH + dt.timedelta(seconds=answer.begin_time)
+        return cls(body, anchor, observed_at, RankedList(**answer.identity, begin_time=begin_time))
+
+    @classmethod
+    def of_failure(
+        cls, body: bytes, headers: dict[str, str], failed: Failure, anchor: str | None
+    ) -> Self:
+        telling = {name: headers[name] for name in WALL_HEADERS if name in headers}
+        now = dt.datetime.now(dt.UTC)
+        return cls(body, anchor, now, failure=failed.name, headers=telling)

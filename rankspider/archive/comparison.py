@@ -1,0 +1,141 @@
+"""Two lakes side by side, document by document.
+
+A crawl may let the times of what it saw unchanged lag (RANK_OBSERVED_LAG_SECONDS), and with them
+what an observation says beside its record: the seconds left, the mirrors' hosts, who was asked.
+A replay has no lag. So documents that differ in nothing else, and in times by no more than the
+lag, count as the same within it.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from pymongo.database import Database
+
+from rankspider.items import without_mirrors
+from rankspider.lake import collections
+
+Document = dict[str, Any]
+
+COMPARED = (
+    collections.RANKS,
+    collections.RANK_HISTORY,
+    collections.USERS,
+    collections.USER_HISTORY,
+    collections.SNAPSHOTS,
+    collections.REJECTED,
+)
+_FEW = 3
+_LAGGING = ("observed_at", "last_observed_at")
+# The same record at another moment says these anew.
+_MOMENTARY: dict[str, tuple[str, ...]] = {
+    collections.SNAPSHOTS: ("delta_time",),
+    collections.REJECTED: ("anchor", "payload"),
+}
+
+
+@dataclass
+class Difference:
+    """How one collection of the lake compares to the replayed one; ids are the first few."""
+
+    same: int = 0
+    within_lag: int = 0
+    different: int = 0
+    only_in_lake: int = 0
+    only_replayed: int = 0
+    different_ids: list[str] = field(default_factory=list)
+    """Each with the fields that differ."""
+    only_in_lake_ids: list[str] = field(default_factory=list)
+    only_replayed_ids: list[str] = field(default_factory=list)
+
+    @property
+    def is_none(self) -> bool:
+        return not (self.different or self.only_in_lake or self.only_replayed)
+
+
+def compare(
+    lake: Database[Document],
+    replayed: Database[Document],
+    lag: dt.timedelta,
+    progress: Callable[[str], None],
+) -> dict[str, Difference]:
+    """By collection; ``progress`` is called with the name of each before it is read."""
+    found = {}
+    for collection in COMPARED:
+        progress(collection)
+        found[collection] = _compared(collection, lake, replayed, lag)
+    return found
+
+
+def _compared(
+    collection: str, lake: Database[Document], replayed: Database[Document], lag: dt.timedelta
+) -> Difference:
+    difference = Difference()
+    pairs = _pairs(_by_id(lake, collection), _by_id(replayed, collection))
+    for there, here in pairs:
+        if here is None:
+            assert there is not None
+            difference.only_in_lake += 1
+            _add(difference.only_in_lake_ids, there["_id"])
+        elif there is None:
+            difference.only_replayed += 1
+            _add(difference.only_replayed_ids, here["_id"])
+        elif there == here:
+            difference.same += 1
+        elif fields := differing(collection, there, here, lag):
+            difference.different += 1
+            _add(difference.different_ids, f"{here['_id']}: {', '.join(fields)}")
+        else:
+            difference.within_lag += 1
+    return difference
+
+
+def differing(collection: str, there: Document, here: Document, lag: dt.timedelta) -> list[str]:
+    """The fields in which two documents of one ``_id`` differ beyond the lag."""
+    ignored = ("revision", *_MOMENTARY.get(collection, ()))
+    return [
+        name
+        for name in sorted({*there, *here})
+        if name not in ignored and not _agree(name, there.get(name), here.get(name), lag)
+    ] + ([] if _tie(collection, there) == _tie(collection, here) else ["revision"])
+
+
+def _agree(name: str, there: Any, here: Any, lag: dt.timedelta) -> bool:
+    if name in _LAGGING and isinstance(there, dt.datetime) and isinstance(here, dt.datetime):
+        return abs(here - there) <= lag
+    return bool(without_mirrors(there) == without_mirrors(here))
+
+
+def _tie(collection: str, document: Document) -> str:
+    """The revision without its time: which record the newest observation was of."""
+    if collection == collections.REJECTED:
+        return ""  # there, it is who was asked
+    return re.sub(r"^\d+-", "", str(document.get("revision")))
+
+
+def _by_id(database: Database[Document], collection: str) -> Iterator[Document]:
+    yield from database[collection].find().sort("_id", 1)
+
+
+def _pairs(
+    there: Iterator[Document], here: Iterator[Document]
+) -> Iterator[tuple[Document | None, Document | None]]:
+    """Documents of equal ``_id`` together, of two streams in the order of their ids."""
+    left, right = next(there, None), next(here, None)
+    while left is not None or right is not None:
+        if right is None or (left is not None and left["_id"] < right["_id"]):
+            yield left, None
+            left = next(there, None)
+        elif left is None or right["_id"] < left["_id"]:
+            yield None, right
+            right = next(here, None)
+        else:
+            yield left, right
+            left, right = next(there, None), next(here, None)
+
+
+def _add(ids: list[str], id_: str) -> None:
+    if len(ids) < _FEW:
+        ids.append(id_)

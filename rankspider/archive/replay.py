@@ -1,0 +1,102 @@
+"""Archived answers through today's code, into a lake of choice."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+
+from rankspider.archive.reading import Archived, Reader
+from rankspider.archive.runs import Runs
+from rankspider.archive.selection import Selection
+from rankspider.archive.store import Store
+from rankspider.endpoint.answer import decode
+from rankspider.endpoint.failure import AnswerError
+from rankspider.items import Item
+from rankspider.memory.local import Known
+from rankspider.spiders.records import Records
+
+_READ_AHEAD = 32
+
+
+@dataclass
+class Replayed:
+    """What came of it so far."""
+
+    answers: int = 0
+    failures: dict[str, int] = field(default_factory=dict)
+    """Answers that are no list to today's code, by what is wrong with them."""
+    judged_anew: int = 0
+    """Answers that were a list when they came and are none today, or the other way round."""
+    first_observed_at: dt.datetime | None = None
+    last_observed_at: dt.datetime | None = None
+    stored: dict[str, int] = field(default_factory=dict)
+    """Records by kind, as in the stats ``rank/KIND/stored``, and ``rejected``."""
+    is_whole: bool = True
+    """False if it was stopped; what was replayed until then is durable."""
+
+    def note(self, archived: Archived) -> None:
+        self.answers += 1
+        self.first_observed_at = self.first_observed_at or archived.observed_at
+        self.last_observed_at = archived.observed_at
+
+
+class Replay:
+    """Feeds what ``reader`` finds to ``store``, in the order in which it was observed.
+
+    ``keep_private`` as in the crawl. ``stop`` ends it early; ``progress`` is called with each
+    answer.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        store: Store,
+        *,
+        keep_private: bool,
+        stop: asyncio.Event,
+        progress: Callable[[Replayed], None],
+    ) -> None:
+        self._reader = reader
+        self._store = store
+        self._keep_private = keep_private
+        self._stop = stop
+        self._progress = progress
+        self._runs = Runs()
+        # Knows nothing, since nothing is marked in it: every row makes its records.
+        self._known = Known(0)
+        self.replayed = Replayed()
+
+    async def run(self, selection: Selection) -> Replayed:
+        """Return when all of it is durable. Raises what the store or the reader raises."""
+        async for archived in self._answers(selection):
+            if self._stop.is_set():
+                self.replayed.is_whole = False
+                break
+            for item in self._items(archived):
+                for needed in self._runs.needed(self._store.validated(item)):
+                    await self._store.put(needed)
+            self.replayed.note(archived)
+            self._progress(self.replayed)
+        for item in self._runs.rest():
+            await self._store.put(item)
+        await self._store.flush()
+        return self.replayed
+
+    async def _answers(self, selection: Selection) -> AsyncIterator[Archived]:
+        """Read and decompressed in a thread, some at a time."""
+        answers = self._reader.answers(selection)
+        while batch := await asyncio.to_thread(lambda: list(islice(answers, _READ_AHEAD))):
+            for archived in batch:
+                yield archived
+
+    def _items(self, archived: Archived) -> Iterator[Item]:
+        try:
+            answer = decode(archived.body, archived.headers)
+        except AnswerError as error:
+            name = error.failure.name
+            self.replayed.failures[name] = self.replayed.failures.get(name, 0) + 1
+            self.replayed.judged_anew += archived.failure is None
+            return
+        self.replayed.judged_anew += archived.failure is not None
+        yield from Records(answer, archived.anchor, self._known, keep_private=self._keep_private)

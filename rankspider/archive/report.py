@@ -1,0 +1,112 @@
+"""What the commands write about the archive, for people and for programs."""
+
+import datetime as dt
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import msgspec
+
+from rankspider.archive.comparison import Difference
+from rankspider.archive.holdings import Holding
+from rankspider.archive.reading import Archived
+from rankspider.archive.replay import Replayed
+from rankspider.terminal import harmless, table
+
+
+def replayed_text(
+    replayed: Replayed, compared: Mapping[str, Difference] | None, target: str
+) -> str:
+    """Every line ended."""
+    lines = [f"{replayed.answers:,} answers replayed into {target}"]
+    if replayed.last_observed_at is not None:
+        lines[0] += f", observed up to {_instant(replayed.last_observed_at)}"
+    stored = ", ".join(f"{count:,} {kind}" for kind, count in sorted(replayed.stored.items()))
+    lines.append(f"written: {stored}")
+    if replayed.failures:
+        named = ", ".join(f"{name} {count:,}" for name, count in sorted(replayed.failures.items()))
+        lines.append(f"without a list: {named}")
+    if replayed.judged_anew:
+        lines.append(f"judged otherwise than when they came: {replayed.judged_anew:,}")
+    if not replayed.is_whole:
+        lines.append("stopped before the end: run it again, or go on with --from")
+    if compared is not None:
+        lines += ["", *_differences(compared)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _differences(compared: Mapping[str, Difference]) -> list[str]:
+    heads = ("collection", " same", " within the lag", " different", " only in the lake")
+    rows = [
+        (
+            name,
+            *(f"{count:,}" for count in (each.same, each.within_lag, each.different)),
+            f"{each.only_in_lake:,}",
+            f"{each.only_replayed:,}",
+        )
+        for name, each in compared.items()
+    ]
+    lines = table((*heads, " only replayed"), rows)
+    for name, each in compared.items():
+        for what, ids in (
+            ("different", each.different_ids),
+            ("only in the lake", each.only_in_lake_ids),
+            ("only replayed", each.only_replayed_ids),
+        ):
+            lines += [harmless(f"{name}, {what}: {id_}") for id_ in ids]
+    return lines
+
+
+def replayed_json(
+    replayed: Replayed, compared: Mapping[str, Difference] | None, target: str
+) -> str:
+    differences = {name: asdict(each) for name, each in (compared or {}).items()}
+    return _json({"into": target, **asdict(replayed), "compared": differences or None})
+
+
+def holdings_text(holdings: Sequence[Holding], zone: dt.tzinfo) -> str:
+    """By hour, and the sum of all."""
+    if not holdings:
+        return "The archive holds no such answer; the crawl keeps them with RANK_ARCHIVE=1\n"
+    heads = ("hour", " answers", " MB as they came", " MB as kept", " bytes an answer")
+    rows = [_row(_hour(each.begin_time, zone), each) for each in holdings]
+    total = [sum(column) for column in zip(*(_counts(each) for each in holdings), strict=True)]
+    rows.append(("all", *_cells(*total)))
+    return "".join(f"{line}\n" for line in table(heads, rows))
+
+
+def _row(name: str, holding: Holding) -> tuple[str, ...]:
+    return name, *_cells(*_counts(holding))
+
+
+def _counts(holding: Holding) -> tuple[int, int, int]:
+    return holding.answers, holding.bytes, holding.stored_bytes
+
+
+def _cells(answers: int, size: int, stored: int) -> tuple[str, ...]:
+    return f"{answers:,}", f"{size / 1e6:,.1f}", f"{stored / 1e6:,.1f}", f"{stored // answers:,}"
+
+
+def _hour(begin_time: dt.datetime | None, zone: dt.tzinfo) -> str:
+    if begin_time is None:
+        return "without a list"
+    return begin_time.astimezone(zone).isoformat(" ", "minutes")
+
+
+def holdings_json(holdings: Sequence[Holding]) -> str:
+    return _json([asdict(each) for each in holdings])
+
+
+def archived_json(archived: Archived) -> str:
+    """With the body as text; bytes that are no UTF-8 are escaped."""
+    body = archived.body.decode("utf-8", "backslashreplace")
+    return _json({**asdict(archived), "body": body})
+
+
+def _instant(moment: dt.datetime) -> str:
+    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+
+
+def _json(value: Any) -> str:
+    """Times in UTC."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

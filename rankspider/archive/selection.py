@@ -1,0 +1,78 @@
+"""Which archived answers: by anchor, hour and time, as every command gives them."""
+
+import argparse
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any, Self
+
+from scrapy.exceptions import UsageError
+
+from rankspider.anchors.member import sec_uid_of
+from rankspider.errors import MemberError
+
+_HOUR = dt.timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """None leaves it open. Times are UTC."""
+
+    anchor: str | None = None
+    """``sec_uid``."""
+    hour: dt.datetime | None = None
+    """Start of the ranked hour."""
+    start: dt.datetime | None = None
+    """Observed at or after it."""
+    end: dt.datetime | None = None
+    """Observed before it."""
+
+    def filter(self) -> dict[str, Any]:
+        """For `find` in the collection `archive`."""
+        wanted: dict[str, Any] = {}
+        if self.anchor is not None:
+            wanted["anchor"] = self.anchor
+        if self.hour is not None:
+            wanted["begin_time"] = self.hour
+        bounds = {"$gte": self.start, "$lt": self.end}
+        observed = {name: bound for name, bound in bounds.items() if bound is not None}
+        return wanted | ({"observed_at": observed} if observed else {})
+
+    @classmethod
+    def of(cls, opts: argparse.Namespace, zone: dt.tzinfo) -> Self:
+        """What the options of `add_options` say, times without an offset in ``zone``."""
+        hour = moment("--hour", opts.hour, zone)
+        return cls(
+            anchor=_anchor(opts.anchor),
+            hour=hour and hour.replace(minute=0, second=0, microsecond=0),
+            start=moment("--from", opts.start, zone),
+            end=moment("--to", opts.end, zone),
+        )
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group(
+        title="Which answers (all)", description="T is like 2030-01-31T19:00; +08:00 if no offset."
+    )
+    group.add_argument("--anchor", metavar="A", help="those asked for this sec_id or profile link")
+    group.add_argument("--hour", metavar="T", help="those with the list of the hour T lies in")
+    group.add_argument("--from", dest="start", metavar="T", help="those observed at T or later")
+    group.add_argument("--to", dest="end", metavar="T", help="those observed before T")
+
+
+def moment(option: str, text: str | None, zone: dt.tzinfo) -> dt.datetime | None:
+    if text is None:
+        return None
+    try:
+        read = dt.datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(f"{option} must be like 2030-01-31T19:00, not {text!r}") from None
+    return (read if read.tzinfo else read.replace(tzinfo=zone)).astimezone(dt.UTC)
+
+
+def _anchor(text: str | None) -> str | None:
+    if text is None:
+        return None
+    try:
+        return sec_uid_of(text.encode())
+    except MemberError as error:
+        raise UsageError(f"--anchor: {error}") from None

@@ -1,0 +1,152 @@
+"""``scrapy replay``: archived answers through today's code, into a database of choice."""
+
+import argparse
+import asyncio
+import datetime as dt
+import signal
+import sys
+import time
+from typing import Any
+
+from pymongo.database import Database
+from scrapy.exceptions import UsageError
+from scrapy.settings import Settings
+
+from rankspider.archive import selection as options
+from rankspider.archive.comparison import compare
+from rankspider.archive.reading import Reader
+from rankspider.archive.replay import Replay, Replayed
+from rankspider.archive.report import replayed_json, replayed_text
+from rankspider.archive.selection import Selection
+from rankspider.archive.store import Store
+from rankspider.command import INTERRUPTED, RankCommand
+from rankspider.configuration import DATABASE_NAMES, Configuration, is_database_name
+from rankspider.embedded import embedded_servers
+from rankspider.servers import reachable_lake
+
+_DIFFERS = 1
+_PROGRESS_SECONDS = 2.0
+
+
+class Command(RankCommand):
+    name = "replay"
+
+    def syntax(self) -> str:
+        return "--into DATABASE [options]"
+
+    def short_desc(self) -> str:
+        return "Run archived answers through today's code into a database"
+
+    def long_desc(self) -> str:
+        return (
+            "Run the answers that RANK_ARCHIVE=1 kept in MONGO_DATABASE through today's code, in "
+            "the order in which they were observed, and write what they bring into another "
+            "database of the same server: no endpoint, no licence and no Redis. What is there "
+            "already does no harm, so a replay that was stopped may be run again. Example, after "
+            "a change to the code: 'scrapy replay --into rankspider_new --compare'. --compare "
+            "reads all of both databases, so it fits a replay of all answers; times that lag "
+            "within RANK_OBSERVED_LAG_SECONDS, and the mirrors' hosts, are no difference. Exit "
+            "codes: 0 done, 1 --compare found a difference, or an error, 2 wrong usage, 3 MongoDB "
+            "cannot be reached, 130 stopped by Ctrl-C."
+        )
+
+    def add_options(self, parser: argparse.ArgumentParser) -> None:
+        super().add_options(parser)
+        options.add_options(parser)
+        group = parser.add_argument_group(title="Where to, and what then")
+        group.add_argument("--into", metavar="DATABASE", help="the database that is written")
+        group.add_argument(
+            "--in-place", action="store_true", help="write into MONGO_DATABASE itself"
+        )
+        group.add_argument(
+            "--compare", action="store_true", help="then say how the two databases differ"
+        )
+        group.add_argument("--json", action="store_true", help="write the outcome as JSON")
+
+    def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        if args:
+            raise UsageError(f"not understood: {' '.join(args)}")
+        settings = Settings(self.project_settings.copy_to_dict())
+        configuration = Configuration.read(settings)
+        selection = Selection.of(opts, configuration.timezone)
+        target = _target(opts, configuration)
+        uri = configuration.mongo_uri
+        with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
+            settings.set("MONGO_URI", uri or servers.mongo_uri, priority="cmdline")
+            with reachable_lake(Configuration.read(settings)) as lake:
+                settings.set("MONGO_DATABASE", target, priority="cmdline")
+                replayed = asyncio.run(_replay(lake, settings, selection))
+                compared = None
+                if opts.compare and replayed.is_whole:
+                    lag = dt.timedelta(seconds=configuration.observed_lag_seconds)
+                    compared = compare(lake, lake.client[target], lag, _say_comparing)
+        write = replayed_json if opts.json else replayed_text
+        sys.stdout.write(write(replayed, compared, target))
+        if not replayed.is_whole:
+            return INTERRUPTED
+        return _DIFFERS if any(not each.is_none for each in (compared or {}).values()) else 0
+
+
+def _target(opts: argparse.Namespace, configuration: Configuration) -> str:
+    """The database to write, checked."""
+    own = configuration.mongo_database
+    if opts.in_place:
+        if opts.compare or opts.into not in (None, own):
+            raise UsageError("--in-place writes MONGO_DATABASE: leave out --into and --compare")
+        return own
+    if opts.into is None:
+        raise UsageError("--into which database? Name one, such as --into rankspider_replayed")
+    into: str = opts.into
+    if not is_database_name(into):
+        raise UsageError(f"--into {DATABASE_NAMES}")
+    # MongoDB tells no two databases apart by case alone.
+    if into.casefold() == own.casefold():
+        raise UsageError(f"--into {into} is MONGO_DATABASE itself: name another, or --in-place")
+    return into
+
+
+async def _replay(
+    lake: Database[dict[str, Any]], settings: Settings, selection: Selection
+) -> Replayed:
+    """Ends early, with everything durable, on the first Ctrl-C; the second one ends it at once."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def finish() -> None:
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, finish)
+    reader = Reader(lake)
+    async with Store(settings) as store:
+        replay = Replay(
+            reader,
+            store,
+            keep_private=Configuration.read(settings).keep_private_fields,
+            stop=stop,
+            progress=_Progress(reader.count(selection)),
+        )
+        replayed = await replay.run(selection)
+        replayed.stored = store.stored()
+        return replayed
+
+
+class _Progress:
+    """A line on standard error now and then."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._next = time.monotonic() + _PROGRESS_SECONDS
+
+    def __call__(self, replayed: Replayed) -> None:
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _PROGRESS_SECONDS
+            _say(f"{replayed.answers:,} of {self._total:,} answers replayed")
+
+
+def _say_comparing(collection: str) -> None:
+    _say(f"comparing {collection}")
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"scrapy replay: {line}\n")
