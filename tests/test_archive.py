@@ -16,7 +16,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo.asynchronous.database import AsyncDatabase
-from rankspider.memory.local import Known, mark_of
 from redis import Redis
 from scrapy import Request, Spider
 from scrapy.crawler import Crawler
@@ -46,6 +45,7 @@ from rankspider.items import Item, ListItem
 from rankspider.lake.collections import ensure_archive_indexes
 from rankspider.lake.documents import Write
 from rankspider.lake.writer import Writer
+from rankspider.memory.local import Known, mark_of
 from rankspider.pipelines.archive import ArchivePipeline
 from rankspider.simulator.clock import Clock, PaceBySeconds
 from rankspider.simulator.endpoint import RankEndpoint
