@@ -57,6 +57,11 @@ class Asking:
         period = self.period(default_hours)
         return self._chosen(period.newest_first)[0], period
 
+    def list_and_period_to_now(self, default_hours: int) -> tuple[ListName, Period]:
+        """The same, but the hours end with the present one, whatever the lake holds of it."""
+        period = self.range.period(default_hours, hour_of(self.now))
+        return self._chosen([*period.newest_first, self._newest()])[0], period
+
     def period(self, default_hours: int) -> Period:
         """The hours meant; by default they end with the newest in the lake."""
         known = self.range.end or (self.range.start and self.range.hours and self.range.start)

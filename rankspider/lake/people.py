@@ -1,6 +1,7 @@
 """Who is meant: an anchor found by its id, its public key, a link, or a name."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,6 +15,7 @@ from rankspider.terminal import harmless, shortened, table
 _Document = dict[str, Any]
 _FIELDS = ["user_id", "sec_uid", "short_id", "display_id", "nickname"]
 _MOST_SHOWN = 20
+_AT_ONCE = 100
 _INT64 = 1 << 63
 
 
@@ -44,6 +46,20 @@ class Person:
     def label(self) -> str:
         """For a line of a terminal."""
         return shortened(harmless(self.nickname), 40) or self.user_id
+
+
+def nicknames(database: Database[_Document], user_ids: Iterable[str]) -> dict[str, str]:
+    """The nicknames that the lake has of ``user_ids``, as they came; "" for the others.
+
+    ``db.users.find({_id: {$in: […]}}, {nickname: 1})``, a hundred at a time.
+    """
+    names = dict.fromkeys(user_ids, "")
+    wanted = list(names)
+    for start in range(0, len(wanted), _AT_ONCE):
+        ids = {"_id": {"$in": wanted[start : start + _AT_ONCE]}}
+        for user in database[collections.USERS].find(ids, ["nickname"]):
+            names[user["_id"]] = user["nickname"] or ""
+    return names
 
 
 def the_anchor(database: Database[_Document], text: str) -> Person:

@@ -10,6 +10,7 @@ from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
+from rankspider.lake.people import nicknames
 from rankspider.moments import HOUR, Period
 from rankspider.report import column
 
@@ -41,6 +42,8 @@ class HourCovered:
 class Unseen:
     """An anchor that was asked for, and then neither answered for nor listed for long."""
 
+    nickname: str
+    """As it came; "" if the lake has no profile."""
     user_id: str
     sec_uid: str
     last_seen_at: dt.datetime
@@ -128,7 +131,7 @@ def _largest_gap(
 
 def unseen(
     database: Database[Document], period: Period, now: dt.datetime, *, hours: float = 3
-) -> Iterator[Unseen]:
+) -> list[Unseen]:
     """Anchors asked in ``period`` that no list and no answer has shown for ``hours``.
 
     Whom the lake was asked for shows in standings of their own, off the list; an anchor that
@@ -143,9 +146,17 @@ def unseen(
           {$sort: {seen: 1, _id: 1}}])
     """
     pipeline = unseen_pipeline(period, now - hours * HOUR)
-    with database[collections.RANKS].aggregate(pipeline, allowDiskUse=True) as found:
-        for group in found:
-            yield Unseen(user_id=group["_id"], sec_uid=group["sec_uid"], last_seen_at=group["seen"])
+    found = list(database[collections.RANKS].aggregate(pipeline, allowDiskUse=True))
+    names = nicknames(database, (group["_id"] for group in found))
+    return [
+        Unseen(
+            nickname=names[group["_id"]],
+            user_id=group["_id"],
+            sec_uid=group["sec_uid"],
+            last_seen_at=group["seen"],
+        )
+        for group in found
+    ]
 
 
 def unseen_pipeline(period: Period, before: dt.datetime) -> list[Document]:

@@ -2,13 +2,14 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
+from rankspider.lake.people import nicknames
 from rankspider.moments import HOUR
 from rankspider.report import column
 
@@ -26,11 +27,14 @@ class Overtake:
     """When the new order was first seen."""
     not_before: dt.datetime = column(None)
     """When the old order was last seen: it happened after that."""
-    user_id: str = column("who")
+    user_id: str = column(None)
+    nickname: str = column("who")
+    """As it came; "" if the lake has no profile."""
     from_place: int = column("from")
     place: int = column("to")
     score: int = column("points")
-    passed_user_id: str = column("passed")
+    passed_user_id: str = column(None)
+    passed_nickname: str = column("passed")
     passed_place: int = column("now at")
     passed_score: int = column("its points")
 
@@ -42,7 +46,7 @@ def overtakes(
     *,
     minutes: float = 5,
     places: int | None = None,
-) -> Iterator[Overtake]:
+) -> list[Overtake]:
     """Those seen in the last ``minutes`` of ``hour``, in the order they were seen.
 
     With ``places``, only those that end within the first so many. The states since then, and the
@@ -55,8 +59,18 @@ def overtakes(
           {$project: {user_ids: 1, scores: 1, first_observed_at: 1, last_observed_at: 1}}])
     """
     since = hour + HOUR - dt.timedelta(minutes=minutes)
-    for before, after in pairwise(_states(database, name, hour, since)):
-        yield from overtakes_between(before, after, places)
+    found = [
+        overtake
+        for before, after in pairwise(_states(database, name, hour, since))
+        for overtake in overtakes_between(before, after, places)
+    ]
+    names = nicknames(
+        database, (who for each in found for who in (each.user_id, each.passed_user_id))
+    )
+    return [
+        replace(each, nickname=names[each.user_id], passed_nickname=names[each.passed_user_id])
+        for each in found
+    ]
 
 
 def _states(
@@ -91,7 +105,7 @@ def _pipeline(
 
 
 def overtakes_between(before: Document, after: Document, places: int | None) -> Iterator[Overtake]:
-    """Of two states of `snapshots`, by the new places, then by who was passed first."""
+    """Of two states of `snapshots`, by the new places, then by who was passed; without names."""
     was = {user_id: place for place, user_id in enumerate(before["user_ids"], 1)}
     # A state that came back has been seen again after the one that interrupted it.
     not_before = min(before["last_observed_at"], after["first_observed_at"])
@@ -103,10 +117,12 @@ def overtakes_between(before: Document, after: Document, places: int | None) -> 
                     seen_at=after["first_observed_at"],
                     not_before=not_before,
                     user_id=user_id,
+                    nickname="",
                     from_place=was[user_id],
                     place=place,
                     score=score,
                     passed_user_id=passed_user_id,
+                    passed_nickname="",
                     passed_place=passed_place,
                     passed_score=passed_score,
                 )

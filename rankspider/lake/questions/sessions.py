@@ -2,12 +2,13 @@
 
 import datetime as dt
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
+from rankspider.lake.people import nicknames
 from rankspider.moments import HOUR, Period, hour_of
 from rankspider.report import column
 
@@ -18,7 +19,9 @@ _FIELDS = ("begin_time", "rank", "score", "listed", "first_observed_at", "sec_ui
 class Session:
     """One room of one seller, from its first hour in the lake to its last."""
 
-    user_id: str
+    nickname: str = column("who")
+    """As it came; "" if the lake has no profile."""
+    user_id: str = column(None)
     sec_uid: str = column(None)
     room_id: str = column(None)
     began_at: dt.datetime = column("on air since")
@@ -72,8 +75,10 @@ def sessions(
           {$project: {begin_time: 1, rank: 1, score: 1, listed: 1, first_observed_at: 1}}])
     """
     rooms = _rooms(database, name, period, user_id, most)
-    found = (_session(database, name, each["user"], each["room"]) for each in rooms)
-    return sorted(found, key=lambda session: (-session.peak_score, session.room_id))
+    found = [_session(database, name, each["user"], each["room"]) for each in rooms]
+    names = nicknames(database, (session.user_id for session in found))
+    named = (replace(session, nickname=names[session.user_id]) for session in found)
+    return sorted(named, key=lambda session: (-session.peak_score, session.room_id))
 
 
 def _rooms(
@@ -120,13 +125,14 @@ def session_pipeline(name: ListName, user_id: str, room_id: str) -> list[Documen
 
 
 def session_of(user_id: str, room_id: str, history: Iterable[Document]) -> Session:
-    """From the documents of one room in `rank_history`, of which there must be one."""
+    """From one room's documents in `rank_history`, at least one; without the name."""
     standings = list(history)
     start = began_at(room_id)
     peak = max(standings, key=lambda each: (each["score"], -each["first_observed_at"].timestamp()))
     placed = [each for each in standings if each["listed"] and each["rank"] > 0]
     entered_at = min((each["first_observed_at"] for each in placed), default=None)
     return Session(
+        nickname="",
         user_id=user_id,
         sec_uid=peak["sec_uid"],
         room_id=room_id,
