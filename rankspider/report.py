@@ -1,7 +1,8 @@
 """An answer as typed rows, and the three ways it is written: a table, JSON Lines, CSV.
 
-A row is a dataclass. Its fields become columns in their order: ``column()`` gives one another head
-than its name, or keeps it out of the table; JSON and CSV hold all of them, under their own names.
+A row is a dataclass, ``kw_only``, and its fields are the columns, in their order. In the table,
+``column()`` gives one another head than its name, or keeps it out; JSON and CSV hold all of them,
+under their own names.
 """
 
 import csv

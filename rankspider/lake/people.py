@@ -129,7 +129,7 @@ def _holding(database: Database[_Document], text: str, most: int) -> list[Person
 def _several(text: str, found: list[Person]) -> str:
     rows = [
         (person.label, harmless(person.display_id), person.user_id, person.sec_uid)
-        for person in found[:_MOST_SHOWN]
+        for person in sorted(found, key=lambda each: each.user_id)[:_MOST_SHOWN]
     ]
     count = f"more than {_MOST_SHOWN}" if len(found) > _MOST_SHOWN else str(len(found))
     name = shortened(harmless(text), 80)

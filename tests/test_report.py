@@ -1,0 +1,97 @@
+"""One list of typed rows, written in three ways."""
+
+import csv
+import datetime as dt
+import io
+import json
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from rankspider.report import Report, column, csv_of, json_of, table_of
+from rankspider.terminal import harmless
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+HOUR = dt.datetime(2026, 3, 1, 10, tzinfo=dt.UTC)
+
+
+@dataclass(kw_only=True)
+class Row:
+    hour: dt.datetime = column("hour", is_hour=True)
+    nickname: str
+    user_id: str = column(None)
+    score: int = column("points")
+    points_per_minute: float | None
+    is_live: bool
+    tags: list[str]
+    seen_at: dt.datetime
+
+
+ROWS = [
+    Row(
+        hour=HOUR,
+        nickname="陈,\n\x1b[2J",
+        user_id="6000000000000000001",
+        score=49232,
+        points_per_minute=12.25,
+        is_live=True,
+        tags=["综合", "女装"],
+        seen_at=HOUR,
+    ),
+    Row(
+        hour=HOUR,
+        nickname='"q"',
+        user_id="6000000000000000002",
+        score=0,
+        points_per_minute=None,
+        is_live=False,
+        tags=[],
+        seen_at=HOUR + dt.timedelta(seconds=7),
+    ),
+]
+REPORT = Report("A list", Row, ROWS, ["A note."])
+
+
+def test_a_table_for_people() -> None:
+    lines = table_of(REPORT, SHANGHAI).splitlines()
+    assert lines[0] == "A list"
+    assert " ".join(lines[2].split()) == (
+        "hour nickname points points per minute is live tags seen at"
+    )
+    first = "2026-03-01 18:00+08:00  陈,\\n\\x1b[2J  49,232               12.2  yes"
+    assert lines[3] == first + "      综合, 女装  2026-03-01 18:00:00"
+    assert lines[4].split() == [
+        *("2026-03-01", "18:00+08:00", '"q"', "0", "-", "no", "2026-03-01", "18:00:07")
+    ]
+    assert lines[6:] == ["A note."]
+
+
+def test_nothing_to_show() -> None:
+    assert table_of(Report("A list", Row, []), SHANGHAI) == "A list\n\nNothing to show.\n"
+    assert list(json_of(Report("A list", Row, []))) == []
+    assert len(list(csv_of(Report("A list", Row, []), SHANGHAI))) == 1
+
+
+def test_json_holds_everything_as_it_is() -> None:
+    first, second = (json.loads(line) for line in json_of(REPORT))
+    assert first["nickname"] == "陈,\n\x1b[2J"
+    assert first["user_id"] == "6000000000000000001"
+    assert first["hour"] == "2026-03-01T10:00:00Z"
+    assert first["tags"] == ["综合", "女装"]
+    assert second["points_per_minute"] is None
+
+
+def test_csv_is_read_back_equal() -> None:
+    text = "".join(csv_of(REPORT, SHANGHAI))
+    first, second = csv.DictReader(io.StringIO(text, newline=""))
+    assert first["nickname"] == "陈,\n\x1b[2J"
+    assert first["hour"] == "2026-03-01T18:00:00+08:00"
+    assert first["is_live"] == "true"
+    assert first["score"] == "49232"
+    assert first["tags"] == "综合, 女装"
+    assert second["nickname"] == '"q"'
+    assert second["points_per_minute"] == ""
+    assert second["user_id"] == "6000000000000000002"
+
+
+def test_csv_for_a_terminal_steers_nothing() -> None:
+    assert "\x1b" not in "".join(csv_of(REPORT, SHANGHAI, harmless))
