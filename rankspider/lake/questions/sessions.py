@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from pymongo.database import Database
 
@@ -39,6 +40,13 @@ class Session:
     """How many hours the lake has of it."""
 
 
+class _Room(NamedTuple):
+    user_id: str
+    room_id: str
+    peak: int
+    """In the period asked for."""
+
+
 def began_at(room_id: str) -> dt.datetime:
     """When the session of a room began: its number holds the Unix second above 32 others."""
     return dt.datetime.fromtimestamp(int(room_id) >> 32, dt.UTC)
@@ -54,56 +62,77 @@ def sessions(
 ) -> list[Session]:
     """The sessions with a standing in ``period``: those with the highest peaks in it, at ``most``.
 
-    With ``user_id``, those of one seller, found in ``rank_history`` on ``user_hour_time``; else
-    those of ``ranks`` on ``hour_place``, which shows only the last session of a seller in an
-    hour::
+    Unless ``user_id`` says whose, sellers are looked at by their peaks in the period, for as long
+    as one may have a session among the first; read on ``hour_place``::
 
         db.ranks.aggregate([
-          {$match: {begin_time: {$gte: …, $lt: …}}},    // rank_history: user_id: …, begin_time: …
+          {$match: {begin_time: {$gte: …, $lt: …}}},
           {$match: {"list.currency": …, "list.title": …, …}},
-          {$match: {room_id: {$ne: null}}},
-          {$group: {_id: {user: "$user_id", room: "$room_id"}, peak: {$max: "$peak_score"}}},
-          {$sort: {peak: -1, "_id.room": 1}}, {$limit: …}])
+          {$group: {_id: "$user_id", peak: {$max: "$peak_score"}}},
+          {$sort: {peak: -1, _id: 1}}])
 
-    Each is then read whole, also from before ``period``, on ``user_hour_time``; ``start`` is the
-    hour in which the session began::
+    The sessions of each, on ``user_hour_time``::
 
         db.rank_history.aggregate([
-          {$match: {user_id: …, begin_time: {$gte: start}}},
+          {$match: {user_id: …, begin_time: {$gt: …, $lt: …}}},
           {$match: {"list.currency": …, "list.title": …, …}},
-          {$match: {room_id: …}},
-          {$project: {begin_time: 1, rank: 1, score: 1, listed: 1, first_observed_at: 1}}])
+          {$match: {room_id: {$ne: null}}},
+          {$group: {_id: "$room_id", peak: {$max: "$score"}}}])
+
+    The chosen ones are then read whole, also from before ``period``, from the hour in which they
+    began, with ``{$match: {user_id: …, begin_time: {$gt: …}}}`` and ``{$match: {room_id: …}}``.
+
+    ``$gt`` the hour before, as SecantusDB 0.7 misses what equals the bound of a ``$gte`` on an
+    index that has a further field behind a descending one.
     """
-    rooms = _rooms(database, name, period, user_id, most)
-    found = [_session(database, name, each["user"], each["room"]) for each in rooms]
-    names = nicknames(database, (session.user_id for session in found))
+    sellers = _sellers(database, name, period) if user_id is None else [(user_id, None)]
+    rooms: list[_Room] = []
+    for seller, peak in sellers:
+        if peak is not None and len(rooms) == most and rooms[-1].peak > peak:
+            break
+        rooms += _rooms(database, name, period, seller)
+        rooms = sorted(rooms, key=lambda room: (-room.peak, room.room_id))[:most]
+    names = nicknames(database, (room.user_id for room in rooms))
+    found = (_session(database, name, room.user_id, room.room_id) for room in rooms)
     named = (replace(session, nickname=names[session.user_id]) for session in found)
     return sorted(named, key=lambda session: (-session.peak_score, session.room_id))
 
 
-def _rooms(
-    database: Database[Document], name: ListName, period: Period, user_id: str | None, most: int
-) -> Iterator[Document]:
-    collection = collections.RANKS if user_id is None else collections.RANK_HISTORY
-    pipeline = rooms_pipeline(name, period, user_id, most)
-    for group in database[collection].aggregate(pipeline, allowDiskUse=True):
-        yield group["_id"]
+def _sellers(
+    database: Database[Document], name: ListName, period: Period
+) -> Iterator[tuple[str, int]]:
+    pipeline = sellers_pipeline(name, period)
+    with database[collections.RANKS].aggregate(pipeline, allowDiskUse=True) as found:
+        for group in found:
+            yield group["_id"], group["peak"]
 
 
-def rooms_pipeline(
-    name: ListName, period: Period, user_id: str | None, most: int
-) -> list[Document]:
-    """The first pipeline of `sessions`: over `rank_history` for one seller, else `ranks`."""
-    hours = {"begin_time": {"$gte": period.start, "$lt": period.end}}
-    who = {} if user_id is None else {"user_id": user_id}
-    peak = "$peak_score" if user_id is None else "$score"
+def sellers_pipeline(name: ListName, period: Period) -> list[Document]:
+    """The first pipeline of `sessions`, over `ranks`."""
     return [
-        {"$match": {**who, **hours}},
+        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
+        name.stage,
+        {"$group": {"_id": "$user_id", "peak": {"$max": "$peak_score"}}},
+        {"$sort": {"peak": -1, "_id": 1}},
+    ]
+
+
+def _rooms(
+    database: Database[Document], name: ListName, period: Period, user_id: str
+) -> Iterator[_Room]:
+    pipeline = rooms_pipeline(name, period, user_id)
+    for group in database[collections.RANK_HISTORY].aggregate(pipeline):
+        yield _Room(user_id, group["_id"], group["peak"])
+
+
+def rooms_pipeline(name: ListName, period: Period, user_id: str) -> list[Document]:
+    """The second pipeline of `sessions`, over `rank_history`."""
+    hours = {"$gt": period.start - HOUR, "$lt": period.end}
+    return [
+        {"$match": {"user_id": user_id, "begin_time": hours}},
         name.stage,
         {"$match": {"room_id": {"$ne": None}}},
-        {"$group": {"_id": {"user": "$user_id", "room": "$room_id"}, "peak": {"$max": peak}}},
-        {"$sort": {"peak": -1, "_id.room": 1}},
-        {"$limit": most},
+        {"$group": {"_id": "$room_id", "peak": {"$max": "$score"}}},
     ]
 
 
@@ -113,11 +142,11 @@ def _session(database: Database[Document], name: ListName, user_id: str, room_id
 
 
 def session_pipeline(name: ListName, user_id: str, room_id: str) -> list[Document]:
-    """The second pipeline of `sessions`, over `rank_history`."""
+    """The third pipeline of `sessions`, over `rank_history`."""
     # A clock that is a little off could place the start behind the first hour's end.
-    start = hour_of(began_at(room_id)) - HOUR
+    before = hour_of(began_at(room_id)) - 2 * HOUR
     return [
-        {"$match": {"user_id": user_id, "begin_time": {"$gte": start}}},
+        {"$match": {"user_id": user_id, "begin_time": {"$gt": before}}},
         name.stage,
         {"$match": {"room_id": room_id}},
         {"$project": dict.fromkeys(_FIELDS, 1)},
