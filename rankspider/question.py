@@ -95,8 +95,12 @@ class QuestionCommand(RankCommand):
 
     names_an_anchor: ClassVar[bool] = False
     """Whether the command takes one argument: an anchor, by key, link or name."""
+    may_name_an_anchor: ClassVar[bool] = False
+    """Whether it may be left out."""
 
     def syntax(self) -> str:
+        if self.may_name_an_anchor:
+            return "[ANCHOR] [options]"
         return "ANCHOR [options]" if self.names_an_anchor else "[options]"
 
     @abstractmethod
@@ -151,13 +155,14 @@ class QuestionCommand(RankCommand):
                 database, zone, now, opts, name, None if hour is None else hour_of(hour), span
             )
             report = self.answer(asking)
-        _write(report, opts, zone)
+        write(report, opts, zone)
         return 0
 
     def _name_in(self, args: list[str]) -> str | None:
-        if not self.names_an_anchor and args:
+        takes_one = self.names_an_anchor or self.may_name_an_anchor
+        if args and not takes_one:
             raise UsageError(f"not understood: {' '.join(args)}")
-        if self.names_an_anchor and len(args) != 1:
+        if len(args) > 1 or (self.names_an_anchor and not args):
             raise UsageError(
                 "name one anchor: a user_id, a sec_id, a profile link, a display_id, a short_id, "
                 "or (part of) a nickname, in quotes if it has blanks"
@@ -165,7 +170,8 @@ class QuestionCommand(RankCommand):
         return args[0] if args else None
 
 
-def _write(report: Report, opts: argparse.Namespace, zone: ZoneInfo) -> None:
+def write(report: Report, opts: argparse.Namespace, zone: ZoneInfo) -> None:
+    """Write it to standard output as ``--json``, ``--csv`` or neither says."""
     if opts.json:
         sys.stdout.writelines(json_of(report))
     elif opts.csv:

@@ -167,7 +167,9 @@ def test_own_standings_most_points_first_and_counted(database: Any) -> None:
 
 def example(*rows: Place, own: int = 0) -> Board:
     observed_at = HOUR + dt.timedelta(minutes=17, seconds=29)
-    return Board("热度", "全站", "小时榜", "", "", HOUR, observed_at, list(rows), [], own, [])
+    return Board(
+        "热度", "全站", "小时榜", "", "", HOUR, observed_at, 2551, True, list(rows), [], own, []
+    )
 
 
 def place(number: int, nickname: str, score: int = 49232) -> Place:
@@ -176,7 +178,10 @@ def place(number: int, nickname: str, score: int = 49232) -> Place:
 
 def test_the_table_says_when_in_the_lists_own_zone() -> None:
     head = board_text(example(), CHINA).splitlines()[0]
-    assert head == "全站 小时榜 热度, hour of 2021-01-19 19:00+08:00, observed at 19:17:29"
+    assert head == (
+        "全站 小时榜 热度, hour of 2021-01-19 19:00+08:00, observed at 19:17:29, "
+        "2,551 s before the close (final)"
+    )
 
 
 def test_columns_stand_under_each_other_whatever_the_names() -> None:

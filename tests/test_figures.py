@@ -1,8 +1,10 @@
 """Places, points and tags over hours, against the simulator's own record of what it served."""
 
+import csv
 import datetime as dt
+import json
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from statistics import median
@@ -10,9 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from pymongo import MongoClient
 
-from benchmarks.plans import Queries, scans
 from rankspider.items import ListItem
 from rankspider.lake.lists import ListName
 from rankspider.lake.questions.concentration import concentration
@@ -23,7 +23,9 @@ from rankspider.lake.questions.tags import tags
 from rankspider.lake.questions.thresholds import thresholds
 from rankspider.moments import HOUR, Period
 from rankspider.simulator.world import World
+from tests.asking import asked
 from tests.lakes import FIRST_HOUR, Market, Served
+from tests.plans import indexes_used
 from tests.test_board import list_of, standing, store
 
 LIST = ListName("热度", "全站", "小时榜", "")
@@ -313,28 +315,25 @@ def test_anchors_not_seen(market: Market) -> None:
 
 
 def test_each_question_is_answered_from_an_index(market: Market, mongo_uri: str) -> None:
-    queries = Queries()
-    client = MongoClient[dict[str, Any]](mongo_uri, tz_aware=True, event_listeners=[queries])
-    database = client[market.database.name]
     who = market.last_of(FIRST_HOUR).rows[0].user_id
-    asked = {
-        "thresholds": lambda: thresholds(database, LIST, WATCHED, SHANGHAI),
-        "concentration": lambda: concentration(database, LIST, WATCHED),
-        "tags": lambda: tags(database, LIST, WATCHED),
-        "overtakes": lambda: overtakes(database, LIST, FIRST_HOUR),
-        "sessions": lambda: sessions(database, LIST, WATCHED, most=2),
-        "one seller's": lambda: sessions(database, LIST, WATCHED, user_id=who),
-        "hours": lambda: list(hours_covered(database, LIST, WATCHED, AFTERWARDS)),
-        "anchors": lambda: unseen(database, WATCHED, AFTERWARDS),
+    questions: dict[str, Callable[[Any], object]] = {
+        "thresholds": lambda database: thresholds(database, LIST, WATCHED, SHANGHAI),
+        "concentration": lambda database: concentration(database, LIST, WATCHED),
+        "tags": lambda database: tags(database, LIST, WATCHED),
+        "overtakes": lambda database: overtakes(database, LIST, FIRST_HOUR),
+        "sessions": lambda database: sessions(database, LIST, WATCHED, most=2),
+        "one seller's": lambda database: sessions(database, LIST, WATCHED, user_id=who),
+        "hours": lambda database: list(hours_covered(database, LIST, WATCHED, AFTERWARDS)),
+        "anchors": lambda database: unseen(database, WATCHED, AFTERWARDS),
     }
-    used = {}
-    with client:
-        for question, ask in asked.items():
-            assert ask(), question
-            # Which of two indexes that begin with the hour is the server's own choice.
-            used[question] = {
-                scan.replace("hour_best", "hour_place") for scan in scans(database, queries.taken())
-            }
+    # Which of two indexes that begin with the hour is the server's own choice.
+    used = {
+        question: {
+            index.replace("hour_best", "hour_place")
+            for index in indexes_used(mongo_uri, market.database.name, ask)
+        }
+        for question, ask in questions.items()
+    }
     assert used == {
         "thresholds": {"snapshots.hour_time"},
         "concentration": {"snapshots.hour_time"},
@@ -345,3 +344,58 @@ def test_each_question_is_answered_from_an_index(market: Market, mongo_uri: str)
         "hours": {"snapshots.hour_time"},
         "anchors": {"ranks.hour_place", "users._id_"},
     }
+
+
+def test_the_commands(market: Market, mongo_uri: str, capsys: Any) -> None:
+    def ask(*words: str) -> tuple[int, str, str]:
+        return asked(capsys, mongo_uri, market.database.name, *words)
+
+    code, out, err = ask("thresholds", "--csv")
+    assert (code, err) == (0, "")
+    rows = list(csv.DictReader(out.splitlines()))
+    assert len(rows) == 20
+    assert rows[0]["hour_of_day"] == "18"
+    assert rows[0]["minimum"] == str(market.last_of(FIRST_HOUR).rows[0].score)
+    code, out, _ = ask("tags", "--from", "2026-03-01T18:00", "--hours", "1", "--json")
+    tagged = [json.loads(line) for line in out.splitlines()]
+    assert sum(row["places"] for row in tagged) == 10
+    code, out, _ = ask("concentration", "--hours", "3")
+    span_text = "2026-03-01 22:00+08:00 to 2026-03-02 01:00+08:00 (3 hours)"
+    assert out.splitlines()[0] == f"全站 小时榜 热度: concentration, {span_text}"
+    assert len(out.splitlines()) == 5  # nobody watched at 22:00
+    assert "HHI" in out.splitlines()[2]
+    code, out, _ = ask("overtakes", "--hour", "2026-03-01T18:10", "--minutes", "60")
+    assert "hour of 2026-03-01 18:00+08:00" in out
+    assert "模拟主播" in out
+    code, out, _ = ask("sessions", "--limit", "2", "--json")
+    best = [json.loads(line) for line in out.splitlines()]
+    assert len(best) == 2
+    code, out, _ = ask("sessions", best[0]["sec_uid"], "--json")
+    assert {json.loads(line)["user_id"] for line in out.splitlines()} == {best[0]["user_id"]}
+    span = ("--from", "2026-03-01T18:00", "--to", "2026-03-02T01:00")
+    code, out, _ = ask("coverage", *span)
+    assert code == 0
+    assert out.count("missing") == out.count("no end") == 1
+    assert "(--within): 2\n" in out
+    code, out, _ = ask("coverage", *span, "--fail-on-gaps")
+    assert code == 1
+    assert "missing" in out
+    code, out, _ = ask("coverage", *span, "--anchors", "--json", "--fail-on-gaps")
+    assert code == 1
+    assert {json.loads(line)["user_id"] for line in out.splitlines()} == {
+        each.user_id for each in unseen(market.database, WATCHED, dt.datetime.now(dt.UTC))
+    }
+    whole = ("--to", "2026-03-01T22:00", "--hours", "4", "--unseen", "100000000")
+    assert ask("coverage", *whole, "--fail-on-gaps")[0] == 0
+
+
+def test_options_that_make_no_sense(market: Market, mongo_uri: str, capsys: Any) -> None:
+    for words, complaint in (
+        (("overtakes", "--minutes", "61"), "--minutes must be above 0"),
+        (("sessions", "--limit", "0"), "--limit must be 1 or more"),
+        (("coverage", "--within", "-1"), "must be 0 or more"),
+        (("thresholds", "--hours", "0"), "--hours must be from 1"),
+    ):
+        code, out, err = asked(capsys, mongo_uri, market.database.name, *words)
+        assert (code, out) == (2, "")
+        assert complaint in err

@@ -11,7 +11,10 @@ from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import RankspiderError
 from rankspider.lake.board import Board, Place, board
+from rankspider.lake.questions.moment import board_at
 from rankspider.moments import clock_text, hour_of, hour_text, moment_in
+from rankspider.question import write
+from rankspider.report import Report
 from rankspider.servers import reachable_lake
 from rankspider.terminal import harmless, shortened, table
 
@@ -30,7 +33,11 @@ class Command(RankCommand):
     def long_desc(self) -> str:
         return (
             "Show the newest hour's list as MongoDB has it: place, nickname, points, points "
-            "behind the next better place and tags, then the asked anchors that are not on it. "
+            "behind the next better place and tags, then the asked anchors that are not on it; "
+            "and whether the hour is over, and how long before its close the list was seen. "
+            "Examples: 'scrapy board --limit 10', 'scrapy board --hour 2030-01-31T19:00', "
+            "'scrapy board --at 2030-01-31T19:42:07' for the list as it was known then, "
+            "'scrapy board --at 45min --csv'. T may also be now, or an age: 3h, 2d, 45min. "
             "Times are given and shown in the zone RANK_TIMEZONE, in UTC with --json. Exit code 1: "
             "there is no such list."
         )
@@ -42,12 +49,16 @@ class Command(RankCommand):
         group.add_argument(
             "--own", type=int, default=5, metavar="N", help="N unlisted anchors (%(default)s)"
         )
-        group.add_argument(
+        when = group.add_mutually_exclusive_group()
+        when.add_argument("--at", metavar="T", help="the list as it was known at T (newest)")
+        when.add_argument(
             "--hour", metavar="T", help="the hour that T lies in, as 2030-01-31T19:00 (newest)"
         )
         group.add_argument("--currency", help="the hour's list in this unit (observed last)")
         group.add_argument("--title", help="the hour's list of this title (observed last)")
-        group.add_argument("--json", action="store_true", help="as JSON, times in UTC")
+        forms = group.add_mutually_exclusive_group()
+        forms.add_argument("--json", action="store_true", help="as JSON, times in UTC")
+        forms.add_argument("--csv", action="store_true", help="the places as CSV with a head")
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         if args:
@@ -59,15 +70,24 @@ class Command(RankCommand):
         found = self._read(opts, configuration)
         if opts.limit is not None:
             del found.rows[opts.limit :]
-        sys.stdout.write(_json(found) if opts.json else board_text(found, zone))
+        if opts.csv:
+            write(Report("", Place, found.rows), opts, zone)
+        else:
+            sys.stdout.write(_json(found) if opts.json else board_text(found, zone))
         return 0
 
     def _read(self, opts: argparse.Namespace, configuration: Configuration) -> Board:
-        hour, now = None, dt.datetime.now(dt.UTC)
-        if opts.hour is not None:
-            hour = hour_of(moment_in(opts.hour, "--hour", configuration.timezone, now))
+        zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
+        named = {"currency": opts.currency, "title": opts.title}
+        hour, moment = (
+            None if text is None else moment_in(text, option, zone, now)
+            for option, text in (("--hour", opts.hour), ("--at", opts.at))
+        )
         with reachable_lake(configuration) as database:
-            found = board(database, hour, currency=opts.currency, title=opts.title, own=opts.own)
+            if moment is not None:
+                found = board_at(database, moment, **named, now=now)
+            else:
+                found = board(database, hour and hour_of(hour), **named, own=opts.own, now=now)
         if found is None:
             name = configuration.mongo_database
             raise RankspiderError(f"the database {name} holds no such list: {_hint(opts)}")
@@ -75,8 +95,8 @@ class Command(RankCommand):
 
 
 def _hint(opts: argparse.Namespace) -> str:
-    if opts.hour or opts.currency or opts.title:
-        return "leave out --hour, --currency and --title to see the newest"
+    if opts.at or opts.hour or opts.currency or opts.title:
+        return "leave out --at, --hour, --currency and --title to see the newest"
     return "'scrapy crawl goods_rank' brings one, 'make demo' a made-up one"
 
 
@@ -102,7 +122,9 @@ def _headline(found: Board, zone: dt.tzinfo) -> str:
     parts = (found.title, found.subtitle, found.region_name, found.currency)
     name = " ".join(harmless(part) for part in parts if part) or "a list without a name"
     hour, observed = hour_text(found.begin_time, zone), clock_text(found.observed_at, zone)
-    return f"{name}, hour of {hour}, observed at {observed}"
+    state = "final" if found.is_final else "live"
+    left = f"{found.seconds_before_close:,} s before the close"
+    return f"{name}, hour of {hour}, observed at {observed}, {left} ({state})"
 
 
 def _listed(rows: list[Place]) -> list[str]:

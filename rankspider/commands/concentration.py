@@ -6,7 +6,6 @@ from rankspider.lake.questions.concentration import Concentration, concentration
 from rankspider.moments import span_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
 from rankspider.report import Report
-from rankspider.terminal import harmless
 
 _DEFAULT_HOURS = 24
 
@@ -31,5 +30,5 @@ class Command(QuestionCommand):
     def answer(self, asking: Asking) -> Report:
         name, period = asking.list_and_period(_DEFAULT_HOURS)
         rows = concentration(asking.database, name, period)
-        head = f"{harmless(str(name))}: concentration, {span_text(period, asking.zone)}"
+        head = f"{name}: concentration, {span_text(period, asking.zone)}"
         return Report(head, Concentration, rows)

@@ -9,7 +9,6 @@ from rankspider.lake.questions.coverage import HourCovered, Unseen, hours_covere
 from rankspider.moments import span_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
 from rankspider.report import Report
-from rankspider.terminal import harmless
 
 _DEFAULT_HOURS = 24
 _WITHIN_SECONDS = 120
@@ -80,4 +79,4 @@ class Command(QuestionCommand):
         ]
         if options.anchors:
             return Report(f"Anchors asked for and not seen, {span}", Unseen, missed, notes)
-        return Report(f"{harmless(str(name))}: coverage, {span}", HourCovered, hours, notes)
+        return Report(f"{name}: coverage, {span}", HourCovered, hours, notes)

@@ -8,7 +8,6 @@ from rankspider.lake.questions.overtakes import Overtake, overtakes
 from rankspider.moments import hour_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
 from rankspider.report import Report
-from rankspider.terminal import harmless
 
 _DEFAULT_MINUTES = 5
 
@@ -46,7 +45,7 @@ class Command(QuestionCommand):
         name, hour = asking.list_and_hour()
         rows = overtakes(asking.database, name, hour, minutes=minutes, places=places)
         head = (
-            f"{harmless(str(name))}: overtakes in the last {minutes:g} minutes of the hour of "
+            f"{name}: overtakes in the last {minutes:g} minutes of the hour of "
             f"{hour_text(hour, asking.zone)}"
         )
         return Report(head, Overtake, rows)

@@ -6,7 +6,6 @@ from rankspider.lake.questions.tags import TagShare, tags
 from rankspider.moments import span_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
 from rankspider.report import Report
-from rankspider.terminal import harmless
 
 _DEFAULT_HOURS = 24
 
@@ -29,5 +28,5 @@ class Command(QuestionCommand):
 
     def answer(self, asking: Asking) -> Report:
         name, period = asking.list_and_period(_DEFAULT_HOURS)
-        head = f"{harmless(str(name))}: tags, {span_text(period, asking.zone)}"
+        head = f"{name}: tags, {span_text(period, asking.zone)}"
         return Report(head, TagShare, tags(asking.database, name, period))

@@ -6,7 +6,6 @@ from rankspider.lake.questions.thresholds import Threshold, thresholds
 from rankspider.moments import span_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
 from rankspider.report import Report
-from rankspider.terminal import harmless
 
 _DEFAULT_HOURS = 7 * 24
 _WITHIN_SECONDS = 300
@@ -39,6 +38,6 @@ class Command(QuestionCommand):
         name, period = asking.list_and_period(_DEFAULT_HOURS)
         within = asking.options.within
         rows = thresholds(asking.database, name, period, asking.zone, within_seconds=within)
-        head = f"{harmless(str(name))}: scores at the close, {span_text(period, asking.zone)}"
+        head = f"{name}: scores at the close, {span_text(period, asking.zone)}"
         note = f"Without hours whose list was not seen in their last {within:g} s (--within)."
         return Report(head, Threshold, rows, [note])

@@ -10,11 +10,11 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from rankspider.lake import collections
+from rankspider.lake.lists import ListName, newest_hour, preferred
+from rankspider.lake.people import nicknames
+from rankspider.moments import HOUR
 
 _Document = dict[str, Any]
-_List = tuple[str, ...]
-# What tells one list of an hour from another, of `list`.
-_IDENTITY = ("currency", "title", "subtitle", "city_code")
 _FIELDS = (
     *("list", "user_id", "sec_uid", "rank", "score", "delta", "gap_description", "shop_tags"),
     *("listed", "observed_at"),
@@ -29,19 +29,21 @@ class Place:
     """1-based; 0: not listed."""
     user_id: str
     sec_uid: str
+    """Empty if the lake has no standing of it."""
     nickname: str
     """As it came, control characters and all; "" if the lake has no profile."""
     score: int
     delta: int
     """Points behind the next better place; off the list it follows no known rule."""
     gap_description: str
+    """Empty for a moment in the past."""
     tags: list[str]
     observed_at: dt.datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """The newest known state of one list."""
+    """A known state of one list, by default the newest."""
 
     currency: str
     title: str
@@ -51,6 +53,10 @@ class Board:
     begin_time: dt.datetime
     observed_at: dt.datetime
     """Of the newest standing in it."""
+    seconds_before_close: int
+    """From then to the end of the hour; 0 if it was observed after that."""
+    is_final: bool
+    """Whether the hour is over; if not, the list is still changing."""
     rows: list[Place]
     """In the order of the list."""
     own: list[Place]
@@ -68,60 +74,74 @@ def board(
     currency: str | None = None,
     title: str | None = None,
     own: int = 5,
+    now: dt.datetime | None = None,
 ) -> Board | None:
     """The list of the hour ``begin_time``, by default the newest; None if the lake has none.
 
-    Of several lists it is the one observed last, unless ``currency`` or ``title`` names it.
+    Of several lists it is a site-wide one, and of those the one observed last, unless ``currency``
+    or ``title`` names it. On ``hour_place``, and on ``_id`` for the names::
+
+        db.ranks.find({begin_time: …, rank: {$gt: 0}})
+        db.ranks.aggregate([{$match: {begin_time: …, rank: 0}}, {$match: {"list.currency": …, …}},
+                            {$sort: {score: -1}}, {$limit: 5}])
     """
+    now = now or dt.datetime.now(dt.UTC)
     ranks = database[collections.RANKS]
-    hour = begin_time or _newest_hour(ranks)
+    hour = begin_time or newest_hour(database, now)
     if hour is None:
         return None
     lists = _lists(ranks, hour)
-    wanted = {"currency": currency, "title": title}
-    named = [each for each in lists if _answers(each, wanted)]
+    named = {
+        name: _observed_at(documents)
+        for name, documents in lists.items()
+        if name.fits(currency, title)
+    }
     if not named:
         return None
-    chosen = max(named, key=lambda each: _observed_at(lists[each]))
+    chosen = preferred(named)
     documents = lists[chosen]
     rows = _in_place_order(each for each in documents if each["listed"])
     others, count = _off_the_list(ranks, hour, chosen, documents, own)
-    names = _nicknames(database, [*rows, *others])
+    names = nicknames(database, [each["user_id"] for each in (*rows, *others)])
     return Board(
-        **{name: documents[0]["list"][name] for name in (*_IDENTITY, "region_name")},
+        **chosen._asdict(),
+        region_name=documents[0]["list"]["region_name"],
         begin_time=hour,
-        observed_at=_observed_at(documents),
+        observed_at=named[chosen],
+        seconds_before_close=seconds_before_close(hour, named[chosen]),
+        is_final=is_over(database, hour, now),
         rows=[_place(each, names) for each in rows],
         own=[_place(each, names) for each in others],
         own_count=count,
-        other_lists=sorted(" ".join(each[:2]).strip() for each in lists if each != chosen),
+        other_lists=others_of(lists, chosen),
     )
 
 
-def _newest_hour(ranks: Collection[_Document]) -> dt.datetime | None:
-    newest = ranks.find_one({}, ["begin_time"], sort=[("begin_time", -1)])
-    return newest["begin_time"] if newest else None
+def seconds_before_close(hour: dt.datetime, moment: dt.datetime) -> int:
+    """Whole seconds from ``moment`` to the end of ``hour``, rounded up; 0 after it."""
+    return max(0, -((moment - hour - HOUR) // dt.timedelta(seconds=1)))
 
 
-def _lists(ranks: Collection[_Document], hour: dt.datetime) -> dict[_List, list[_Document]]:
+def is_over(database: Database[_Document], hour: dt.datetime, now: dt.datetime) -> bool:
+    """Whether nothing can change any more: by the clock, or, if that is behind, by the lake."""
+    return hour + HOUR <= now or (newest_hour(database, now) or hour) > hour
+
+
+def _lists(ranks: Collection[_Document], hour: dt.datetime) -> dict[ListName, list[_Document]]:
     """The standings with a place, by their list. An empty list left only those without one."""
     placed = ranks.find({"begin_time": hour, "rank": {"$gt": 0}}, _FIELDS)
-    lists: dict[_List, list[_Document]] = defaultdict(list)
+    lists: dict[ListName, list[_Document]] = defaultdict(list)
     for document in placed:
-        lists[_list_of(document)].append(document)
+        lists[ListName.of(document)].append(document)
     if not lists:
         for document in ranks.find({"begin_time": hour}, _FIELDS).limit(1):
-            lists[_list_of(document)].append(document)
+            lists[ListName.of(document)].append(document)
     return lists
 
 
-def _list_of(document: _Document) -> _List:
-    return tuple(document["list"][name] for name in _IDENTITY)
-
-
-def _answers(each: _List, wanted: dict[str, str | None]) -> bool:
-    said = dict(zip(_IDENTITY, each, strict=True))
-    return all(value is None or said[name] == value for name, value in wanted.items())
+def others_of(lists: Iterable[ListName], chosen: ListName) -> list[str]:
+    """What a board says of the other lists of its hour."""
+    return sorted(f"{name.currency} {name.title}".strip() for name in lists if name != chosen)
 
 
 def _observed_at(documents: Iterable[_Document]) -> dt.datetime:
@@ -143,7 +163,7 @@ def _in_place_order(documents: Iterable[_Document]) -> list[_Document]:
 def _off_the_list(
     ranks: Collection[_Document],
     hour: dt.datetime,
-    chosen: _List,
+    chosen: ListName,
     documents: list[_Document],
     most: int,
 ) -> tuple[list[_Document], int]:
@@ -151,19 +171,19 @@ def _off_the_list(
     # Told a place that the list itself doesn't go down to.
     beyond = [each for each in documents if each["rank"] > 0 and not each["listed"]]
     beyond.sort(key=lambda each: each["rank"])
-    identity = {f"list.{name}": part for name, part in zip(_IDENTITY, chosen, strict=True)}
-    unlisted = {"begin_time": hour, "rank": 0, **identity}
-    count = len(beyond) + ranks.count_documents(unlisted)
+    unlisted = unlisted_pipeline(hour, chosen)
+    with ranks.aggregate([*unlisted, {"$count": "count"}]) as counted:
+        count = len(beyond) + sum(each["count"] for each in counted)
     left = most - len(beyond)
     if left > 0:
-        beyond += ranks.find(unlisted, _FIELDS, sort=[("score", -1)], limit=left)
+        with ranks.aggregate([*unlisted, {"$sort": {"score": -1}}, {"$limit": left}]) as found:
+            beyond += found
     return beyond[:most], count
 
 
-def _nicknames(database: Database[_Document], documents: list[_Document]) -> dict[str, str]:
-    ids = [document["user_id"] for document in documents]
-    users = database[collections.USERS].find({"_id": {"$in": ids}}, ["nickname"])
-    return {user["_id"]: user["nickname"] or "" for user in users}
+def unlisted_pipeline(hour: dt.datetime, chosen: ListName) -> list[_Document]:
+    """Asked anchors without a place, over `ranks`."""
+    return [{"$match": {"begin_time": hour, "rank": 0}}, chosen.stage]
 
 
 def _place(document: _Document, names: dict[str, str]) -> Place:

@@ -12,6 +12,7 @@ from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.moments import HOUR, hour_of
+from rankspider.terminal import harmless
 
 Document = dict[str, Any]
 
@@ -43,16 +44,17 @@ class ListName(NamedTuple):
         return currency in (None, self.currency) and title in (None, self.title)
 
     def __str__(self) -> str:
+        """For a line of a terminal."""
         parts = (self.title, self.subtitle, self.city_code, self.currency)
-        return " ".join(part for part in parts if part) or "a list without a name"
+        return " ".join(harmless(part) for part in parts if part) or "a list without a name"
 
 
 def newest_hour(database: Database[Document], now: dt.datetime | None = None) -> dt.datetime | None:
     """The newest hour in the lake; None if it is empty.
 
-    ``db.ranks.find({begin_time: {$gte: …}}).sort({begin_time: -1}).limit(1)`` on ``hour_place``.
-    Looked for from ``now`` back, in steps that double, since not every server stops at the first
-    entry of an index.
+    ``db.ranks.find({begin_time: {$gte: …}}).sort({begin_time: -1}).limit(1)`` on ``hour_place``,
+    or any other index that begins with the hour. Looked for from ``now`` back, in steps that
+    double, since not every server stops at the first entry of an index.
     """
     until = hour_of(now or dt.datetime.now(dt.UTC))
     window: Document = {"$gte": until}

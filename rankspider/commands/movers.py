@@ -1,0 +1,52 @@
+"""``scrapy movers``: who came onto the list and who left it, against the hour before."""
+
+from collections import Counter
+from typing import Any, get_args
+
+from rankspider.errors import NotInTheLake
+from rankspider.lake.questions.movers import Move, Mover, Movers, movers
+from rankspider.lake.questions.states import State
+from rankspider.moments import clock_text, hour_text
+from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.report import Report
+
+
+class Command(QuestionCommand):
+    name = "movers"
+
+    def short_desc(self) -> str:
+        return "Show who entered and left the list against the hour before"
+
+    def long_desc(self) -> str:
+        return (
+            "Show who stands on an hour's list and did not on that of the hour before, and who no "
+            "longer does, both lists as they were seen last; with --all also who went up, down or "
+            "kept the place. Examples: 'scrapy movers', 'scrapy movers --hour 2030-01-31T19:00 "
+            "--all --json'. " + EXIT_CODES
+        )
+
+    def add_question(self, group: Any) -> None:
+        self.add_hour(group)
+        group.add_argument("--all", action="store_true", help="also those who stayed")
+
+    def answer(self, asking: Asking) -> Report:
+        name, hour = asking.list_and_hour()
+        found = movers(asking.database, name, hour)
+        if found is None:
+            raise NotInTheLake(
+                f"the list of the hour {hour_text(hour, asking.zone)} or of the hour before is not "
+                "in the lake: give another --hour"
+            )
+        shown = [row for row in found.rows if asking.options.all or row.move in ("entered", "left")]
+        states = f"{_seen(found.before, asking)}; {_seen(found.after, asking)}"
+        return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[_sum(found)])
+
+
+def _seen(state: State, asking: Asking) -> str:
+    hour = hour_text(state.hour, asking.zone)
+    return f"hour of {hour}, seen at {clock_text(state.seen_at, asking.zone)}"
+
+
+def _sum(found: Movers) -> str:
+    moves = Counter(row.move for row in found.rows)
+    return ", ".join(f"{move}: {moves[move]}" for move in get_args(Move))
