@@ -385,7 +385,7 @@ def test_the_commands(market: Market, mongo_uri: str, capsys: Any) -> None:
     assert {json.loads(line)["user_id"] for line in out.splitlines()} == {
         each.user_id for each in unseen(market.database, WATCHED, dt.datetime.now(dt.UTC))
     }
-    whole = ("--to", "2026-03-01T22:00", "--hours", "4", "--unseen", "100000000")
+    whole = ("--to", "2026-03-01T22:00", "--hours", "4", "--unseen", "100000")
     assert ask("coverage", *whole, "--fail-on-gaps")[0] == 0
 
 
@@ -394,6 +394,8 @@ def test_options_that_make_no_sense(market: Market, mongo_uri: str, capsys: Any)
         (("overtakes", "--minutes", "61"), "--minutes must be above 0"),
         (("sessions", "--limit", "0"), "--limit must be 1 or more"),
         (("coverage", "--within", "-1"), "must be 0 or more"),
+        (("coverage", "--unseen", "1e6"), "from 0 to 100000"),
+        (("thresholds", "--within", "nan"), "--within must be 0 or more"),
         (("thresholds", "--hours", "0"), "--hours must be from 1"),
     ):
         code, out, err = asked(capsys, mongo_uri, market.database.name, *words)

@@ -13,6 +13,7 @@ from rankspider.report import Report
 _DEFAULT_HOURS = 24
 _WITHIN_SECONDS = 120
 _UNSEEN_HOURS = 3
+_MOST_HOURS = 100_000
 _HAS_GAPS = 1
 
 
@@ -62,8 +63,8 @@ class Command(QuestionCommand):
 
     def answer(self, asking: Asking) -> Report:
         options, database = asking.options, asking.database
-        if options.within < 0 or options.unseen < 0:
-            raise UsageError("--within and --unseen must be 0 or more")
+        if not (options.within >= 0 and 0 <= options.unseen <= _MOST_HOURS):
+            raise UsageError(f"--within must be 0 or more, --unseen from 0 to {_MOST_HOURS}")
         name, period = asking.list_and_period_to_now(_DEFAULT_HOURS)
         within = options.within
         hours = list(hours_covered(database, name, period, asking.now, within_seconds=within))

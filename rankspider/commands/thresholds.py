@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from scrapy.exceptions import UsageError
+
 from rankspider.lake.questions.thresholds import Threshold, thresholds
 from rankspider.moments import span_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
@@ -35,8 +37,10 @@ class Command(QuestionCommand):
         )
 
     def answer(self, asking: Asking) -> Report:
-        name, period = asking.list_and_period(_DEFAULT_HOURS)
         within = asking.options.within
+        if not within >= 0:  # nor NaN
+            raise UsageError("--within must be 0 or more")
+        name, period = asking.list_and_period(_DEFAULT_HOURS)
         rows = thresholds(asking.database, name, period, asking.zone, within_seconds=within)
         head = f"{name}: scores at the close, {span_text(period, asking.zone)}"
         note = f"Without hours whose list was not seen in their last {within:g} s (--within)."

@@ -134,9 +134,9 @@ def unseen(
 ) -> list[Unseen]:
     """Anchors asked in ``period`` that no list and no answer has shown for ``hours``.
 
-    Whom the lake was asked for shows in standings of their own, off the list; an anchor that
-    stood on the list each time it was asked for cannot be told from one that never was. One pass
-    on ``hour_place``; the server holds one entry an anchor::
+    Who was asked for shows in a standing of its own, off the list: whoever stood on the list at
+    the end of every hour it was asked for in cannot be told from one that never was. One pass on
+    ``hour_place``; the server holds one entry an anchor::
 
         db.ranks.aggregate([
           {$match: {begin_time: {$gte: …, $lt: …}}},
