@@ -11,9 +11,11 @@ from pymongo import UpdateOne
 from pymongo.database import Database
 
 from rankspider.commands.board import board_text
-from rankspider.items import Item, RankedList, RankItem, UserItem
+from rankspider.items import Item, ListItem, RankedList, RankItem, UserItem
 from rankspider.lake.board import Board, Place, board
 from rankspider.lake.documents import writes_of
+from rankspider.lake.lists import ListName, chosen
+from rankspider.lake.questions.states import state_at
 from rankspider.terminal import columns, harmless, shortened, table
 from tests.conftest import ROOT, scrapy
 
@@ -22,8 +24,19 @@ HOUR = dt.datetime(2021, 1, 19, 11, tzinfo=dt.UTC)
 ID = 6_000_000_000_000_000_001  # beyond 2⁵³: the next one is another number
 
 
-def list_of(hour: dt.datetime = HOUR, currency: str = "热度", title: str = "全站") -> RankedList:
-    return RankedList(currency, title, "小时榜", "", "", hour)
+def list_of(
+    hour: dt.datetime = HOUR, currency: str = "热度", title: str = "全站", city: str = ""
+) -> RankedList:
+    return RankedList(currency, title, "小时榜", city, "", hour)
+
+
+def state(*users: int, minute: int = 17) -> ListItem:
+    observed_at = HOUR + dt.timedelta(minutes=minute)
+    ids = [str(ID + user) for user in users]
+    return ListItem(list_of(), ids, [50 - user for user in users], 60, {}, observed_at)
+
+
+NAME = ListName("热度", "全站", "小时榜", "")
 
 
 def standing(
@@ -119,6 +132,44 @@ def test_who_fell_off_the_list_unasked_gives_up_the_place(database: Any) -> None
     store(database, standing(1, 1, 5, minute=10), standing(2, 2, 4, minute=10))
     store(database, standing(1, 1, 8, minute=20), standing(3, 2, 6, minute=20))
     assert places(board(database)) == [(1, 1, 8), (2, 3, 6)]
+
+
+def test_a_list_that_got_shorter_keeps_no_places(database: Any) -> None:
+    store(database, *(standing(n, n, 9 - n, minute=10) for n in range(1, 5)))
+    store(database, state(1, 2, 3, 4, minute=10))
+    store(database, standing(1, 1, 8, minute=20), state(1, 2, minute=20))
+    assert places(board(database)) == [(1, 1, 8), (2, 2, 7)]
+    # Its state may be refused for one broken row; the others still stand.
+    store(database, standing(5, 3, 6, minute=30))
+    assert places(board(database)) == [(1, 1, 8), (2, 2, 7), (3, 5, 6)]
+
+
+def test_of_states_side_by_side_the_one_with_the_newest_evidence(database: Any) -> None:
+    store(database, state(1, 2, minute=10), state(1, 2, minute=40))
+    store(database, state(2, 1, minute=20), state(2, 1, minute=25))
+
+    def first_at(minute: float) -> int:
+        found = state_at(database, NAME, HOUR, HOUR + dt.timedelta(minutes=minute))
+        assert found is not None
+        return int(found.user_ids[0]) - ID
+
+    assert [first_at(minute) for minute in (10, 19, 20, 22, 25, 26, 40, 59)] == [
+        *(1, 1, 2, 2, 2, 1, 1, 1)
+    ]
+    assert state_at(database, NAME, HOUR, HOUR + dt.timedelta(minutes=9)) is None
+
+
+def test_a_site_wide_list_goes_before_a_regional_one(database: Any) -> None:
+    region = list_of(title="上海", city="310000")
+    store(database, standing(1, 1, 5, minute=10))
+    store(database, standing(2, 1, 9, minute=20, ranked_list=region))
+    assert places(board(database)) == [(1, 1, 5)]
+    assert places(board(database, title="上海")) == [(1, 2, 9)]
+    assert chosen(database, [HOUR]) == (NAME, HOUR)
+    assert chosen(database, [HOUR], title="上海") == (
+        ListName("热度", "上海", "小时榜", "310000"),
+        HOUR,
+    )
 
 
 def test_of_two_lists_the_one_observed_last(database: Any) -> None:

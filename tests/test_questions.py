@@ -79,6 +79,7 @@ def test_the_list_at_any_moment_is_the_one_served_last(market: Market, milliseco
     assert standings(found) == served.rows
     assert found is not None
     assert (found.begin_time, found.own) == (served.begin_time, [])
+    assert found.is_final == (moment >= served.begin_time + HOUR)
     assert found.observed_at == moment or found.observed_at <= served.at
 
 
@@ -246,7 +247,10 @@ def test_every_query_is_answered_by_an_index(market: Market, mongo_uri: str) -> 
     questions: dict[str, tuple[Any, set[str]]] = {
         "newest": (lambda lake: newest_hour(lake, LATER), any_of_the_hour),
         "lists": (lambda lake: chosen(lake, [GAP, *PERIOD]), any_of_the_hour),
-        "board": (lambda lake: board(lake, hour), names | any_of_the_hour),
+        "board": (
+            lambda lake: board(lake, hour),
+            {"snapshots.hour_time", *names, *any_of_the_hour},
+        ),
         "board --at": (
             lambda lake: board_at(lake, hour + HOUR / 2),
             {"snapshots.hour_time", "ranks._id_", *names, *any_of_the_hour},

@@ -12,6 +12,7 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.lists import ListName, newest_hour, preferred
 from rankspider.lake.people import nicknames
+from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR
 
 _Document = dict[str, Any]
@@ -56,7 +57,7 @@ class Board:
     seconds_before_close: int
     """From then to the end of the hour; 0 if it was observed after that."""
     is_final: bool
-    """Whether the hour is over; if not, the list is still changing."""
+    """Whether the hour is over; if not, the list is (or was, at a moment in the past) changing."""
     rows: list[Place]
     """In the order of the list."""
     own: list[Place]
@@ -79,7 +80,8 @@ def board(
     """The list of the hour ``begin_time``, by default the newest; None if the lake has none.
 
     Of several lists it is a site-wide one, and of those the one observed last, unless ``currency``
-    or ``title`` names it. On ``hour_place``, and on ``_id`` for the names::
+    or ``title`` names it. On ``hour_place``, on ``_id`` for the names, and on ``hour_time`` for who
+    is still listed, see `rankspider.lake.questions.states`::
 
         db.ranks.find({begin_time: …, rank: {$gt: 0}})
         db.ranks.aggregate([{$match: {begin_time: …, rank: 0}}, {$match: {"list.currency": …, …}},
@@ -100,7 +102,10 @@ def board(
         return None
     chosen = preferred(named)
     documents = lists[chosen]
-    rows = _in_place_order(each for each in documents if each["listed"])
+    rows = _still_listed(
+        _in_place_order(each for each in documents if each["listed"]),
+        state_at(database, chosen, hour),
+    )
     others, count = _off_the_list(ranks, hour, chosen, documents, own)
     names = nicknames(database, [each["user_id"] for each in (*rows, *others)])
     return Board(
@@ -158,6 +163,21 @@ def _in_place_order(documents: Iterable[_Document]) -> list[_Document]:
     for document in sorted(documents, key=lambda each: each["observed_at"]):
         places[document["rank"]] = document
     return [places[place] for place in sorted(places)]
+
+
+def _still_listed(documents: list[_Document], last: State | None) -> list[_Document]:
+    """Without those whom the list as a whole, seen later than they were, no longer shows.
+
+    Their places are nobody's if the list got shorter.
+    """
+    if last is None:
+        return documents
+    places = last.places
+    return [
+        each
+        for each in documents
+        if each["user_id"] in places or each["observed_at"] > last.seen_at
+    ]
 
 
 def _off_the_list(

@@ -43,7 +43,7 @@ def board_at(
                 begin_time=hour,
                 observed_at=state.seen_at,
                 seconds_before_close=seconds_before_close(hour, state.seen_at),
-                is_final=is_over(database, hour, now),
+                is_final=moment >= hour + HOUR and is_over(database, hour, now),
                 rows=_places_of(database, state),
                 own=[],
                 own_count=0,
