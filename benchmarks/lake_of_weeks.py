@@ -37,12 +37,16 @@ _EVERY_LEFT_EARLY = 50
 _BATCH = 1000
 
 
-def lake_of_hours(world: World, first_hour: int = FIRST_HOUR) -> Iterator[Documents]:
-    """The documents of one hour after the other; each time with those of all users so far."""
+def lake_of_hours(world: World, seconds: Sequence[int] | None = None) -> Iterator[Documents]:
+    """The documents of one hour after the other; each time with those of all users so far.
+
+    ``seconds``: when to ask in each hour, if not as `seconds_asked` says.
+    """
     users: Documents = {collections.USERS: {}, collections.USER_HISTORY: {}}
     for number in count():
         hour: Documents = {}
-        for item in items_of_hour(world, first_hour + number * HOUR, seconds_asked(number)):
+        asked = seconds_asked(number) if seconds is None else seconds
+        for item in items_of_hour(world, FIRST_HOUR + number * HOUR, asked):
             for write in writes_of(item):
                 into = users if write.collection in users else hour
                 fold(into.setdefault(write.collection, {}), write)
@@ -89,6 +93,7 @@ def _items_of_state(world: World, now_ms: int, asked: str, like: ListItem) -> It
         scores=[standing.score for standing in listing.standings],
         delta_time=seconds_left(listing.moment.begin_time, now_ms),
         observed_at=observed_at,
+        anchor=asked,
     )
     own = world.find(asked)
     rows = [(world.anchor(index), True) for index in listing.anchors]
@@ -108,6 +113,7 @@ def _items_of_state(world: World, now_ms: int, asked: str, like: ListItem) -> It
             room_ids=[str(anchor.room_id(listing.moment.begin_time))] if live else [],
             listed=listed,
             observed_at=observed_at,
+            anchor=asked,
         )
 
 
