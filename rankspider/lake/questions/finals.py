@@ -1,7 +1,7 @@
 """The last known state of each hour's list: what the questions about results start from."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,24 +29,26 @@ def finals(
     period: Period,
     fields: Mapping[str, Any],
     *,
+    of: Sequence[str] = ("scores",),
     within_seconds: float | None = None,
 ) -> Iterator[Final]:
     """The last state of each hour of ``period`` that has one, the earliest hour first.
 
-    ``fields`` says what of it, as names and expressions of a ``$project``. With
-    ``within_seconds``, only states seen so shortly before their hour closed. One pass over the
-    states of these hours on ``hour_time``; the server keeps the asked fields of a state::
+    ``fields`` says what of it, as names and expressions of a ``$project``, which may speak of the
+    state's fields ``of``. With ``within_seconds``, only states seen so shortly before their hour
+    closed. One pass over the states of these hours, on ``hour_time``::
 
         db.snapshots.aggregate([
           {$match: {begin_time: {$gte: …, $lt: …}}},
           {$match: {"list.currency": …, "list.title": …, …}},
-          {$project: {begin_time: 1, last_observed_at: 1, first_observed_at: 1, fields: {…}}},
+          {$project: {begin_time: 1, last_observed_at: 1, first_observed_at: 1, scores: 1}},
           {$sort: {begin_time: 1, last_observed_at: -1, first_observed_at: -1}},
           {$group: {_id: "$begin_time", last_observed_at: {$first: "$last_observed_at"},
-                    fields: {$first: "$fields"}}},
-          {$sort: {_id: 1}}])
+                    scores: {$first: "$scores"}}},
+          {$sort: {_id: 1}},
+          {$project: {last_observed_at: 1, fields: {…}}}])
     """
-    pipeline = finals_pipeline(name, period, fields)
+    pipeline = finals_pipeline(name, period, fields, of)
     with database[collections.SNAPSHOTS].aggregate(pipeline, allowDiskUse=True) as found:
         for state in found:
             left = (state["_id"] + HOUR - state["last_observed_at"]).total_seconds()
@@ -54,20 +56,23 @@ def finals(
                 yield Final(state["_id"], max(0, round(left)), state["fields"])
 
 
-def finals_pipeline(name: ListName, period: Period, fields: Mapping[str, Any]) -> list[Document]:
+def finals_pipeline(
+    name: ListName, period: Period, fields: Mapping[str, Any], of: Sequence[str]
+) -> list[Document]:
     """The pipeline of `finals`, over `snapshots`."""
-    times = ("begin_time", "last_observed_at", "first_observed_at")
+    # Only what is needed is sorted, and worked out for the last states alone.
+    kept = ("begin_time", "last_observed_at", "first_observed_at", *of)
     return [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         name.stage,
-        {"$project": {"_id": 0, **dict.fromkeys(times, 1), "fields": dict(fields)}},
+        {"$project": {"_id": 0, **dict.fromkeys(kept, 1)}},
         {"$sort": {"begin_time": 1, "last_observed_at": -1, "first_observed_at": -1}},
         {
             "$group": {
                 "_id": "$begin_time",
-                "last_observed_at": {"$first": "$last_observed_at"},
-                "fields": {"$first": "$fields"},
+                **{field: {"$first": f"${field}"} for field in ("last_observed_at", *of)},
             }
         },
         {"$sort": {"_id": 1}},
+        {"$project": {"last_observed_at": 1, "fields": dict(fields)}},
     ]
