@@ -53,7 +53,10 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.start >= self.end:
-            raise MomentError("there is no hour in that range: --from must be before --to")
+            raise MomentError(
+                "there is no hour in that range: --from must be before --to, which is the end of "
+                "the newest hour in the lake unless you give one"
+            )
 
     def __iter__(self) -> Iterator[dt.datetime]:
         hour = self.start

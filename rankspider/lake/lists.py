@@ -15,6 +15,8 @@ from rankspider.moments import HOUR, hour_of
 from rankspider.terminal import harmless
 
 Document = dict[str, Any]
+# About a year, in so many hours at a time: not many empty looks, and not much to read in the last.
+_STEPS = (1, 2, 4, 8, *[24] * 365)
 
 
 class ListName(NamedTuple):
@@ -53,17 +55,17 @@ def newest_hour(database: Database[Document], now: dt.datetime | None = None) ->
     """The newest hour in the lake; None if it is empty.
 
     ``db.ranks.find({begin_time: {$gte: …}}).sort({begin_time: -1}).limit(1)`` on ``hour_place``,
-    or any other index that begins with the hour. Looked for from ``now`` back, in steps that
-    double, since not every server stops at the first entry of an index.
+    or any other index that begins with the hour. Looked for from ``now`` back, some hours at a
+    time, since not every server stops at the first entry of an index.
     """
     until = hour_of(now or dt.datetime.now(dt.UTC))
     window: Document = {"$gte": until}
-    for step in (HOUR * 2**n for n in range(15)):
+    for hours in _STEPS:
         found = _newest(database, {"begin_time": window})
         if found is not None:
             return found
-        window = {"$gte": until - step, "$lt": until}
-        until -= step
+        window = {"$gte": until - hours * HOUR, "$lt": until}
+        until -= hours * HOUR
     return _newest(database, {})
 
 
