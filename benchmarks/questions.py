@@ -25,7 +25,7 @@ from rankspider.embedded import embedded_servers
 from rankspider.lake import collections
 from rankspider.lake.board import board
 from rankspider.lake.collections import ensure_indexes
-from rankspider.lake.lists import ListName, chosen, newest_hour
+from rankspider.lake.lists import ListName, chosen
 from rankspider.lake.questions.concentration import concentration
 from rankspider.lake.questions.coverage import hours_covered, unseen
 from rankspider.lake.questions.curve import curve
@@ -59,8 +59,10 @@ class Scene:
 
     @classmethod
     def of(cls, database: Lake) -> Self:
-        newest = newest_hour(database)
-        assert newest is not None
+        snapshots = database[collections.SNAPSHOTS]
+        state = snapshots.find_one({}, ["begin_time"], sort=[("begin_time", -1)])
+        assert state is not None
+        newest = state["begin_time"]
         found = chosen(database, [newest])
         assert found is not None
         first = database[collections.RANKS].find_one({"begin_time": newest, "rank": 1})
@@ -84,8 +86,8 @@ def questions(scene: Scene) -> dict[str, Question]:
     name, who, newest = scene.name, scene.who, scene.newest
     day, week, month = map(scene.last, (24, 168, 600))
     return {
-        "board": lambda lake: board(lake),
-        "board, at a moment": lambda lake: board_at(lake, scene.moment),
+        "board": lambda lake: board(lake, now=scene.end),
+        "board, at a moment": lambda lake: board_at(lake, scene.moment, now=scene.end),
         "trend, 24 h": lambda lake: trend(lake, name, day, who),
         "trend, 600 h": lambda lake: trend(lake, name, month, who),
         "curve": lambda lake: curve(lake, name, newest, who),
