@@ -113,9 +113,11 @@ class QuestionCommand(RankCommand):
     def add_hour(self, group: Any) -> None:
         group.add_argument("--hour", metavar="T", help="the hour that T lies in (newest)")
 
-    def add_period(self, group: Any, default_hours: int) -> None:
+    def add_period(
+        self, group: Any, default_hours: int, *, end: str = "the newest hour's end"
+    ) -> None:
         group.add_argument("--from", dest="start", metavar="T", help="from the hour that T lies in")
-        group.add_argument("--to", dest="end", metavar="T", help="up to T (the newest hour's end)")
+        group.add_argument("--to", dest="end", metavar="T", help=f"up to T ({end})")
         group.add_argument(
             "--hours", type=int, metavar="N", help=f"N hours ({default_hours} up to --to)"
         )

@@ -28,11 +28,11 @@ class Command(QuestionCommand):
             "For each hour up to now, whether its list is there, how shortly before the close it "
             "was seen last, and the longest time without an observation; with --anchors, which "
             "anchors asked for in these hours have not been seen since. A cron job may run: scrapy "
-            f"coverage --to now --hours 6 --fail-on-gaps. {EXIT_CODES}"
+            f"coverage --hours 6 --fail-on-gaps. {EXIT_CODES}"
         )
 
     def add_question(self, group: Any) -> None:
-        self.add_period(group, _DEFAULT_HOURS)
+        self.add_period(group, _DEFAULT_HOURS, end="the present hour's end")
         group.add_argument(
             "--within",
             type=float,
