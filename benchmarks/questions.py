@@ -2,8 +2,8 @@
 
     python -m benchmarks.questions --data-dir FOLDER
 
-The first run fills the lake, on an embedded server of its own, for some minutes; the next ones
-find it filled. Prints a table in Markdown.
+The first run fills the lake, on an embedded server of its own, for a quarter of an hour; the next
+ones find it filled. Prints a table in Markdown.
 """
 
 import argparse
