@@ -119,3 +119,9 @@ def clock_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
 def moment_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
     """``2030-01-31 19:42:07``."""
     return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+
+
+def span_text(period: Period, zone: dt.tzinfo) -> str:
+    """``2030-01-30 20:00+08:00 to 2030-01-31 20:00+08:00 (24 hours)``."""
+    hours = "1 hour" if len(period) == 1 else f"{len(period)} hours"
+    return f"{hour_text(period.start, zone)} to {hour_text(period.end, zone)} ({hours})"

@@ -57,6 +57,11 @@ class Asking:
         period = self.period(default_hours)
         return self._chosen(period.newest_first)[0], period
 
+    def list_and_period_to_now(self, default_hours: int) -> tuple[ListName, Period]:
+        """The same, but the hours end with the present one, whatever the lake holds of it."""
+        period = self.range.period(default_hours, hour_of(self.now))
+        return self._chosen([*period.newest_first, self._newest()])[0], period
+
     def period(self, default_hours: int) -> Period:
         """The hours meant; by default they end with the newest in the lake."""
         known = self.range.end or (self.range.start and self.range.hours and self.range.start)
@@ -108,9 +113,11 @@ class QuestionCommand(RankCommand):
     def add_hour(self, group: Any) -> None:
         group.add_argument("--hour", metavar="T", help="the hour that T lies in (newest)")
 
-    def add_period(self, group: Any, default_hours: int) -> None:
+    def add_period(
+        self, group: Any, default_hours: int, *, end: str = "the newest hour's end"
+    ) -> None:
         group.add_argument("--from", dest="start", metavar="T", help="from the hour that T lies in")
-        group.add_argument("--to", dest="end", metavar="T", help="up to T (the newest hour's end)")
+        group.add_argument("--to", dest="end", metavar="T", help=f"up to T ({end})")
         group.add_argument(
             "--hours", type=int, metavar="N", help=f"N hours ({default_hours} up to --to)"
         )

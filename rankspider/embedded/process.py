@@ -14,7 +14,9 @@ from rankspider.embedded.kind import Kind, Program, listens
 from rankspider.embedded.locks import POLL_SECONDS, FileLock
 from rankspider.errors import EmbeddedServerError
 
-START_SECONDS = 30.0
+# SecantusDB reads a list of all its documents before it serves: some 13 s a million, on a quiet
+# machine. A server that dies is noticed at once.
+START_SECONDS = 180.0
 STOP_SECONDS = 10.0
 KNOCK_SECONDS = 0.25
 PR_SET_PDEATHSIG = 1

@@ -1,7 +1,7 @@
 """Who is meant: an anchor found by its id, its public key, a link, or a name."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -15,6 +15,7 @@ from rankspider.terminal import harmless, shortened, table
 _Document = dict[str, Any]
 _FIELDS = ["user_id", "sec_uid", "short_id", "display_id", "nickname"]
 _MOST_SHOWN = 20
+_AT_ONCE = 100
 _INT64 = 1 << 63
 
 
@@ -45,6 +46,20 @@ class Person:
     def label(self) -> str:
         """For a line of a terminal."""
         return shortened(harmless(self.nickname), 40) or self.user_id
+
+
+def nicknames(database: Database[_Document], user_ids: Iterable[str]) -> dict[str, str]:
+    """The nicknames that the lake has of ``user_ids``, as they came; "" for the others.
+
+    ``db.users.find({_id: {$in: […]}}, {nickname: 1})``, a hundred at a time.
+    """
+    names = dict.fromkeys(user_ids, "")
+    wanted = list(names)
+    for start in range(0, len(wanted), _AT_ONCE):
+        ids = {"_id": {"$in": wanted[start : start + _AT_ONCE]}}
+        for user in database[collections.USERS].find(ids, ["nickname"]):
+            names[user["_id"]] = user["nickname"] or ""
+    return names
 
 
 def the_anchor(database: Database[_Document], text: str) -> Person:
@@ -82,12 +97,6 @@ def anchors_named(database: Database[_Document], text: str, *, most: int) -> lis
     found = _exactly(database, name, most) if name else []
     found = found or (_holding(database, name, most) if name else [])
     return list({person.user_id: person for person in found}.values())[:most]
-
-
-def nicknames(database: Database[_Document], user_ids: Sequence[str]) -> dict[str, str]:
-    """Nicknames by ``user_id``, of those the lake has a profile of: one query on ``_id``."""
-    users = database[collections.USERS].find({"_id": {"$in": list(user_ids)}}, ["nickname"])
-    return {user["_id"]: user["nickname"] or "" for user in users}
 
 
 def _by_key(

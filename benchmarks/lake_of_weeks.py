@@ -1,0 +1,168 @@
+"""A lake of weeks, made in minutes: the simulator's own answers through the spider's own code.
+
+The documents are those that the writes of all these answers would leave behind, put together
+here and inserted as they are: the server need not apply a dozen updates to each.
+"""
+
+import datetime as dt
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import msgspec
+from pymongo.database import Database
+
+from rankspider.endpoint.answer import decode
+from rankspider.items import Item, ListItem, RankItem
+from rankspider.known import Known
+from rankspider.lake import collections
+from rankspider.lake.documents import Write, writes_of
+from rankspider.simulator.clock import HOUR, Clock, PaceBySeconds, seconds_left
+from rankspider.simulator.edition import row_end, unlisted_row_end
+from rankspider.simulator.endpoint import RankEndpoint
+from rankspider.simulator.world import World
+from rankspider.spiders.records import Records
+
+Document = dict[str, Any]
+Documents = dict[str, dict[str, Document]]
+"""By collection and ``_id``."""
+
+FIRST_HOUR = int(dt.datetime(2026, 1, 4, 16, tzinfo=dt.UTC).timestamp())
+# Once in five minutes, and once a minute in the last five.
+_SECONDS = (*range(17, 3300, 300), *range(3317, 3600, 60))
+_PACE = PaceBySeconds(10)
+_EVERY_MISSED = 97
+_EVERY_LEFT_EARLY = 50
+_BATCH = 1000
+
+
+def lake_of_hours(world: World, seconds: Sequence[int] | None = None) -> Iterator[Documents]:
+    """The documents of one hour after the other; each time with those of all users so far.
+
+    ``seconds``: when to ask in each hour, if not as `seconds_asked` says.
+    """
+    users: Documents = {collections.USERS: {}, collections.USER_HISTORY: {}}
+    for number in count():
+        hour: Documents = {}
+        asked = seconds_asked(number) if seconds is None else seconds
+        for item in items_of_hour(world, FIRST_HOUR + number * HOUR, asked):
+            for write in writes_of(item):
+                into = users if write.collection in users else hour
+                fold(into.setdefault(write.collection, {}), write)
+        yield hour | users
+
+
+def seconds_asked(number: int) -> Sequence[int]:
+    """When the endpoint is asked; some hours are missed, and others left before their end."""
+    if number % _EVERY_MISSED == _EVERY_MISSED - 1:
+        return ()
+    return _SECONDS[:8] if number % _EVERY_LEFT_EARLY == _EVERY_LEFT_EARLY - 1 else _SECONDS
+
+
+def items_of_hour(world: World, begin_time: int, seconds: Sequence[int]) -> Iterator[Item]:
+    """What the spider makes of the answers at ``seconds`` of an hour.
+
+    Each asks for another anchor. Profiles, which hardly change within an hour, are there once.
+    """
+    state: ListItem | None = None
+    for second in seconds:
+        now_ms = (begin_time + second) * 1000
+        asked = world.sec_uid((begin_time // HOUR * 31 + second) % world.anchors)
+        if state is None:
+            for item in _items_of_answer(world, now_ms, asked):
+                state = item if isinstance(item, ListItem) else state
+                yield item
+        else:
+            yield from _items_of_state(world, now_ms, asked, state)
+
+
+def _items_of_answer(world: World, now_ms: int, asked: str) -> Iterator[Item]:
+    endpoint = RankEndpoint(world, Clock(now_ms, speed=0), _PACE)
+    answer = decode(endpoint.answer(asked).body(wrapped=False))
+    return iter(Records(answer, asked, Known(0), keep_private=False))
+
+
+def _items_of_state(world: World, now_ms: int, asked: str, like: ListItem) -> Iterator[Item]:
+    """The same without the profiles, for which it takes no JSON: a tenth of the time."""
+    listing = world.list_at(_PACE.moment(now_ms))
+    observed_at = dt.datetime.fromtimestamp(now_ms / 1000, dt.UTC)
+    yield replace(
+        like,
+        user_ids=[standing.user_id for standing in listing.standings],
+        scores=[standing.score for standing in listing.standings],
+        delta_time=seconds_left(listing.moment.begin_time, now_ms),
+        observed_at=observed_at,
+        anchor=asked,
+    )
+    own = world.find(asked)
+    rows = [(world.anchor(index), True) for index in listing.anchors]
+    for anchor, listed in rows if own.index in listing.places else [*rows, (own, False)]:
+        standing = listing.standing_of(anchor)
+        end = (
+            row_end(standing, anchor.shop_tag)
+            if listed
+            else unlisted_row_end(standing, listing.threshold)
+        )
+        live = listed or anchor.is_live_unlisted(listing.moment.begin_time)
+        yield RankItem(
+            **msgspec.json.decode(b"{" + end[1:]),
+            ranked_list=like.ranked_list,
+            user_id=standing.user_id,
+            sec_uid=anchor.sec_uid,
+            room_ids=[str(anchor.room_id(listing.moment.begin_time))] if live else [],
+            listed=listed,
+            observed_at=observed_at,
+            anchor=asked,
+        )
+
+
+def fold(documents: dict[str, Document], write: Write) -> None:
+    """Do to ``documents`` what `Write.pipeline` does to a collection."""
+    document = documents.get(write.id, {"_id": write.id})
+    is_newest = write.content["revision"] > document.get("revision", "")
+    widened = {name: _value(expression, document) for name, expression in write.widening.items()}
+    documents[write.id] = {**document, **(write.content if is_newest else {}), **widened}
+
+
+def _value(expression: Any, document: Document) -> Any:
+    """The few expressions that widenings are made of."""
+    if isinstance(expression, str) and expression.startswith("$"):
+        return document.get(expression[1:])
+    if not isinstance(expression, dict):
+        return expression
+    ((operator, operands),) = expression.items()
+    values = [_value(operand, document) for operand in operands]
+    known = [value for value in values if value is not None]
+    match operator:
+        case "$min":
+            return min(known)
+        case "$max":
+            return max(known)
+        case "$ifNull":
+            return known[0]
+        case "$gt":
+            return values[0] is not None and values[0] > values[1]
+        case "$cond":
+            return values[1] if values[0] else values[2]
+    raise NotImplementedError(operator)
+
+
+def fill(database: Database[Document], world: World, history_rows: int) -> int:
+    """Insert whole hours until there are ``history_rows`` documents of history; how many hours."""
+    inserted = 0
+    for hours, documents in enumerate(lake_of_hours(world), 1):
+        for name in (collections.RANKS, collections.RANK_HISTORY, collections.SNAPSHOTS):
+            _insert(database, name, documents.get(name, {}))
+        inserted += len(documents.get(collections.RANK_HISTORY, {}))
+        if inserted >= history_rows:
+            for name in (collections.USERS, collections.USER_HISTORY):
+                _insert(database, name, documents[name])
+            return hours
+    raise AssertionError("hours do not end")
+
+
+def _insert(database: Database[Document], name: str, documents: dict[str, Document]) -> None:
+    each = list(documents.values())
+    for start in range(0, len(each), _BATCH):
+        database[name].insert_many(each[start : start + _BATCH], ordered=False)

@@ -1,0 +1,51 @@
+"""``scrapy overtakes``: who passed whom in the last minutes of an hour."""
+
+from typing import Any
+
+from scrapy.exceptions import UsageError
+
+from rankspider.lake.questions.overtakes import Overtake, overtakes
+from rankspider.moments import hour_text
+from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.report import Report
+
+_DEFAULT_MINUTES = 5
+
+
+class Command(QuestionCommand):
+    name = "overtakes"
+
+    def short_desc(self) -> str:
+        return "Who passed whom in the last minutes of an hour"
+
+    def long_desc(self) -> str:
+        return (
+            "Each time a seller on the list was first seen ahead of one that had been ahead of it, "
+            "with both sellers' new places and points. Who enters or leaves the list passes "
+            f"nobody. As in: scrapy overtakes --hour 1h --minutes 10 --places 10. {EXIT_CODES}"
+        )
+
+    def add_question(self, group: Any) -> None:
+        self.add_hour(group)
+        group.add_argument(
+            "--minutes",
+            type=float,
+            default=_DEFAULT_MINUTES,
+            metavar="M",
+            help="seen in the hour's last M minutes (%(default)s)",
+        )
+        group.add_argument(
+            "--places", type=int, metavar="N", help="only into one of the first N places (all)"
+        )
+
+    def answer(self, asking: Asking) -> Report:
+        minutes, places = asking.options.minutes, asking.options.places
+        if not 0 < minutes <= 60 or (places is not None and places < 1):
+            raise UsageError("--minutes must be above 0 and at most 60, --places 1 or more")
+        name, hour = asking.list_and_hour()
+        rows = overtakes(asking.database, name, hour, minutes=minutes, places=places)
+        head = (
+            f"{name}: overtakes in the last {minutes:g} minutes of the hour of "
+            f"{hour_text(hour, asking.zone)}"
+        )
+        return Report(head, Overtake, rows)
