@@ -50,6 +50,9 @@ class Configuration:
     stop_when_drained: bool
     keep_private_fields: bool
     observed_lag_seconds: float
+    """Of standings and profiles."""
+    list_lag_seconds: float
+    """Of snapshots."""
     timezone: ZoneInfo
     """In which hours are given and shown."""
     retention: Mapping[str, int]
@@ -88,6 +91,7 @@ class Configuration:
             stop_when_drained=_flag(settings, "RANK_STOP_WHEN_DRAINED"),
             keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
             observed_lag_seconds=_number(settings, "RANK_OBSERVED_LAG_SECONDS", least=0),
+            list_lag_seconds=_number(settings, "RANK_LIST_LAG_SECONDS", least=0),
             timezone=_timezone(settings),
             retention=_retention(settings),
             archive=_flag(settings, "RANK_ARCHIVE"),

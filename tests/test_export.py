@@ -140,7 +140,7 @@ def filled(lake: Database[Document]) -> Database[Document]:
             RejectedItem("lists", "unreadable", f"{hour} {NASTY}", "MS4w", hour),
         )
     # From a newer release, or a hand.
-    lake.ranks.update_one({"user_id": str(ID + 1)}, {"$set": {"flags": ["late"], "seen": HOUR}})
+    lake.ranks.update_one({"user_id": str(ID + 1)}, {"$set": {"marks": ["late"], "seen": HOUR}})
     lake.users.update_one({"user_id": str(ID + 1)}, {"$unset": {"avatar_uri": 1}})
     return lake
 
@@ -150,7 +150,7 @@ def held(lake: Database[Document], collection: str) -> list[Document]:
     names = [column.name for column in TABLES[collection].columns]
     rows = []
     for document in lake[collection].find().sort("_id"):
-        for name, value in document.pop("list", {}).items():
+        for name, value in (document.pop("list", None) or {}).items():
             document[f"list_{name}"] = value
         rest = {name: document.pop(name) for name in list(document) if name not in names}
         document["other"] = rest or None

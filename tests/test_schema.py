@@ -123,7 +123,7 @@ async def test_what_a_validator_refuses_is_quarantined(
 ) -> None:
     configuration = Configuration.read(settings_for(mongo_uri, database_name))
     stats = MemoryStatsCollector(get_crawler())
-    pipeline = StorePipeline(stats, configuration)
+    pipeline = StorePipeline(get_crawler(), stats, configuration)
     await pipeline.open_spider()
     items = [standing(1, 1, 5, 1), standing(2, -2, 4, 1)]  # past the checks, by some bug
     await asyncio.gather(*(pipeline.process_item(item) for item in items))
@@ -398,7 +398,7 @@ def test_a_worker_of_today_opens_an_older_lake(
         ["delta"],
         [],
     ]
-    assert database.meta.find_one() == {"_id": "schema", "version": VERSION}
+    assert database.meta.find_one({"_id": "schema"}) == {"_id": "schema", "version": VERSION}
     index = database.rank_history.index_information()["expiry"]
     assert index["expireAfterSeconds"] == 90 * 86400
     ran = subprocess.run(
@@ -408,7 +408,7 @@ def test_a_worker_of_today_opens_an_older_lake(
     assert "3  " + OF_THE_FIRST_RELEASE[:80] in ran.stdout
     assert ran.stdout.endswith("Rejected records: 0 stored, 3 still wrong\n")
 
-    database.meta.update_one({}, {"$set": {"version": 99}})
+    database.meta.update_one({"_id": "schema"}, {"$set": {"version": 99}})
     redis_client.rpush(queue_key, json.loads(TEXT)["asked"])
     refused = crawl(environment)
     assert refused.returncode == 1

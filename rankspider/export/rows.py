@@ -46,9 +46,9 @@ def row_of(table: Table, document: Document) -> Row:
 def _flat(document: Document) -> Document:
     fields = dict(document)
     ranked_list = fields.get("list")
-    if isinstance(ranked_list, dict):
-        del fields["list"]
-        fields.update((f"list_{name}", value) for name, value in ranked_list.items())
+    if isinstance(ranked_list, dict) or ranked_list is None:
+        fields.pop("list", None)
+        fields.update((f"list_{name}", value) for name, value in (ranked_list or {}).items())
     return fields
 
 

@@ -74,6 +74,7 @@ _STANDING = {
     "room_id": Kind.TEXT,
     "room_ids": Kind.TEXTS,
     "listed": Kind.FLAG,
+    "flags": Kind.TEXTS,
     "other_fields": Kind.JSON,
 }
 _USER = {
@@ -83,6 +84,12 @@ _USER = {
     "gender": Kind.INTEGER,
     **dict.fromkeys(("signature", "avatar_uri"), Kind.TEXT),
     "profile": Kind.JSON,
+}
+_REJECTED = {
+    **dict.fromkeys(("kind", "reason", "detail", "payload", "form", "anchor"), Kind.TEXT),
+    **_LIST,
+    **dict.fromkeys(("place", "times"), Kind.INTEGER),
+    "score_above": Kind.JSON,  # what was refused may be beyond 64 bits
 }
 _FIRST = {"first_observed_at": Kind.TIME}
 _INTERVAL = {**_FIRST, "last_observed_at": Kind.TIME}
@@ -121,6 +128,7 @@ _ALL = (
                 "user_ids": Kind.TEXTS,
                 "scores": Kind.INTEGERS,
                 "delta_time": Kind.INTEGER,
+                "flags": Kind.TEXTS,
                 "other_fields": Kind.JSON,
                 **_INTERVAL,
             }
@@ -131,7 +139,7 @@ _ALL = (
         collections.REJECTED,
         "observed_at",
         ASCENDING,
-        _columns({**dict.fromkeys(("kind", "reason", "payload", "anchor"), Kind.TEXT), **_NEWEST}),
+        _columns({**_REJECTED, **_NEWEST}),
         moves=True,
     ),
 )

@@ -4,12 +4,14 @@ import asyncio
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 
-from rankspider.items import Item, RejectedItem
+from rankspider.items import Item, ListItem, RejectedItem
 
 # About 1 KB each: the rows of the latest lists, and the anchors asked for within some minutes.
 _MOST_RECORDS = 10_000
 # Some 350 KB each: answers that left together arrive in any order around a change of the list.
 _MOST_LISTS = 3
+
+_LIST = ListItem.__name__
 
 Place = tuple[str, str]
 """Kind and key of a record."""
@@ -73,12 +75,15 @@ class SeenList:
 class Known:
     """Looked at before the store, marked after it.
 
-    An identical observation up to ``lag_seconds`` newer than what was written says nothing new;
-    a later one is written, to move the interval on. What lags at the end is in `lagging`.
+    An identical observation up to ``lag_seconds`` newer than what was written says nothing new
+    (of a whole list, ``list_lag_seconds``); a later one is written, to move the interval on. What
+    lags at the end is in `lagging`.
     """
 
-    def __init__(self, lag_seconds: float) -> None:
+    def __init__(self, lag_seconds: float, list_lag_seconds: float | None = None) -> None:
         self._lag = round(lag_seconds * 1000)
+        lists = lag_seconds if list_lag_seconds is None else list_lag_seconds
+        self._list_lag = round(lists * 1000)
         self._records: OrderedDict[Mark, Record] = OrderedDict()
         self._newest: dict[Place, Record] = {}
         self._lists: deque[SeenList] = deque(maxlen=_MOST_LISTS)
@@ -117,7 +122,7 @@ class Known:
         if same is not None and same.stored is None:
             record.first, record.last = min(record.first, same.first), max(observed, same.last)
             record.seen = max(observed, same.seen)
-        record.until = record.last + self._lag + 1
+        record.until = self._end(record)
         newest = self._newest.get(mark.place)
         if newest is None or newest.mark == mark or newest.last <= observed:
             if newest is not None and newest.mark != mark:
@@ -134,6 +139,10 @@ class Known:
         if len(self._records) > _MOST_RECORDS:
             self._drop(self._records.popitem(last=False)[1])
         return record
+
+    def _end(self, record: Record) -> int:
+        kind, _ = record.mark.place
+        return record.last + (self._list_lag if kind == _LIST else self._lag) + 1
 
     def stored(self, record: Record) -> None:
         """Its write is durable."""
@@ -209,7 +218,7 @@ class Known:
         if seen > record.last:
             record.last = seen
             if record.until > 0 and self._newest.get(record.mark.place) is record:
-                record.until = seen + self._lag + 1
+                record.until = self._end(record)
 
 
 def mark_of(item: Item) -> Mark:

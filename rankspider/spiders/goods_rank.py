@@ -56,8 +56,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     deliveries: Deliveries
     licences: LicencePool
     fleet: FleetMemory
-    lake: str
-    """Tells the lake from others; set when the store is opened."""
+    lake: str = ""
+    """Tells the lake from others; set when the store has been opened."""
     _closing: asyncio.Future[None] | None = None
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
@@ -69,7 +69,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         drain = getattr(self, "drain", self.configuration.stop_when_drained)
         self.stops_when_drained = read_flag("drain", drain)
         self.server = connect(crawler.settings)
-        self.known = Known(self.configuration.observed_lag_seconds)
+        self.known = Known(
+            self.configuration.observed_lag_seconds, self.configuration.list_lag_seconds
+        )
         crawler.signals.connect(self._open_deliveries, signals.spider_opened)
         crawler.signals.connect(self._close_deliveries, signals.spider_closed)
 
