@@ -1,7 +1,6 @@
 """``python -m benchmarks``: see ``benchmarks/README.md`` for what each scenario means."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, fields
@@ -60,8 +59,6 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def main() -> int:
-    # So that what was started is ended: a plain SIGTERM would leave it all behind.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     arguments = _parser().parse_args()
     unknown = [name for name in arguments.scenarios if name not in SCENARIOS]
     if unknown:

@@ -1,6 +1,8 @@
 """The servers of one benchmark: the project's embedded ones, in a folder of their own."""
 
 import os
+import signal
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,6 +64,8 @@ def clean_environment() -> dict[str, str]:
 @contextmanager
 def set_up() -> Iterator[Stage]:
     """Start both servers on free ports; stop them, and drop their data, afterwards."""
+    # So that what was started is ended: a plain SIGTERM would leave it all behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     with tempfile.TemporaryDirectory(prefix="rankspider-bench-") as name:
         folder = Path(name)
         with embedded_servers(folder, redis=True, mongo=True) as servers:
