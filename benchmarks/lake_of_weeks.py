@@ -15,9 +15,9 @@ from pymongo.database import Database
 
 from rankspider.endpoint.answer import decode
 from rankspider.items import Item, ListItem, RankItem
-from rankspider.known import Known
 from rankspider.lake import collections
 from rankspider.lake.documents import Write, writes_of
+from rankspider.memory.local import Known
 from rankspider.simulator.clock import HOUR, Clock, PaceBySeconds, seconds_left
 from rankspider.simulator.edition import row_end, unlisted_row_end
 from rankspider.simulator.endpoint import RankEndpoint

@@ -40,7 +40,6 @@ _INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([("begin_time", DESCENDING), ("rank", ASCENDING)], name="hour_place"),
         IndexModel([("begin_time", DESCENDING), ("best_rank", ASCENDING)], name="hour_best"),
         IndexModel([("user_id", ASCENDING), ("begin_time", DESCENDING)], name="user_hour"),
-        IndexModel([("sec_uid", ASCENDING), ("begin_time", DESCENDING)], name="sec_uid_hour"),
     ],
     RANK_HISTORY: [
         IndexModel(

@@ -38,20 +38,30 @@ class Write:
     id: str
     content: Document
     widening: Document
-    only_if_said: str | None = None
-    """Nothing is made, and ``content`` counts only where the document's revision ends so."""
+    fresh: Document | None = None
+    """What ``widening`` comes to in a document that is not there yet; None: not said."""
 
     def pipeline(self, content: Mapping[str, Any]) -> list[Document]:
         """The update, for MongoDB 4.2 or later. ``$literal`` keeps ``$`` in values as text.
 
         ``content`` is this write's, as it fits and in whatever encoding.
         """
-        newest: Document = {"$gt": [self.content["revision"], "$revision"]}
-        if self.only_if_said is not None:
-            end = {"$substrBytes": ["$revision", _REVISION_DIGITS, -1]}
-            newest = {"$and": [newest, {"$eq": [end, f"-{self.only_if_said}"]}]}
+        newest = {"$gt": [self.content["revision"], "$revision"]}
         if_newest = {"$cond": [newest, {"$literal": content}, {}]}
         return [{"$replaceWith": {"$mergeObjects": ["$$ROOT", if_newest, self.widening]}}]
+
+
+@dataclass(frozen=True, slots=True)
+class Widening:
+    """An update of a document that says what was observed again: nothing new but when."""
+
+    collection: str
+    id: str
+    least: Document
+    most: Document
+
+    def update(self) -> Document:
+        return {"$min": self.least, "$max": self.most}
 
 
 def writes_of(item: Item) -> Iterator[Write]:
@@ -73,23 +83,17 @@ _HISTORIES = {
 }
 
 
-def widenings_of(record: Record) -> Iterator[Write]:
-    """What moves the documents of ``record`` on to its newest observation."""
+def widenings_of(record: Record) -> Iterator[Widening]:
+    """What moves the documents of ``record`` on to its oldest and newest observations."""
     kind, key = record.mark.place
     newest, history = _HISTORIES[kind]
     assert record.trace is not None
-    seen = _EPOCH + dt.timedelta(milliseconds=record.seen)
-    tie = record.trace.tie
-    content: Document = {"revision": _revision(seen, tie)}
-    yield Write(
-        history,
-        record.trace.history_key,
-        content,
-        {"last_observed_at": _most("last_observed_at", seen)},
-        only_if_said=tie,
-    )
+    early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (record.early, record.seen))
+    least = {"first_observed_at": early}
+    most = {"revision": _revision(seen, record.trace.tie)}
+    yield Widening(history, record.trace.history_key, least, {**most, "last_observed_at": seen})
     if newest is not None:
-        yield Write(newest, key, {**content, "observed_at": seen}, {}, only_if_said=tie)
+        yield Widening(newest, key, least, {**most, "observed_at": seen})
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
@@ -122,9 +126,13 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
             "best_rank": _best_rank(item.rank),
             "peak_score": _most("peak_score", item.score),
         },
+        {
+            "first_observed_at": item.observed_at,
+            "best_rank": item.rank,
+            "peak_score": item.score,
+        },
     )
-    interval = _interval(item.observed_at)
-    yield Write(collections.RANK_HISTORY, item.history_key, standing, interval)
+    yield Write(collections.RANK_HISTORY, item.history_key, standing, *_interval(item.observed_at))
 
 
 def _writes_of_user(item: UserItem) -> Iterator[Write]:
@@ -140,10 +148,9 @@ def _writes_of_user(item: UserItem) -> Iterator[Write]:
         "profile": storable(item.profile),
         "revision": _revision(item.observed_at, item.digest),
     }
-    first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
-    yield Write(collections.USERS, item.key, {**user, "observed_at": item.observed_at}, first)
-    interval = _interval(item.observed_at)
-    yield Write(collections.USER_HISTORY, item.history_key, user, interval)
+    newest = {**user, "observed_at": item.observed_at}
+    yield Write(collections.USERS, item.key, newest, *_first(item.observed_at))
+    yield Write(collections.USER_HISTORY, item.history_key, user, *_interval(item.observed_at))
 
 
 def _write_of_list(item: ListItem) -> Write:
@@ -156,7 +163,7 @@ def _write_of_list(item: ListItem) -> Write:
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.digest),
     }
-    return Write(collections.SNAPSHOTS, item.history_key, state, _interval(item.observed_at))
+    return Write(collections.SNAPSHOTS, item.history_key, state, *_interval(item.observed_at))
 
 
 def _write_of_rejected(item: RejectedItem) -> Write:
@@ -176,8 +183,7 @@ def _write_of_rejected(item: RejectedItem) -> Write:
         # One answer may hold the same row at two places.
         "revision": _revision(item.observed_at, f"{item.anchor or ''}-{item.place or 0:06d}"),
     }
-    first = {"first_observed_at": _least("first_observed_at", item.observed_at)}
-    return Write(collections.REJECTED, item.key, content, first)
+    return Write(collections.REJECTED, item.key, content, *_first(item.observed_at))
 
 
 def rejected_item(document: Document) -> RejectedItem | None:
@@ -220,10 +226,17 @@ def _revision(observed_at: dt.datetime, tie: str) -> str:
     return f"{round(observed_at.timestamp() * 1000):0{_REVISION_DIGITS}d}-{tie}"
 
 
-def _interval(observed_at: dt.datetime) -> Document:
-    return {
-        "first_observed_at": _least("first_observed_at", observed_at),
-        "last_observed_at": _most("last_observed_at", observed_at),
+def _first(observed_at: dt.datetime) -> tuple[Document, Document]:
+    """The widening of a document's first observation, and what it comes to in a new one."""
+    return {"first_observed_at": _least("first_observed_at", observed_at)}, {
+        "first_observed_at": observed_at
+    }
+
+
+def _interval(observed_at: dt.datetime) -> tuple[Document, Document]:
+    first, fresh = _first(observed_at)
+    return first | {"last_observed_at": _most("last_observed_at", observed_at)}, fresh | {
+        "last_observed_at": observed_at
     }
 
 

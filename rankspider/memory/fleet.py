@@ -29,12 +29,14 @@ _TELL_SECONDS = 0.1
 # fingerprint, digest, first and last observation (Unix ms).
 _VALUE = struct.Struct(">16s16sQQ")
 _FIELD_BYTES = 8
+FINGERPRINT_BYTES = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
     """What is durable in the lake, for the interval from ``first`` to ``last`` (Unix ms)."""
 
+    says_the_same: bool
     digest: str
     first: int
     last: int
@@ -54,7 +56,7 @@ class FleetMemory:
         self._tasks: dict[str, asyncio.Task[None]] = {}
 
     async def look_up(self, marks: Sequence[Mark], observed: int) -> list[Remembered | None]:
-        """What the fleet knows of each of ``marks`` that says the same; None if nothing."""
+        """What the fleet knows last of the place of each of ``marks``; None if nothing."""
         asked = self._asked.setdefault(observed // _HOUR_MS, {})
         loop = asyncio.get_running_loop()
         futures = []
@@ -126,6 +128,4 @@ def _remembered(value: bytes | None, mark: Mark) -> Remembered | None:
     if value is None or len(value) != _VALUE.size:
         return None
     fingerprint, digest, first, last = _VALUE.unpack(value)
-    if fingerprint != mark.fingerprint:
-        return None
-    return Remembered(digest.hex(), first, last)
+    return Remembered(fingerprint == mark.fingerprint, digest.hex(), first, last)

@@ -11,6 +11,8 @@ _MOST_RECORDS = 10_000
 # Some 350 KB each: answers that left together arrive in any order around a change of the list.
 _MOST_LISTS = 3
 
+# Another worker may have stored something else since: so often the fleet's memory is asked.
+_SURE_MS = 60_000
 _LIST = ListItem.__name__
 
 Place = tuple[str, str]
@@ -35,6 +37,11 @@ class Trace:
     tie: str
     """The end of its ``revision``."""
 
+    @property
+    def digest(self) -> str:
+        """Of what it says: 32 hex digits."""
+        return self.tie[-32:]
+
 
 @dataclass(eq=False, slots=True)
 class Record:
@@ -45,16 +52,33 @@ class Record:
     first: int
     last: int
     """The lake's documents hold it for this interval."""
-    until: int
-    """Observations of it from ``first`` to before this moment say nothing new."""
-    seen: int
-    """The newest observation of it; the lake lags behind if this is after ``last``."""
     stored: asyncio.Future[None] | None = None
     """Done when the write is durable, with the error if it failed; None: it is durable."""
+    early: int = 0
+    seen: int = 0
+    """The oldest and the newest observation; the lake lags if they are beyond the interval."""
+    since: int = 0
+    until: int = 0
+    """Observations from the one to before the other say nothing new."""
+    confirmed: int = 0
+    """When the fleet was last known to know nothing newer."""
+
+    def __post_init__(self) -> None:
+        self.early, self.seen = self.first, self.last
+        self.confirmed = self.last
 
     @property
     def lags(self) -> bool:
-        return self.seen > self.last and self.stored is None and self.trace is not None
+        lags = self.seen > self.last or self.early < self.first
+        return lags and self.stored is None and self.trace is not None
+
+    def covers(self, observed: int) -> bool:
+        return self.since <= observed < self.until
+
+    def see(self, observed: int) -> None:
+        """Note an observation that it covers."""
+        self.early = min(self.early, observed)
+        self.seen = max(self.seen, observed)
 
 
 @dataclass(eq=False, slots=True)
@@ -94,26 +118,42 @@ class Known:
     def covering(self, mark: Mark, observed: int) -> Record | None:
         """The record, durable or on its way, that says all of this observation."""
         record = self._records.get(mark)
-        if record is None or not record.first <= observed < record.until:
+        if record is None or not record.covers(observed):
             return None
-        record.seen = max(record.seen, observed)
+        record.see(observed)
         self.newest_ms = max(self.newest_ms, observed)
         self._records.move_to_end(mark)
         return record
 
-    def covers(self, mark: Mark, observed: int) -> bool:
-        """Whether there is such a record."""
+    def is_sure_of(self, mark: Mark, observed: int) -> bool:
+        """Whether there is such a record, and nobody can have stored something else since."""
         record = self._records.get(mark)
-        return record is not None and record.first <= observed < record.until
+        if record is None or not record.covers(observed):
+            return False
+        return record.stored is not None or observed - record.confirmed <= _SURE_MS
+
+    def confirm(self, mark: Mark, observed: int) -> bool:
+        """Note that the fleet knows what is known here; False if it is not."""
+        record = self._records.get(mark)
+        if record is None or not record.covers(observed):
+            return False
+        record.confirmed = max(record.confirmed, observed)
+        return True
+
+    def contradict(self, mark: Mark, last: int) -> None:
+        """Another worker stored something else for its place, observed at ``last``."""
+        record = self._records.get(mark)
+        if record is not None and record.stored is None and record.last < last:
+            record.until = min(record.until, last)
 
     def begin(self, mark: Mark, trace: Trace | None, observed: int) -> Record:
         """Note that a write begins; end it with `stored` or `forget`."""
         stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        return self._enter(Record(mark, trace, observed, observed, 0, observed, stored))
+        return self._enter(Record(mark, trace, observed, observed, stored))
 
     def adopt(self, mark: Mark, trace: Trace | None, first: int, last: int) -> Record:
         """Note what another worker has stored."""
-        return self._enter(Record(mark, trace, first, last, 0, last))
+        return self._enter(Record(mark, trace, first, last))
 
     def _enter(self, record: Record) -> Record:
         mark, observed = record.mark, record.last
@@ -121,12 +161,13 @@ class Known:
         same = self._records.get(mark)
         if same is not None and same.stored is None:
             record.first, record.last = min(record.first, same.first), max(observed, same.last)
-            record.seen = max(observed, same.seen)
-        record.until = self._end(record)
+            record.early, record.seen = min(record.first, same.early), max(observed, same.seen)
+        self._set_limits(record)
         newest = self._newest.get(mark.place)
         if newest is None or newest.mark == mark or newest.last <= observed:
             if newest is not None and newest.mark != mark:
                 newest.until = min(newest.until, observed)
+                record.since = max(record.since, newest.last + 1)
                 self._leave(newest)
             self._newest[mark.place] = record
         else:
@@ -140,9 +181,11 @@ class Known:
             self._drop(self._records.popitem(last=False)[1])
         return record
 
-    def _end(self, record: Record) -> int:
+    def _set_limits(self, record: Record) -> None:
+        """Answers that left together arrive in any order: an older one is as good as a newer."""
         kind, _ = record.mark.place
-        return record.last + (self._list_lag if kind == _LIST else self._lag) + 1
+        lag = self._list_lag if kind == _LIST else self._lag
+        record.since, record.until = record.first - lag, record.last + lag + 1
 
     def stored(self, record: Record) -> None:
         """Its write is durable."""
@@ -191,13 +234,15 @@ class Known:
             if len(seen.records) < len(found):
                 return None
         for record in seen.records:
-            if not record.first <= observed < record.until:
+            if not record.since <= observed < record.until:
                 # One of them may have been written anew since.
                 seen.records = []
                 return None
         for record in seen.records:
             if observed > record.seen:
                 record.seen = observed
+            elif observed < record.early:
+                record.early = observed
         self.newest_ms = max(self.newest_ms, observed)
         return seen.records
 
@@ -213,12 +258,13 @@ class Known:
             left += [record for record in self._records.values() if record.lags]
         return list(dict.fromkeys(left))
 
-    def widened(self, record: Record, seen: int) -> None:
-        """The lake holds ``record`` up to ``seen``."""
-        if seen > record.last:
-            record.last = seen
-            if record.until > 0 and self._newest.get(record.mark.place) is record:
-                record.until = self._end(record)
+    def widened(self, record: Record, early: int, seen: int) -> None:
+        """The lake holds ``record`` from ``early`` to ``seen``."""
+        record.first, record.last = min(record.first, early), max(record.last, seen)
+        if record.until > 0 and self._newest.get(record.mark.place) is record:
+            since = record.since
+            self._set_limits(record)
+            record.since = max(since, record.since)
 
 
 def mark_of(item: Item) -> Mark:

@@ -2,10 +2,11 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 
 from rankspider.lake.documents import widenings_of
 from rankspider.lake.writer import Writer
-from rankspider.memory.local import Known
+from rankspider.memory.local import Known, Record
 
 _LOOK_SECONDS = 5.0
 _HOUR_MS = 3_600_000
@@ -16,8 +17,10 @@ class Widening:
     was observed for a while, and when it is closed. A killed worker leaves the rest to lag, by
     not more than the setting says."""
 
-    def __init__(self, known: Known, writer: Writer) -> None:
+    def __init__(self, known: Known, writer: Writer, tell: Callable[[Record], None]) -> None:
+        """``tell`` is told of each record that was widened."""
         self._known = known
+        self._tell = tell
         self._writer = writer
         self._task = asyncio.create_task(self._look())
 
@@ -41,8 +44,9 @@ class Widening:
 
     async def _widen(self, *, all_of_them: bool) -> None:
         lagging = self._known.lagging(all_of_them=all_of_them)
-        seen = [record.seen for record in lagging]
+        seen = [(record.early, record.seen) for record in lagging]
         widenings = [write for record in lagging for write in widenings_of(record)]
         await asyncio.gather(*(self._writer.write(write) for write in widenings))
-        for record, moment in zip(lagging, seen, strict=True):
-            self._known.widened(record, moment)
+        for record, (first, last) in zip(lagging, seen, strict=True):
+            self._known.widened(record, first, last)
+            self._tell(record)

@@ -10,7 +10,6 @@ from scrapy.statscollectors import StatsCollector
 from twisted.python.failure import Failure
 
 from rankspider.items import Item, RejectedItem
-from rankspider.memory.fleet import FleetMemory
 from rankspider.memory.local import Known, Record, mark_of, trace_of
 
 _MILLISECONDS = 1000
@@ -59,9 +58,7 @@ class DedupePipeline:
         if record is None:
             return
         self._known.stored(record)
-        fleet: FleetMemory | None = getattr(self._crawler.spider, "fleet", None)
-        if fleet is not None and not isinstance(item, RejectedItem) and item.fingerprint:
-            fleet.tell(record.mark, item.digest, record.first, record.last)
+        self._crawler.spider.tell_fleet(record)  # type: ignore[union-attr]
 
     def item_lost(self, item: Item, failure: Failure) -> None:
         """Forget it, so that the next one is written, and tell those who wait for it."""

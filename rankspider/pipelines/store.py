@@ -59,7 +59,7 @@ class StorePipeline:
         spider = self._crawler.spider
         if spider is not None:  # a replay has none
             spider.lake = lake  # type: ignore[attr-defined]
-            self._widening = Widening(spider.known, self._writer)  # type: ignore[attr-defined]
+            self._widening = Widening(spider.known, self._writer, spider.tell_fleet)  # type: ignore[attr-defined]
 
     async def process_item(self, item: Item) -> Item:
         try:

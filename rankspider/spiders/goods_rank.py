@@ -35,12 +35,14 @@ from rankspider.licences.ledger import Outcome, Rates
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
-from rankspider.memory.fleet import FleetMemory
-from rankspider.memory.local import Known
+from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory
+from rankspider.memory.local import Known, Record
 from rankspider.spiders.records import Records
 
 # How long an idle worker sleeps before it looks at the queue again.
 _POLL_SECONDS = 0.25
+# Anchors in hand for each call under way: those that wait for MongoDB must not stop the others.
+_ROOM = 4
 
 
 class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no types
@@ -88,7 +90,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         self.deliveries = Deliveries(
             queue,
             self.crawler.stats,
-            room=2 * self.crawler.settings.getint("CONCURRENT_REQUESTS"),
+            room=_ROOM * self.crawler.settings.getint("CONCURRENT_REQUESTS"),
             lease_seconds=self.configuration.lease_seconds,
             backoff_seconds=self.configuration.backoff_seconds,
             on_crash=self._stop_after_crash,
@@ -252,6 +254,11 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                 hopeless=failed.verdict is Verdict.ANCHOR_WRONG,
                 retry_after=failed.retry_after,
             )
+
+    def tell_fleet(self, record: Record) -> None:
+        """``record`` is durable, up to its newest observation written."""
+        if record.trace is not None and len(record.mark.fingerprint) == FINGERPRINT_BYTES:
+            self.fleet.tell(record.mark, record.trace.digest, record.first, record.last)
 
     async def _close_deliveries(self) -> None:
         self._watching.cancel()

@@ -37,7 +37,7 @@ from rankspider.items import (
     digest_of,
     history_key_of_standing,
 )
-from rankspider.memory.fleet import FleetMemory, Remembered
+from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory, Remembered
 from rankspider.memory.local import Known, Mark, Record, SeenList, Trace
 
 # Empty in all that was seen, private if ever filled.
@@ -48,7 +48,6 @@ _ROOM_FIELDS = ("room_ids", "room_ids_str")
 # The place of the asked anchor's own row, which is none of the list.
 OWN = 0
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_FINGERPRINT_BYTES = 16
 _KINDS = {item.__name__: item.kind for item in (RankItem, UserItem, ListItem)}
 
 
@@ -123,13 +122,17 @@ class Records:
         """Ask the fleet, in one round trip, for what this worker does not know."""
         if self._problem is not None:
             return
-        asked = [pair for pair in self._pairs() if not self._known.covers(pair[0], self._now)]
-        if asked:
-            remembered = await fleet.look_up([mark for mark, _ in asked], self._now)
-            for (mark, sound), found in zip(asked, remembered, strict=True):
-                if found is not None:
-                    trace = self._trace(mark, sound, found)
-                    self._known.adopt(mark, trace, found.first, found.last)
+        asked = [pair for pair in self._pairs() if not self._known.is_sure_of(pair[0], self._now)]
+        if not asked:
+            return
+        remembered = await fleet.look_up([mark for mark, _ in asked], self._now)
+        for (mark, sound), found in zip(asked, remembered, strict=True):
+            if found is None:
+                continue
+            if not found.says_the_same:
+                self._known.contradict(mark, found.last)
+            elif not self._known.confirm(mark, self._now):
+                self._known.adopt(mark, self._trace(mark, sound, found), found.first, found.last)
 
     def _pairs(self) -> Iterator[tuple[Mark, _Sound | None]]:
         """Everything this answer says, and the row that says it."""
@@ -408,4 +411,4 @@ def _list_of(answer: Answer) -> RankedList | None:
 
 
 def _fingerprint(said: bytes) -> bytes:
-    return hashlib.blake2b(said, digest_size=_FINGERPRINT_BYTES).digest()
+    return hashlib.blake2b(said, digest_size=FINGERPRINT_BYTES).digest()
