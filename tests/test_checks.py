@@ -25,7 +25,7 @@ from rankspider.endpoint.checks import (
 from rankspider.items import Item, ListItem, RankItem, RejectedItem
 from rankspider.lake.client import connect
 from rankspider.lake.documents import writes_of
-from rankspider.memory.local import Known, mark_of, trace_of
+from rankspider.memory.local import Bringing, Known
 from rankspider.pipelines.validate import ValidatePipeline
 from rankspider.spiders.records import Records
 from tests.conftest import ROOT
@@ -228,8 +228,7 @@ def known_after(answer: Document) -> Known:
     known = Known(60)
     for item in records(answer, known):
         observed = round(item.observed_at.timestamp() * 1000)
-        record = known.begin(mark_of(item), trace_of(item), observed)
-        known.stored(record)
+        known.stored(known.bring(item, observed, Bringing()))
     return known
 
 

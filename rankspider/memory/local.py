@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import OrderedDict, deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from rankspider.items import Item, ListItem, RejectedItem
@@ -43,6 +44,29 @@ class Trace:
         return self.tie[-32:]
 
 
+class Bringing:
+    """The records that one answer brings to the lake, and whoever waits for all of them."""
+
+    def __init__(self) -> None:
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        """Done when all are durable; holds the first error otherwise."""
+        self._open = 0
+
+    def add(self) -> None:
+        self._open += 1
+
+    def ended(self, error: BaseException | None = None) -> None:
+        """One of them is durable, or failed with ``error``."""
+        self._open -= 1
+        if self.done.done():
+            return
+        if error is not None:
+            self.done.set_exception(error)
+            self.done.exception()  # seen, if nobody waits for it
+        elif self._open == 0:
+            self.done.set_result(None)
+
+
 @dataclass(eq=False, slots=True)
 class Record:
     """One content of one place. Times are Unix milliseconds by the endpoint's clock."""
@@ -52,8 +76,8 @@ class Record:
     first: int
     last: int
     """The lake's documents hold it for this interval."""
-    stored: asyncio.Future[None] | None = None
-    """Done when the write is durable, with the error if it failed; None: it is durable."""
+    bringing: Bringing | None = None
+    """What it is on its way with; None: it is durable."""
     early: int = 0
     seen: int = 0
     """The oldest and the newest observation; the lake lags if they are beyond the interval."""
@@ -70,7 +94,7 @@ class Record:
     @property
     def lags(self) -> bool:
         lags = self.seen > self.last or self.early < self.first
-        return lags and self.stored is None and self.trace is not None
+        return lags and self.bringing is None and self.trace is not None
 
     def covers(self, observed: int) -> bool:
         return self.since <= observed < self.until
@@ -112,6 +136,7 @@ class Known:
         self._newest: dict[Place, Record] = {}
         self._lists: deque[SeenList] = deque(maxlen=_MOST_LISTS)
         self._left: list[Record] = []
+        self._carried: dict[int, Record] = {}
         self.newest_ms = 0
         """The newest observation so far."""
 
@@ -130,7 +155,7 @@ class Known:
         record = self._records.get(mark)
         if record is None or not record.covers(observed):
             return False
-        return record.stored is not None or observed - record.confirmed <= _SURE_MS
+        return record.bringing is not None or observed - record.confirmed <= _SURE_MS
 
     def confirm(self, mark: Mark, observed: int) -> bool:
         """Note that the fleet knows what is known here; False if it is not."""
@@ -143,13 +168,23 @@ class Known:
     def contradict(self, mark: Mark, last: int) -> None:
         """Another worker stored something else for its place, observed at ``last``."""
         record = self._records.get(mark)
-        if record is not None and record.stored is None and record.last < last:
+        if record is not None and record.bringing is None and record.last < last:
             record.until = min(record.until, last)
 
-    def begin(self, mark: Mark, trace: Trace | None, observed: int) -> Record:
-        """Note that a write begins; end it with `stored` or `forget`."""
-        stored: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        return self._enter(Record(mark, trace, observed, observed, stored))
+    def bring(self, item: Item, observed: int, bringing: Bringing) -> Record:
+        """Note that ``item`` goes to the lake; end it with `stored` or `forget`."""
+        bringing.add()
+        mark = mark_of(item)
+        record = self._enter(Record(mark, trace_of(item), observed, observed, bringing))
+        self._carried[id(item)] = record
+        return record
+
+    def is_brought(self, item: Item) -> bool:
+        return id(item) in self._carried
+
+    def record_of(self, item: Item) -> Record | None:
+        """That of an item on its way, once: whoever has it ends it."""
+        return self._carried.pop(id(item), None)
 
     def adopt(self, mark: Mark, trace: Trace | None, first: int, last: int) -> Record:
         """Note what another worker has stored."""
@@ -159,7 +194,7 @@ class Known:
         mark, observed = record.mark, record.last
         self.newest_ms = max(self.newest_ms, observed)
         same = self._records.get(mark)
-        if same is not None and same.stored is None:
+        if same is not None and same.bringing is None:
             record.first, record.last = min(record.first, same.first), max(observed, same.last)
             record.early, record.seen = min(record.first, same.early), max(observed, same.seen)
         self._set_limits(record)
@@ -189,20 +224,27 @@ class Known:
 
     def stored(self, record: Record) -> None:
         """Its write is durable."""
-        future, record.stored = record.stored, None
-        if future is not None and not future.done():
-            future.set_result(None)
+        bringing, record.bringing = record.bringing, None
+        if bringing is not None:
+            bringing.ended()
 
-    def forget(self, record: Record, error: BaseException) -> None:
-        """Its write failed: the next observation is written. Tells those who wait for it."""
+    def forget(self, record: Record, error: BaseException | None = None) -> None:
+        """It was not written: the next observation is. Tells those who wait if that is an error."""
         if self._records.get(record.mark) is record:
             del self._records[record.mark]
         record.until = 0
         if self._newest.get(record.mark.place) is record:
             del self._newest[record.mark.place]
-        if record.stored is not None and not record.stored.done():
-            record.stored.set_exception(error)
-            record.stored.exception()  # seen, if nobody waits for it
+        bringing, record.bringing = record.bringing, None
+        if bringing is not None:
+            bringing.ended(error)
+
+    def forget_all(self, items: Iterable[Item]) -> None:
+        """They will not be stored by whoever was to bring them."""
+        for item in items:
+            record = self.record_of(item)
+            if record is not None:
+                self.forget(record, asyncio.CancelledError())
 
     def _drop(self, record: Record) -> None:
         self._leave(record)

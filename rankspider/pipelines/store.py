@@ -17,10 +17,14 @@ from rankspider.lake.collections import identity_of
 from rankspider.lake.documents import writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.writer import Writer, WriteRefused
+from rankspider.memory.local import Known, Record
 from rankspider.memory.widening import Widening
 from rankspider.pipelines.validate import rejected
 
 logger = logging.getLogger(__name__)
+
+# Some bulks' worth; more would only take memory.
+_MOST_UNDER_WAY = 4000
 
 
 class StorePipeline:
@@ -36,6 +40,8 @@ class StorePipeline:
         self._database = configuration.mongo_database
         self._retention = configuration.retention
         self._widening: Widening | None = None
+        self._room = asyncio.Semaphore(_MOST_UNDER_WAY)
+        self._under_way: set[asyncio.Task[None]] = set()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -62,6 +68,39 @@ class StorePipeline:
             self._widening = Widening(spider.known, self._writer, spider.tell_fleet)  # type: ignore[attr-defined]
 
     async def process_item(self, item: Item) -> Item:
+        """Return when ``item`` is durable, or, if the spider waits for that itself, when there is
+        room for it among those on their way."""
+        known: Known | None = getattr(self._crawler.spider, "known", None)
+        record = known.record_of(item) if known is not None else None
+        if known is None or record is None:
+            await self._store(item)
+        elif isinstance(item, RejectedItem):
+            await self._bring(item, known, record)
+        else:
+            await self._room.acquire()
+            task = asyncio.create_task(self._bring(item, known, record))
+            self._under_way.add(task)
+            task.add_done_callback(self._arrived)
+        return item
+
+    def _arrived(self, task: asyncio.Task[None]) -> None:
+        self._under_way.discard(task)
+        self._room.release()
+        if not task.cancelled():
+            task.exception()  # whoever waits for the item has it
+
+    async def _bring(self, item: Item, known: Known, record: Record) -> None:
+        try:
+            await self._store(item)
+        except BaseException as error:
+            known.forget(record, error)
+            if not isinstance(item, RejectedItem):
+                self._stats.inc_value(f"rank/{item.kind}/lost")
+            raise
+        known.stored(record)
+        self._crawler.spider.tell_fleet(record)  # type: ignore[union-attr]
+
+    async def _store(self, item: Item) -> None:
         try:
             await self._write(item)
         except WriteRefused as refused:
@@ -71,16 +110,17 @@ class StorePipeline:
             record = rejected(item, "MongoDB refused it")
             record.detail = str(refused)
             await self._write(record)
-            return item
+            return
         if not isinstance(item, RejectedItem):
             self._stats.inc_value(f"rank/{item.kind}/stored")
-        return item
 
     async def _write(self, item: Item) -> None:
         writes = [self._writer.write(write) for write in writes_of(item)]
         await asyncio.gather(*writes)
 
     async def close_spider(self) -> None:
+        if self._under_way:
+            await asyncio.wait(self._under_way)
         if self._widening is not None:
             await self._widening.close()
         await self._writer.close()

@@ -77,8 +77,11 @@ class Listing:
         place = self.places.get(-1 if anchor.index is None else anchor.index)
         if place is not None:
             return self.standings[place]
-        # Outside the contest an anchor follows the last place at a distance of its own.
-        follows = self.threshold * (anchor.luck % 900) // 1000
+        # Outside the contest an anchor that is live follows the last place at a distance of its
+        # own, and one that is not sells nothing.
+        follows = 0
+        if anchor.is_live_unlisted(self.moment.begin_time):
+            follows = self.threshold * (anchor.luck % 900) // 1000
         score = follows if anchor.index is None else self.unlisted.get(anchor.index, follows)
         return Standing(str(anchor.user_id), _NOBODY, score, anchor.luck % 5000)
 

@@ -192,12 +192,26 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             if not archived.is_durable:
                 return  # the anchor has failed with it
         await records.look_up(self.fleet)
-        for item in records:
-            yield item
+        items = records.items()
+        try:
+            while items:
+                yield items.pop(0)
+        finally:
+            # The engine wants no more: what it has not taken is on its way no longer.
+            self.known.forget_all(items)
         self._count(records)
-        if records.on_their_way:
-            # This anchor must not be acknowledged before they are durable.
-            await asyncio.gather(*(asyncio.shield(write) for write in records.on_their_way))
+        await self._until_durable(records, delivery)
+
+    async def _until_durable(self, records: Records, delivery: Delivery | None) -> None:
+        """An anchor must not be acknowledged before all it brought is in the lake."""
+        try:
+            for done in records.on_their_way:
+                await asyncio.shield(done)
+        except Exception as error:  # noqa: BLE001  # whatever it is: the anchor is tried again
+            message = f"{type(error).__name__}: {error}"[:500]
+            self.logger.error("Not stored: %s", message)
+            if delivery is not None:
+                delivery.fail("store-error", message)
 
     def _count(self, records: Records) -> None:
         """Account for what brought nothing new, and so no items."""

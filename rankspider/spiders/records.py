@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
+import msgspec
+
 from rankspider.endpoint.answer import (
     END_OF_TIME,
     UNREADABLE,
@@ -38,7 +40,8 @@ from rankspider.items import (
     history_key_of_standing,
 )
 from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory, Remembered
-from rankspider.memory.local import Known, Mark, Record, SeenList, Trace
+from rankspider.memory.local import Bringing, Known, Mark, Record, SeenList, Trace
+from rankspider.pipelines.validate import problem_of
 
 # Empty in all that was seen, private if ever filled.
 _PRIVATE = ("telephone", "birthday")
@@ -66,8 +69,8 @@ class Records:
 
     ``anchor`` is the ``sec_uid`` that was asked for. An asked anchor that stands in the list
     itself yields its listed row only. What yields nothing is counted, by kind: in ``unchanged``
-    if the lake holds it, and in ``repeated`` if this or another answer is bringing it, whose
-    writes are then ``on_their_way``.
+    if the lake holds it, and in ``repeated`` if this or another answer is bringing it. All that
+    must be durable before the anchor is done is ``on_their_way``.
     """
 
     def __init__(
@@ -157,7 +160,21 @@ class Records:
         history_key = history_key_of_standing(key, (shape.rank, shape.score, shape.delta))
         return Trace(history_key, f"{sound.listed.place != OWN:d}-{found.digest}")
 
+    def items(self) -> list[Item]:
+        """All of them at once: whoever asks next finds them on their way."""
+        items = list(self._items())
+        bringing = Bringing()
+        for item in items:
+            if not isinstance(item, RejectedItem) and problem_of(item) is None:
+                self._known.bring(item, self._now, bringing)
+                self.on_their_way.add(bringing.done)
+        return items
+
     def __iter__(self) -> Iterator[Item]:
+        """The items alone, for whoever does not store them through the pipelines."""
+        return self._items()
+
+    def _items(self) -> Iterator[Item]:
         if self._problem is not None:
             yield from self._quarantined(self._problem)
             return
@@ -204,7 +221,7 @@ class Records:
 
     def _note_list(self, records: list[Record]) -> None:
         """The same as `_note` for each, quicker in the usual case."""
-        if any(record.stored is not None for record in records):
+        if any(record.bringing is not None for record in records):
             for record in records:
                 self._note(record)
             return
@@ -214,11 +231,11 @@ class Records:
     def _note(self, record: Record) -> None:
         """Account for what says nothing new."""
         kind = _KINDS[record.mark.place[0]]
-        if record.stored is None:
+        if record.bringing is None:
             self.unchanged[kind] += 1
         else:
             self.repeated[kind] += 1
-            self.on_their_way.add(record.stored)
+            self.on_their_way.add(record.bringing.done)
 
     # What the answer says, decoded once and only if the list is not known
 
@@ -272,6 +289,8 @@ class Records:
         rooms = row.user.own_room.exact() if row.user.own_room else []
         is_own, place_flags = listed.place == OWN, self._flags_of_place(listed)
         about = f"{is_own:d} {row.user.sec_uid} {rooms} {place_flags}"
+        if is_own:
+            rest = self._without_texts(row, rest)
         id_ = row.user.id_str
         standing = Mark(
             (RankItem.__name__, self._ranked_list.key_of(id_)),
@@ -283,6 +302,18 @@ class Records:
             standing,
             Mark((UserItem.__name__, id_), _fingerprint(self._privacy + user)),
         )
+
+    @staticmethod
+    def _without_texts(row: Row, rest: bytes) -> bytes:
+        """An asked anchor's own row but for the texts that tell its distance to the list, which
+        changes with the list alone; ``rest`` if it cannot be read."""
+        shape = row.shape
+        try:
+            others = row.other_fields()
+        except UNREADABLE:
+            return rest
+        standing = (shape.rank, shape.score, shape.delta)
+        return msgspec.json.encode((standing, shape.shop_tags, shape.city_code, others))
 
     def _flags_of_place(self, listed: ListedRow) -> tuple[str, ...]:
         return () if listed.place == OWN else listed.flags_of_place()
