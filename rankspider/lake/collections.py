@@ -1,9 +1,11 @@
 """Every collection and index of the lake, each named once."""
 
+import asyncio
+import contextlib
 import uuid
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel, ReturnDocument
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
@@ -86,6 +88,9 @@ _ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
 }
 
 
+_RACE_SECONDS = 0.05
+
+
 async def ensure_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
     """Make the indexes that are missing; making one that is there changes nothing."""
     for collection, indexes in _INDEXES.items():
@@ -95,15 +100,14 @@ async def ensure_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
 async def identity_of(database: AsyncDatabase[dict[str, Any]]) -> str:
     """What tells this lake from every other, as long as it is not dropped."""
     made = {"$setOnInsert": {"identity": uuid.uuid4().hex}}
-    try:
-        lake = await database[META].find_one_and_update(
-            {"_id": "lake"}, made, upsert=True, return_document=ReturnDocument.AFTER
-        )
-    except DuplicateKeyError:  # another worker made it at this moment
+    while True:
+        with contextlib.suppress(DuplicateKeyError):  # another worker makes it at this moment
+            await database[META].update_one({"_id": "lake"}, made, upsert=True)
         lake = await database[META].find_one({"_id": "lake"})
-    assert lake is not None
-    identity: str = lake["identity"]
-    return identity
+        if lake is not None:
+            identity: str = lake["identity"]
+            return identity
+        await asyncio.sleep(_RACE_SECONDS)
 
 
 async def ensure_archive_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
