@@ -17,7 +17,7 @@ from rankspider.embedded import embedded_servers
 
 ROOT = Path(__file__).parent.parent
 # What a developer has set for real must not reach a run.
-_OWN_SETTINGS = ("RANK_", "REDIS_", "MONGO_", "CONCURRENT_REQUESTS", "LOG_LEVEL")
+_OWN_SETTINGS = ("SCRAPY_", "RANK_", "REDIS_", "MONGO_", "CONCURRENT_REQUESTS", "LOG_LEVEL")
 TOKEN = "bench"
 
 

@@ -498,7 +498,7 @@ OUTCOMES = {
     "fail-params": (Level.OK, "taken, without an anchor"),
     "fail-ended": (Level.OK, "taken, without an anchor"),
     "fail-token-invalid": (Level.WARNING, "licence-refused"),
-    "fail-quota": (Level.WARNING, "licence-refused"),
+    "fail-quota": (Level.WARNING, "licence-used-up"),
     "fail-http402": (Level.WARNING, "licence-used-up"),
     "fail-logged-out": (Level.WARNING, "not-logged-in"),
     "fail-captcha": (Level.WARNING, "soft-ban"),

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -90,8 +91,9 @@ def test_another_licence_and_a_mended_endpoint_are_noticed(
     # What it cost: what was under way when the licence was used up, and when the circuit opened.
     assert failed(crawl)["licence-used-up"] <= 32
     assert failed(crawl)["malformed"] <= Policy().least_answers + 40
-    served = simulator.get("/_simulator/stats")["tokens"]
-    assert served["fresh"] == 100 + failed(crawl)["malformed"]
+    served = Counter(simulator.get("/_simulator/stats")["tokens"])
+    # A call with the old licence may still have met the nonsense.
+    assert served.total() == 100 + sum(failed(crawl).values())
 
 
 def test_without_redis_nothing_is_sent(

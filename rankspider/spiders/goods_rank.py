@@ -57,7 +57,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     redis_key: str | None
     deliveries: Deliveries
     licences: LicencePool
-    fleet: FleetMemory
+    fleet: FleetMemory | None = None
     lake: str = ""
     """Tells the lake from others; set when the store has been opened."""
     _closing: asyncio.Future[None] | None = None
@@ -191,7 +191,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             await archived.ended.wait()
             if not archived.is_durable:
                 return  # the anchor has failed with it
-        await records.look_up(self.fleet)
+        if self.fleet is not None:
+            await records.look_up(self.fleet)
         items = records.items()
         try:
             while items:
@@ -271,14 +272,17 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
     def tell_fleet(self, record: Record) -> None:
         """``record`` is durable, up to its newest observation written."""
-        if record.trace is not None and len(record.mark.fingerprint) == FINGERPRINT_BYTES:
+        if self.fleet is None or record.trace is None:
+            return
+        if len(record.mark.fingerprint) == FINGERPRINT_BYTES:
             self.fleet.tell(record.mark, record.trace.digest, record.first, record.last)
 
     async def _close_deliveries(self) -> None:
         self._watching.cancel()
         await self.deliveries.close(self.configuration.shutdown_seconds)
         await self.licences.close()
-        await self.fleet.close()
+        if self.fleet is not None:
+            await self.fleet.close()
         await self.server.aclose()
 
     def _stop_after_crash(self) -> None:

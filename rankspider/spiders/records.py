@@ -119,7 +119,9 @@ class Records:
 
     @property
     def is_list_empty(self) -> bool:
-        return self._problem is None and not self._listed_ids
+        if self._covered and self._seen:
+            return not self._seen.user_ids
+        return self._problem is None and not self._answer.rows
 
     async def look_up(self, fleet: FleetMemory) -> None:
         """Ask the fleet, in one round trip, for what this worker does not know."""
