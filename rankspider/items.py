@@ -39,6 +39,15 @@ def _list_key(begin_time: dt.datetime, *names: str) -> str:
     return joined(int(begin_time.timestamp()), *names)
 
 
+# Texts of a row that say nothing of an unlisted anchor itself.
+OWN_TEXTS = (
+    "gap_description",
+    "gap_rich_description",
+    "rich_description",
+    "fixed_footer_description",
+)
+
+
 def history_key_of_standing(key: str, standing: tuple[int, int, int]) -> str:
     return f"{key}/{joined(*standing)}"
 
@@ -124,9 +133,10 @@ class RankItem:
 
     @cached_property
     def digest(self) -> str:
-        """Of all it says but the time."""
-        texts = (self.gap_description, self.gap_rich_description, self.rich_description)
-        marks = (self.city_code, self.fixed_footer_description, self.shop_tags, self.room_ids)
+        """Of all it says but the time, and the texts of an own standing: they tell the distance
+        to the list, which changes with the list alone."""
+        texts = [getattr(self, name) for name in OWN_TEXTS] if self.listed else []
+        marks = (self.city_code, self.shop_tags, self.room_ids)
         said = (self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields)
         return digest_of((*said, self.flags) if self.flags else said)
 

@@ -1,7 +1,8 @@
 """Two lakes side by side, document by document.
 
 A crawl may let the times of what it saw unchanged lag (RANK_OBSERVED_LAG_SECONDS), and with them
-what an observation says beside its record: the seconds left, the mirrors' hosts, who was asked.
+what an observation says beside its record: the seconds left, the mirrors' hosts, who was asked,
+how far an unlisted anchor is from the list.
 A replay has no lag. So documents that differ in nothing else, and in times by no more than the
 lag, count as the same within it.
 """
@@ -14,7 +15,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from rankspider.items import without_mirrors
+from rankspider.items import OWN_TEXTS, without_mirrors
 from rankspider.lake import collections
 
 Document = dict[str, Any]
@@ -34,6 +35,7 @@ _MOMENTARY: dict[str, tuple[str, ...]] = {
     collections.SNAPSHOTS: ("delta_time",),
     collections.REJECTED: ("anchor", "payload"),
 }
+_STANDINGS = (collections.RANKS, collections.RANK_HISTORY)
 
 
 @dataclass
@@ -95,6 +97,8 @@ def _compared(
 def differing(collection: str, there: Document, here: Document, lag: dt.timedelta) -> list[str]:
     """The fields in which two documents of one ``_id`` differ beyond the lag."""
     ignored = ("revision", *_MOMENTARY.get(collection, ()))
+    if collection in _STANDINGS and not here.get("listed"):
+        ignored += OWN_TEXTS
     return [
         name
         for name in sorted({*there, *here})

@@ -288,9 +288,11 @@ class Records:
         if not has_odd_keys(rest):
             user, rest = stripped(user), stripped(rest)
         rest = rest.replace(user, b"", 1)
-        rooms = row.user.own_room.exact() if row.user.own_room else []
+        own_room = row.user.own_room
+        # With the numeric twins, since flags tell where they differ.
+        rooms = (own_room.room_ids_str, own_room.room_ids) if own_room else ()
         is_own, place_flags = listed.place == OWN, self._flags_of_place(listed)
-        about = f"{is_own:d} {row.user.sec_uid} {rooms} {place_flags}"
+        about = f"{is_own:d} {row.user.sec_uid} {row.user.id} {rooms} {place_flags}"
         if is_own:
             rest = self._without_texts(row, rest)
         id_ = row.user.id_str
