@@ -145,7 +145,7 @@ def _value(expression: Any, document: Document) -> Any:
             return values[0] is not None and values[0] > values[1]
         case "$cond":
             return values[1] if values[0] else values[2]
-    raise NotImplementedError(operator)
+    raise ValueError(f"no widening is made of {operator}")
 
 
 def fill(database: Database[Document], world: World, history_rows: int) -> int:
