@@ -16,7 +16,8 @@ from pymongo.database import Database
 from rankspider.endpoint.answer import decode
 from rankspider.items import Item, ListItem, RankItem
 from rankspider.lake import collections
-from rankspider.lake.documents import Write, writes_of
+from rankspider.lake.documents import writes_of
+from rankspider.lake.write import Write
 from rankspider.memory.local import Known
 from rankspider.simulator.clock import HOUR, Clock, PaceBySeconds, seconds_left
 from rankspider.simulator.edition import row_end, unlisted_row_end
@@ -118,34 +119,17 @@ def _items_of_state(world: World, now_ms: int, asked: str, like: ListItem) -> It
 
 
 def fold(documents: dict[str, Document], write: Write) -> None:
-    """Do to ``documents`` what `Write.pipeline` does to a collection."""
-    document = documents.get(write.id, {"_id": write.id})
-    is_newest = write.content["revision"] > document.get("revision", "")
-    widened = {name: _value(expression, document) for name, expression in write.widening.items()}
-    documents[write.id] = {**document, **(write.content if is_newest else {}), **widened}
-
-
-def _value(expression: Any, document: Document) -> Any:
-    """The few expressions that widenings are made of."""
-    if isinstance(expression, str) and expression.startswith("$"):
-        return document.get(expression[1:])
-    if not isinstance(expression, dict):
-        return expression
-    ((operator, operands),) = expression.items()
-    values = [_value(operand, document) for operand in operands]
-    known = [value for value in values if value is not None]
-    match operator:
-        case "$min":
-            return min(known)
-        case "$max":
-            return max(known)
-        case "$ifNull":
-            return known[0]
-        case "$gt":
-            return values[0] is not None and values[0] > values[1]
-        case "$cond":
-            return values[1] if values[0] else values[2]
-    raise ValueError(f"no widening is made of {operator}")
+    """Do to ``documents`` what `update_of` does to a collection."""
+    document = documents.setdefault(write.id, {"_id": write.id})
+    if write.content and write.content["revision"] > document.get("revision", ""):
+        document |= write.content
+    for name, value in write.least.items():
+        document[name] = min(document.get(name, value), value)
+    for name, value in write.most.items():
+        document[name] = max(document.get(name, value), value)
+    if write.best_rank is not None:
+        ranks = (document.get("best_rank", 0), write.best_rank)
+        document["best_rank"] = min(filter(None, ranks), default=0)
 
 
 def fill(database: Database[Document], world: World, history_rows: int) -> int:

@@ -43,7 +43,7 @@ from rankspider.endpoint.failure import soft_ban
 from rankspider.errors import ArchiveDamaged, ConfigurationError
 from rankspider.items import Item, ListItem
 from rankspider.lake.collections import ensure_archive_indexes
-from rankspider.lake.documents import Write
+from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.memory.local import Known, mark_of
 from rankspider.pipelines.archive import ArchivePipeline
@@ -197,7 +197,7 @@ async def test_a_base_is_durable_before_its_copies_and_outlives_them() -> None:
     base, *copies = begun
     assert len(copies) == 3
     assert {each.content["base"] for each in copies} == {base.id}
-    expiry = base.widening["expires_at"]["$max"][1]
+    expiry = base.most["expires_at"]
     assert all(expiry - each.content["expires_at"] > dt.timedelta(hours=23) for each in copies)
     in_days = (copies[0].content["expires_at"] - dt.datetime.now(dt.UTC)) / dt.timedelta(days=1)
     assert 2.9 < in_days <= 3
@@ -224,7 +224,7 @@ async def test_a_base_that_could_not_be_stored_fails_its_answers_and_is_not_used
 
 async def test_no_age_limit_is_never() -> None:
     writes = await written_by([answer(body) for body in bodies(2, rows=2, every=1)], days=0)
-    assert writes[0].widening["expires_at"] == {"$max": ["$expires_at", FOREVER]}
+    assert writes[0].most["expires_at"] == FOREVER
     assert writes[1].content["expires_at"] == FOREVER
 
 

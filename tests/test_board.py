@@ -16,6 +16,7 @@ from rankspider.lake.board import Board, Place, board
 from rankspider.lake.documents import writes_of
 from rankspider.lake.lists import ListName, chosen
 from rankspider.lake.questions.states import state_at
+from rankspider.lake.write import update_of
 from rankspider.terminal import columns, harmless, shortened, table
 from tests.conftest import ROOT, scrapy
 
@@ -86,7 +87,7 @@ def user(number: int, nickname: str) -> UserItem:
 def store(database: Database[dict[str, Any]], *items: Item) -> None:
     for item in items:
         for write in writes_of(item):
-            update = UpdateOne({"_id": write.id}, write.pipeline(write.content), upsert=True)
+            update = UpdateOne({"_id": write.id}, update_of(write, write.content), upsert=True)
             database[write.collection].bulk_write([update])
 
 

@@ -41,6 +41,7 @@ from rankspider.lake.client import connect
 from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
 from rankspider.lake.overlong import fitted
+from rankspider.lake.write import update_of
 from tests.conftest import ROOT, scrapy
 
 Document = dict[str, Any]
@@ -100,7 +101,7 @@ def store(database: Database[Document], *items: Item) -> None:
     writes: dict[str, list[UpdateOne]] = {}
     for item in items:
         for write in writes_of(item):
-            update = UpdateOne({"_id": write.id}, write.pipeline(write.content), upsert=True)
+            update = UpdateOne({"_id": write.id}, update_of(write, write.content), upsert=True)
             writes.setdefault(write.collection, []).append(update)
     for collection, updates in writes.items():
         database[collection].bulk_write(updates)

@@ -14,7 +14,7 @@ from typing import Any
 from rankspider.archive.answers import AnswerItem
 from rankspider.archive.compression import Base, compressed, digest_of_body
 from rankspider.lake import collections
-from rankspider.lake.documents import Write
+from rankspider.lake.write import Write
 
 FOREVER = dt.datetime(9999, 1, 1, tzinfo=dt.UTC)
 """When a document with no age limit expires; a date, so that of two the later can be told."""
@@ -96,7 +96,7 @@ class Archive:
             # The newest says how long it is kept, and by which base.
             "revision": f"{round(now.timestamp() * 1000):015d}",
         }
-        first = {"first_observed_at": {"$min": ["$first_observed_at", item.observed_at]}}
+        first = {"first_observed_at": item.observed_at}
         await self._write(Write(collections.ARCHIVE, item.key, content, first))
 
     def _serving(self, item: AnswerItem, now: dt.datetime) -> _Serving | None:
@@ -126,8 +126,7 @@ class Archive:
         """The same bytes are the same document, which lives as long as anyone needs it."""
         content = {**about, "data": data, "stored": len(data), "revision": "0"}
         expiry = self._expiry(now, longer=_LONGER_LIFE)
-        longest = {"expires_at": {"$max": ["$expires_at", expiry]}}
-        return Write(collections.ARCHIVE_BASES, digest, content, longest)
+        return Write(collections.ARCHIVE_BASES, digest, content, {}, {"expires_at": expiry})
 
     def _expiry(self, now: dt.datetime, longer: dt.timedelta = dt.timedelta()) -> dt.datetime:
         if self._life is None or self._life + longer >= FOREVER - now:

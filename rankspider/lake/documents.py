@@ -7,8 +7,7 @@ millisecond settle the same way in either order. Firsts, lasts and bests only ev
 """
 
 import datetime as dt
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from rankspider.items import (
@@ -21,47 +20,13 @@ from rankspider.items import (
     UserItem,
 )
 from rankspider.lake import collections
+from rankspider.lake.write import Document, Write
 from rankspider.memory.local import Record
 
-Document = dict[str, Any]
 _INT64 = 1 << 63
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # Milliseconds up to the year 10000.
 _REVISION_DIGITS = 15
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """One upsert: ``content`` if it is the newest, ``widening`` (expressions) in any case."""
-
-    collection: str
-    id: str
-    content: Document
-    widening: Document
-    fresh: Document | None = None
-    """What ``widening`` comes to in a document that is not there yet; None: not said."""
-
-    def pipeline(self, content: Mapping[str, Any]) -> list[Document]:
-        """The update, for MongoDB 4.2 or later. ``$literal`` keeps ``$`` in values as text.
-
-        ``content`` is this write's, as it fits and in whatever encoding.
-        """
-        newest = {"$gt": [self.content["revision"], "$revision"]}
-        if_newest = {"$cond": [newest, {"$literal": content}, {}]}
-        return [{"$replaceWith": {"$mergeObjects": ["$$ROOT", if_newest, self.widening]}}]
-
-
-@dataclass(frozen=True, slots=True)
-class Widening:
-    """An update of a document that says what was observed again: nothing new but when."""
-
-    collection: str
-    id: str
-    least: Document
-    most: Document
-
-    def update(self) -> Document:
-        return {"$min": self.least, "$max": self.most}
 
 
 def writes_of(item: Item) -> Iterator[Write]:
@@ -83,7 +48,7 @@ _HISTORIES = {
 }
 
 
-def widenings_of(record: Record) -> Iterator[Widening]:
+def widenings_of(record: Record) -> Iterator[Write]:
     """What moves the documents of ``record`` on to its oldest and newest observations."""
     kind, key = record.mark.place
     newest, history = _HISTORIES[kind]
@@ -91,9 +56,9 @@ def widenings_of(record: Record) -> Iterator[Widening]:
     early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (record.early, record.seen))
     least = {"first_observed_at": early}
     most = {"revision": _revision(seen, record.trace.tie)}
-    yield Widening(history, record.trace.history_key, least, {**most, "last_observed_at": seen})
+    yield Write(history, record.trace.history_key, None, least, {**most, "last_observed_at": seen})
     if newest is not None:
-        yield Widening(newest, key, least, {**most, "observed_at": seen})
+        yield Write(newest, key, None, least, {**most, "observed_at": seen})
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
@@ -121,18 +86,11 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
         collections.RANKS,
         item.key,
         {**standing, "observed_at": item.observed_at},
-        {
-            "first_observed_at": _least("first_observed_at", item.observed_at),
-            "best_rank": _best_rank(item.rank),
-            "peak_score": _most("peak_score", item.score),
-        },
-        {
-            "first_observed_at": item.observed_at,
-            "best_rank": item.rank,
-            "peak_score": item.score,
-        },
+        least={"first_observed_at": item.observed_at},
+        most={"peak_score": item.score},
+        best_rank=item.rank,
     )
-    yield Write(collections.RANK_HISTORY, item.history_key, standing, *_interval(item.observed_at))
+    yield _write_of_history(collections.RANK_HISTORY, item, standing)
 
 
 def _writes_of_user(item: UserItem) -> Iterator[Write]:
@@ -149,8 +107,8 @@ def _writes_of_user(item: UserItem) -> Iterator[Write]:
         "revision": _revision(item.observed_at, item.digest),
     }
     newest = {**user, "observed_at": item.observed_at}
-    yield Write(collections.USERS, item.key, newest, *_first(item.observed_at))
-    yield Write(collections.USER_HISTORY, item.history_key, user, *_interval(item.observed_at))
+    yield Write(collections.USERS, item.key, newest, {"first_observed_at": item.observed_at})
+    yield _write_of_history(collections.USER_HISTORY, item, user)
 
 
 def _write_of_list(item: ListItem) -> Write:
@@ -163,7 +121,7 @@ def _write_of_list(item: ListItem) -> Write:
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.digest),
     }
-    return Write(collections.SNAPSHOTS, item.history_key, state, *_interval(item.observed_at))
+    return _write_of_history(collections.SNAPSHOTS, item, state)
 
 
 def _write_of_rejected(item: RejectedItem) -> Write:
@@ -183,7 +141,7 @@ def _write_of_rejected(item: RejectedItem) -> Write:
         # One answer may hold the same row at two places.
         "revision": _revision(item.observed_at, f"{item.anchor or ''}-{item.place or 0:06d}"),
     }
-    return Write(collections.REJECTED, item.key, content, *_first(item.observed_at))
+    return Write(collections.REJECTED, item.key, content, {"first_observed_at": item.observed_at})
 
 
 def rejected_item(document: Document) -> RejectedItem | None:
@@ -226,33 +184,13 @@ def _revision(observed_at: dt.datetime, tie: str) -> str:
     return f"{round(observed_at.timestamp() * 1000):0{_REVISION_DIGITS}d}-{tie}"
 
 
-def _first(observed_at: dt.datetime) -> tuple[Document, Document]:
-    """The widening of a document's first observation, and what it comes to in a new one."""
-    return {"first_observed_at": _least("first_observed_at", observed_at)}, {
-        "first_observed_at": observed_at
-    }
-
-
-def _interval(observed_at: dt.datetime) -> tuple[Document, Document]:
-    first, fresh = _first(observed_at)
-    return first | {"last_observed_at": _most("last_observed_at", observed_at)}, fresh | {
-        "last_observed_at": observed_at
-    }
-
-
-def _least(name: str, value: object) -> Document:
-    return {"$min": [f"${name}", value]}
-
-
-def _most(name: str, value: object) -> Document:
-    return {"$max": [f"${name}", value]}
-
-
-def _best_rank(rank: int) -> Document:
-    """The least place above 0; 0 as long as it was never listed."""
-    if rank == 0:
-        return {"$ifNull": ["$best_rank", 0]}
-    return {"$cond": [{"$gt": ["$best_rank", 0]}, _least("best_rank", rank), rank]}
+def _write_of_history(
+    collection: str, item: RankItem | UserItem | ListItem, content: Document
+) -> Write:
+    first = {"first_observed_at": item.observed_at}
+    return Write(
+        collection, item.history_key, content, first, {"last_observed_at": item.observed_at}
+    )
 
 
 def storable(value: Any) -> Any:

@@ -1,11 +1,17 @@
-"""Bulk writes: everything that waits goes out together, acknowledged by a majority."""
+"""Bulk writes: what waits for one collection goes out together, acknowledged by a majority.
+
+What is likely new is inserted. What is likely there shares one update. Whatever neither did, such
+as a document that another worker made in between, or one that MongoDB refuses together with its
+company, is upserted by itself.
+"""
 
 import asyncio
 import logging
-import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
 from typing import Any, TypeVar
 
 import bson
@@ -16,23 +22,26 @@ from pymongo.errors import (
     BulkWriteError,
     ConnectionFailure,
     ExecutionTimeout,
+    OperationFailure,
     PyMongoError,
     WTimeoutError,
 )
 
 from rankspider.errors import RankspiderError
-from rankspider.lake.documents import Widening, Write
 from rankspider.lake.overlong import ROOM_BYTES, fitted
+from rankspider.lake.write import Shape, Write, shared_update_of, update_of
 from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _Operation = InsertOne[dict[str, Any]] | UpdateOne
-# The embedded server takes four inserts in the time of an upsert.
+# Above this share of new documents an insert is tried first: it costs half of a shared update.
 _INSERTS_PAY = 0.3
-_TRIALS = 0.02
 _LEARNING = 0.02
+# One shared update compares each document's id with all of its ids.
+_MOST_TOGETHER = 200
+_MOST_TOGETHER_BYTES = 4 * 1024 * 1024
 _DUPLICATE_KEY = 11000
 # What a server says that is not able now: unreachable, stepping down, shutting down, out of
 # time or disk, writes blocked or not granted (13, an operator's mistake that an operator mends).
@@ -43,20 +52,35 @@ _NOT_ABLE_NOW = frozenset(
 )
 
 
+class NotAbleNow(PyMongoError):
+    """What a bulk says of a server that must be waited for."""
+
+
 class WriteRefused(RankspiderError):
     """MongoDB refused this document for what it is; the others of its batch are stored."""
 
 
 @dataclass(eq=False, slots=True)
 class _Pending:
-    write: Write | Widening
-    content: bytes
+    write: Write
+    content: bytes | None
     """``write.content`` as BSON, encoded once, whatever the number of attempts."""
     is_there: bool = False
     """An insert has found it."""
     done: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
+
+    @property
+    def is_open(self) -> bool:
+        return not self.done.done()
+
+    @property
+    def raw(self) -> RawBSONDocument | None:
+        return None if self.content is None else RawBSONDocument(self.content)
+
+    def new_document(self) -> dict[str, Any]:
+        return {"_id": self.write.id, **(self.raw or {}), **self.write.bounds}
 
     def end(self, error: Exception | None = None) -> None:
         if self.done.done():
@@ -68,9 +92,9 @@ class _Pending:
 
 
 class Writer:
-    """Gathers writes for a few milliseconds and sends each collection's as one bulk.
+    """Gathers writes for a few milliseconds and sends each collection's as one batch.
 
-    A batch also goes out when it is full, and a new one gathers while others are on their way.
+    The next batch gathers while one is on its way: the slower the server, the larger the batches.
     """
 
     def __init__(
@@ -84,31 +108,24 @@ class Writer:
         self._batch_size = batch_size
         self._gather_seconds = gather_seconds
         self._waiting: dict[str, list[_Pending]] = defaultdict(list)
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._sending: dict[str, asyncio.Task[None]] = {}
         self._novelty = _Novelty()
-        self._sending: set[asyncio.Task[None]] = set()
         self._outage = Outage("MongoDB", logger)
 
-    async def write(self, write: Write | Widening) -> None:
+    async def write(self, write: Write) -> None:
         """Return when ``write`` is durable on a majority.
 
         Waits out an outage however long it lasts. Raises `WriteRefused` if the document is one
         that MongoDB cannot hold.
         """
         try:
-            content = write.content if isinstance(write, Write) else {}
-            pending = _Pending(write, bson.encode(content))
+            content = None if write.content is None else bson.encode(write.content)
         except (bson.errors.BSONError, OverflowError, UnicodeError) as error:
             raise WriteRefused(f"no BSON for {write.collection} {write.id}: {error}") from error
-        collection = write.collection
-        waiting = self._waiting[collection]
-        waiting.append(pending)
-        if len(waiting) >= self._batch_size:
-            self._send(collection)
-        elif collection not in self._timers:
-            self._timers[collection] = asyncio.get_running_loop().call_later(
-                self._gather_seconds, self._send, collection
-            )
+        pending = _Pending(write, content)
+        self._waiting[write.collection].append(pending)
+        if write.collection not in self._sending:
+            self._sending[write.collection] = asyncio.create_task(self._send(write.collection))
         await pending.done
 
     async def patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
@@ -125,117 +142,180 @@ class Writer:
                 return outcome
 
     async def close(self) -> None:
-        """Send what waits and see it through."""
-        for collection in list(self._waiting):
-            self._send(collection)
+        """See through what waits."""
         while self._sending:
-            await asyncio.wait(self._sending)
+            await asyncio.wait(self._sending.values())
 
-    def _send(self, collection: str) -> None:
-        timer = self._timers.pop(collection, None)
-        if timer:
-            timer.cancel()
-        batch = self._waiting.pop(collection, [])
-        if batch:
-            task = asyncio.create_task(self._see_through(collection, batch))
-            self._sending.add(task)
-            task.add_done_callback(self._sending.discard)
+    async def _send(self, collection: str) -> None:
+        """Send all that waits, and what comes meanwhile, one batch after the other."""
+        try:
+            while self._waiting[collection]:
+                await asyncio.sleep(self._gather_seconds)
+                await self._see_through(collection, self._next_batch(collection))
+        finally:
+            del self._sending[collection]
+
+    def _next_batch(self, collection: str) -> list[_Pending]:
+        """The first that wait, each document once."""
+        batch: dict[str, _Pending] = {}
+        rest: list[_Pending] = []
+        for pending in self._waiting[collection]:
+            fits = len(batch) < self._batch_size and pending.write.id not in batch
+            if fits:
+                batch[pending.write.id] = pending
+            else:
+                rest.append(pending)
+        self._waiting[collection] = rest
+        return list(batch.values())
 
     async def _see_through(self, collection: str, batch: list[_Pending]) -> None:
         try:
-            while batch:
-                batch = await self._attempt(collection, batch)
+            while batch := [pending for pending in batch if pending.is_open]:
+                await self.patiently(partial(self._attempt, collection, batch))
         except Exception as error:  # noqa: BLE001
             # Handed to whoever waits. Nobody foresaw it, so nothing of this batch counts as stored.
             for pending in batch:
                 pending.end(error)
 
-    async def _attempt(self, collection: str, batch: list[_Pending]) -> list[_Pending]:
-        """Send ``batch`` once; return what must be sent again."""
-        try:
-            novel = self._novelty.is_likely(collection)
-            operations = [await self._operation(pending, novel) for pending in batch]
-            result = await self._database[collection].bulk_write(operations, ordered=False)
-        except BulkWriteError as error:
-            return await self._sort_out(collection, batch, error)
-        except PyMongoError as error:
-            if not _is_away(error):
-                raise
-            return await self._wait_out(error, batch)
-        self._outage.over()
-        self._novelty.learn(collection, result.inserted_count, 0)
+    async def _attempt(self, collection: str, batch: list[_Pending]) -> None:
+        """Send ``batch`` once; what is still open then must be sent again."""
         for pending in batch:
-            pending.end()
-        return []
+            await self._fit(pending)
+        if self._novelty.is_likely(collection):
+            await self._insert(collection, batch)
+        for group in _groups(batch):
+            await self._update_together(collection, group)
+        await self._upsert(collection, batch)
 
-    async def _operation(self, pending: _Pending, is_likely_new: bool) -> _Operation:
-        """An insert if that is likely to do; an upsert does always."""
-        write = pending.write
-        if isinstance(write, Widening):
-            return UpdateOne({"_id": write.id}, write.update())
-        if len(pending.content) > ROOM_BYTES:
-            pending.content = bson.encode(await fitted(self._database, write.content))
-        content = RawBSONDocument(pending.content)
-        if write.fresh is not None and is_likely_new and not pending.is_there:
-            return InsertOne({"_id": write.id, **content, **write.fresh})
-        return UpdateOne({"_id": write.id}, write.pipeline(content), upsert=True)
+    async def _fit(self, pending: _Pending) -> None:
+        if pending.content is not None and len(pending.content) > ROOM_BYTES:
+            assert pending.write.content is not None
+            pending.content = bson.encode(await fitted(self._database, pending.write.content))
 
-    async def _wait_out(self, error: Exception, batch: list[_Pending]) -> list[_Pending]:
-        await asyncio.sleep(self._outage.struck(error))
-        return batch
+    async def _insert(self, collection: str, batch: Iterable[_Pending]) -> int:
+        """Insert what is not there, as far as is known; return how many were."""
+        novel = [each for each in batch if each.is_open and not each.is_there]
+        novel = [each for each in novel if each.content is not None]
+        inserts: list[_Operation] = [InsertOne(each.new_document()) for each in novel]
+        await self._bulk(collection, novel, inserts)
+        inserted = sum(not each.is_there for each in novel)
+        self._novelty.learn(collection, inserted, len(novel) - inserted)
+        return inserted
 
-    async def _sort_out(
-        self, collection: str, batch: list[_Pending], error: BulkWriteError
-    ) -> list[_Pending]:
-        """Tell apart, write by write, what is stored, refused, or must be sent again."""
-        details = error.details or {}
-        failed = {entry["index"]: entry for entry in details.get("writeErrors", [])}
-        # Without its write concern nothing of the bulk is known to be durable.
-        doubtful = bool(details.get("writeConcernErrors"))
-        again = []
-        for index, pending in enumerate(batch):
-            entry = failed.get(index)
-            code = entry["code"] if entry else None
-            # It was there already, or upserts of one new document raced: the second try finds it.
-            pending.is_there = pending.is_there or code == _DUPLICATE_KEY
-            if code == _DUPLICATE_KEY or code in _NOT_ABLE_NOW or (doubtful and not entry):
-                again.append(pending)
-            elif entry is None:
+    async def _update_together(self, collection: str, group: list[_Pending]) -> None:
+        """One update for all; what it may not have reached stays open."""
+        writes = [pending.write for pending in group]
+        update = shared_update_of(writes, [pending.raw for pending in group])
+        ids = {"_id": {"$in": [write.id for write in writes]}}
+        try:
+            reached = (await self._database[collection].update_many(ids, update)).matched_count
+        except OperationFailure as error:
+            if _is_away(error):
+                raise
+            return  # told apart one by one
+        if writes[0].content is None or reached == len(group):
+            _end(group)
+        elif not any(pending.is_there for pending in group):
+            # If nobody makes or removes documents meanwhile, the others were reached.
+            if reached + await self._insert(collection, group) == len(group):
+                _end(group)
+
+    async def _upsert(self, collection: str, batch: list[_Pending]) -> None:
+        rest = [pending for pending in batch if pending.is_open]
+        operations: list[_Operation] = [
+            UpdateOne(
+                {"_id": pending.write.id},
+                update_of(pending.write, pending.raw),
+                upsert=pending.write.content is not None,
+            )
+            for pending in rest
+        ]
+        await self._bulk(collection, rest, operations)
+
+    async def _bulk(
+        self, collection: str, batch: list[_Pending], operations: list[_Operation]
+    ) -> None:
+        """Send ``operations``, which are of ``batch``; what is open then was not done."""
+        if not operations:
+            return
+        try:
+            await self._database[collection].bulk_write(operations, ordered=False)
+        except BulkWriteError as error:
+            _sort_out(batch, error)
+        else:
+            _end(batch)
+
+
+def _groups(batch: list[_Pending]) -> Iterator[list[_Pending]]:
+    """What can share an update; nothing that would be alone in it."""
+
+    def shape(pending: _Pending) -> Shape:
+        return pending.write.shape
+
+    rest = [pending for pending in batch if pending.is_open]
+    for _, alike in groupby(sorted(rest, key=shape), shape):
+        group: list[_Pending] = []
+        room = _MOST_TOGETHER_BYTES
+        for pending in alike:
+            room -= len(pending.content or b"")
+            if group and (room < 0 or len(group) == _MOST_TOGETHER):
+                if len(group) > 1:
+                    yield group
+                group, room = [], _MOST_TOGETHER_BYTES - len(pending.content or b"")
+            group.append(pending)
+        if len(group) > 1:
+            yield group
+
+
+def _end(batch: Iterable[_Pending]) -> None:
+    for pending in batch:
+        pending.end()
+
+
+def _sort_out(batch: list[_Pending], error: BulkWriteError) -> None:
+    """Tell apart, write by write, what is stored, refused, or must be sent again.
+
+    Raises `NotAbleNow` if something has to wait.
+    """
+    details = error.details or {}
+    failed = {entry["index"]: entry for entry in details.get("writeErrors", [])}
+    # Without its write concern nothing of the bulk is known to be durable.
+    doubtful = bool(details.get("writeConcernErrors"))
+    for index, pending in enumerate(batch):
+        entry = failed.get(index)
+        code = entry["code"] if entry else None
+        # It was there already, or upserts of one new document raced.
+        pending.is_there = pending.is_there or code == _DUPLICATE_KEY
+        if entry is None:
+            if not doubtful:
                 pending.end()
-            else:
-                write = pending.write
-                reason = f"MongoDB refused {write.collection} {write.id}: {entry['errmsg']}"
-                pending.end(WriteRefused(reason))
-        refused = sum(entry["code"] == _DUPLICATE_KEY for entry in failed.values())
-        self._novelty.learn(collection, details.get("nInserted", 0), refused)
-        if doubtful or any(entry["code"] in _NOT_ABLE_NOW for entry in failed.values()):
-            return await self._wait_out(error, again)
-        return again
+        elif code != _DUPLICATE_KEY and code not in _NOT_ABLE_NOW:
+            write = pending.write
+            reason = f"MongoDB refused {write.collection} {write.id}: {entry['errmsg']}"
+            pending.end(WriteRefused(reason))
+    if doubtful or any(entry["code"] in _NOT_ABLE_NOW for entry in failed.values()):
+        raise NotAbleNow(str(error))
 
 
 class _Novelty:
-    """How likely a collection's next write makes a new document.
-
-    An insert costs a fraction of an upsert, and a failed one the same once more.
-    """
+    """How likely a collection's next write makes a new document."""
 
     def __init__(self) -> None:
         self._share: dict[str, float] = defaultdict(lambda: 1.0)
 
     def is_likely(self, collection: str) -> bool:
-        """True now and then for the others too, to see whether they have changed."""
-        return self._share[collection] > _INSERTS_PAY or random.random() < _TRIALS
+        return self._share[collection] > _INSERTS_PAY
 
-    def learn(self, collection: str, inserted: int, refused: int) -> None:
-        tried = inserted + refused
+    def learn(self, collection: str, new: int, known: int) -> None:
+        tried = new + known
         if tried:
             weight = 1 - (1 - _LEARNING) ** tried
             share = self._share[collection]
-            self._share[collection] = share + weight * (inserted / tried - share)
+            self._share[collection] = share + weight * (new / tried - share)
 
 
 def _is_away(error: PyMongoError) -> bool:
     """Whether the server, rather than the write, is at fault."""
-    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError):
+    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | NotAbleNow):
         return True
     return getattr(error, "code", None) in _NOT_ABLE_NOW

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from rankspider.lake.documents import Document, rejected_item, writes_of
+from rankspider.lake.documents import rejected_item, writes_of
 from rankspider.lake.rejects import Rejects, Selection
+from rankspider.lake.write import Document
 from rankspider.lake.writer import Writer, WriteRefused
 from rankspider.quarantine.again import StillWrong, items_of
 
