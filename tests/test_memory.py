@@ -23,7 +23,7 @@ from rankspider.lake.documents import writes_of
 from rankspider.lake.writer import Writer
 from rankspider.memory.fleet import FleetMemory
 from rankspider.memory.local import Bringing, Known, Mark, Record, mark_of
-from rankspider.memory.widening import Widening
+from rankspider.memory.widening import Widening, catch_up
 from tests.conftest import Simulator, crawl
 from tests.test_crawl import endpoint, sec_uids
 from tests.test_lake import COLLECTIONS, at, items, lake_after, standing, user
@@ -47,6 +47,7 @@ class Worker:
         if self.known.covering(mark_of(item), milliseconds(item)) is not None:
             return
         record = self.known.bring(item, milliseconds(item), Bringing())
+        await catch_up(self.known, self._writer, record)
         await asyncio.gather(*(self._writer.write(each) for each in writes_of(item)))
         self.known.stored(record)
 
@@ -116,7 +117,40 @@ def milliseconds_at(second: int) -> int:
     return round(at(second).timestamp() * 1000)
 
 
-async def test_what_was_superseded_is_written_when_it_comes_back() -> None:
+async def test_what_was_seen_later_stands_though_it_was_not_written(
+    async_database: Database,
+) -> None:
+    seen = [user(1, "A", 1), user(1, "A", 5), user(1, "B", 3)]
+    every_one_written = await lake_after(async_database, [seen])
+    for name in COLLECTIONS:
+        await async_database[name].delete_many({})
+    worker = Worker(async_database, 3600)
+    for item in seen:
+        await worker.see(item)
+    (before_the_end,) = [each async for each in async_database.users.find()]
+    await worker.close()
+    (stored,) = [each async for each in async_database.users.find()]
+    assert before_the_end == stored
+    assert without_mirrors([stored]) == without_mirrors(every_one_written["users"])
+
+
+async def test_what_another_worker_wrote_is_not_passed_off_as_seen_again(
+    async_database: Database,
+) -> None:
+    one, other = Worker(async_database, 3600), Worker(async_database, 3600)
+    await one.see(user(1, "A", 1))
+    await other.see(user(1, "B", 3))
+    await one.see(user(1, "A", 5))
+    await one.close()
+    await other.close()
+    (stored,) = [each async for each in async_database.users.find()]
+    assert (stored["nickname"], stored["observed_at"]) == ("B", at(3))
+
+
+async def test_what_was_superseded_is_written_when_it_comes_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("rankspider.memory.local._MOST_LEFT", 1)
     known = Known(3600)
     first = await brought(known, user(1, "A", 10))
     assert covers(known, user(1, "A", 20))
@@ -144,6 +178,7 @@ async def test_a_failed_write_is_forgotten_and_said() -> None:
 
 async def test_memory_is_bounded_and_loses_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rankspider.memory.local._MOST_RECORDS", 10)
+    monkeypatch.setattr("rankspider.memory.local._MOST_LEFT", 1)
     known = Known(60)
     first = await brought(known, user(1, "A", 0))
     assert covers(known, user(1, "A", 5))

@@ -48,17 +48,23 @@ _HISTORIES = {
 }
 
 
-def widenings_of(record: Record) -> Iterator[Write]:
-    """What moves the documents of ``record`` on to its oldest and newest observations."""
+def widenings_of(record: Record, *, is_newest: bool) -> Iterator[Write]:
+    """What moves the documents of ``record`` on to its oldest and newest observations.
+
+    ``is_newest``: whether it is what its place says now.
+    """
     kind, key = record.mark.place
     newest, history = _HISTORIES[kind]
     assert record.trace is not None
     early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (record.early, record.seen))
-    least = {"first_observed_at": early}
-    most = {"revision": _revision(seen, record.trace.tie)}
-    yield Write(history, record.trace.history_key, None, least, {**most, "last_observed_at": seen})
-    if newest is not None:
-        yield Write(newest, key, None, least, {**most, "observed_at": seen})
+    tie = record.trace.tie
+    least, again = {"first_observed_at": early}, {"revision": _revision(seen, tie)}
+    last = {"last_observed_at": seen}
+    yield Write(history, record.trace.history_key, again, least, last, tie=tie)
+    if newest is not None and is_newest:
+        yield Write(newest, key, {**again, "observed_at": seen}, least, tie=tie)
+    elif newest is not None and record.early < record.first:
+        yield Write(newest, key, None, least)
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:

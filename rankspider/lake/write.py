@@ -1,11 +1,13 @@
 """One write to the lake, and the update that brings many documents their own at once."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Document = dict[str, Any]
-Shape = tuple[bool, tuple[str, ...], tuple[str, ...], bool]
+Shape = tuple[bool, tuple[str, ...], tuple[str, ...], bool, bool]
+# A revision is a time of that many digits, a hyphen, and a tie.
+_TIE_AT = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +17,42 @@ class Write:
     collection: str
     id: str
     content: Document | None
-    """With its ``revision``. None: nothing new but when; such a write makes no document."""
+    """With its ``revision``. None: nothing but bounds; such a write makes no document."""
     least: Document
     """Fields that only ever fall."""
     most: Document = field(default_factory=dict)
     """Fields that only ever rise."""
     best_rank: int | None = None
     """The place, 0 off the list: of those above 0 the least stays. None: there is no such field."""
+
+    tie: str | None = None
+    """``content`` is only of a document whose revision ends with it: such a write says that the
+    same was seen again, and makes no document."""
+
+    @property
+    def makes(self) -> Document | None:
+        """The content of the document it makes; None: it makes none."""
+        return None if self.tie is not None else self.content
+
+    @property
+    def revision(self) -> str:
+        revision: str = (self.content or {}).get("revision", "")
+        return revision
+
+    def can_join(self, other: "Write") -> bool:
+        """Whether both make a document, the same one."""
+        same = (self.collection, self.id, self.shape) == (other.collection, other.id, other.shape)
+        return same and self.makes is not None
+
+    def joined(self, older: "Write") -> "Write":
+        """What this write and ``older`` come to, if `can_join` says that they can."""
+        ranks = [rank for rank in (self.best_rank, older.best_rank) if rank]
+        return replace(
+            self,
+            least={name: min(value, older.least[name]) for name, value in self.least.items()},
+            most={name: max(value, older.most[name]) for name, value in self.most.items()},
+            best_rank=None if self.best_rank is None else min(ranks, default=0),
+        )
 
     @property
     def bounds(self) -> Document:
@@ -32,8 +63,8 @@ class Write:
     @property
     def shape(self) -> Shape:
         """Writes of one shape can share an update."""
-        has_best = self.best_rank is not None
-        return self.content is not None, tuple(self.least), tuple(self.most), has_best
+        bounds = tuple(self.least), tuple(self.most), self.best_rank is not None
+        return self.content is not None, *bounds, self.tie is not None
 
 
 def update_of(write: Write, content: Mapping[str, Any] | None) -> list[Document]:
@@ -57,20 +88,28 @@ def shared_update_of(
 
 
 def _news(write: Write, content: Mapping[str, Any] | None) -> Document:
-    return write.bounds if content is None else {"content": content, **write.bounds}
+    news = write.bounds
+    if content is not None:
+        news["content"] = content
+    if write.tie is not None:
+        news["tie"] = write.tie
+    return news
 
 
 def _update(shape: Shape, news: Document) -> list[Document]:
     """``news``: an expression of the document's own. ``$literal`` keeps ``$`` in values as text."""
-    has_content, least, most, has_best = shape
+    has_content, least, most, has_best, has_tie = shape
     bounds: Document = {name: {"$min": [f"${name}", f"$$new.{name}"]} for name in least}
     bounds |= {name: {"$max": [f"${name}", f"$$new.{name}"]} for name in most}
     if has_best:
         bounds["best_rank"] = _BEST_RANK
     merged: list[Any] = ["$$ROOT", bounds]
     if has_content:
-        is_newest = {"$gt": ["$$new.content.revision", "$revision"]}
-        merged.insert(1, {"$cond": [is_newest, "$$new.content", {}]})
+        applies: Document = {"$gt": ["$$new.content.revision", "$revision"]}
+        if has_tie:
+            tie = {"$substrBytes": ["$revision", _TIE_AT, -1]}
+            applies = {"$and": [applies, {"$eq": [tie, "$$new.tie"]}]}
+        merged.insert(1, {"$cond": [applies, "$$new.content", {}]})
     return [{"$replaceWith": {"$let": {"vars": {"new": news}, "in": {"$mergeObjects": merged}}}}]
 
 

@@ -67,6 +67,8 @@ class _Pending:
     """``write.content`` as BSON, encoded once, whatever the number of attempts."""
     is_there: bool = False
     """An insert has found it."""
+    absorbed: "list[_Pending]" = field(default_factory=list)
+    """Older ones of the same document, whose bounds are in ``write``."""
     done: asyncio.Future[None] = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
@@ -82,7 +84,16 @@ class _Pending:
     def new_document(self) -> dict[str, Any]:
         return {"_id": self.write.id, **(self.raw or {}), **self.write.bounds}
 
+    def absorb(self, older: "_Pending") -> None:
+        self.write = self.write.joined(older.write)
+        self.absorbed += [older, *older.absorbed]
+        older.absorbed = []
+
     def end(self, error: Exception | None = None) -> None:
+        """It is durable, with all that it absorbed; or it failed, and they are open still."""
+        if error is None:
+            for older in self.absorbed:
+                older.end()
         if self.done.done():
             return  # whoever waited has been cancelled
         if error is None:
@@ -151,18 +162,27 @@ class Writer:
         try:
             while self._waiting[collection]:
                 await asyncio.sleep(self._gather_seconds)
-                await self._see_through(collection, self._next_batch(collection))
+                batch = self._next_batch(collection)
+                await self._see_through(collection, batch)
+                # What was refused for the newest of them may do without it.
+                absorbed = (older for pending in batch for older in pending.absorbed)
+                self._waiting[collection] += [older for older in absorbed if older.is_open]
         finally:
             del self._sending[collection]
 
     def _next_batch(self, collection: str) -> list[_Pending]:
-        """The first that wait, each document once."""
+        """The first that wait, each document once: the newest of its writes, if they can join."""
         batch: dict[str, _Pending] = {}
         rest: list[_Pending] = []
         for pending in self._waiting[collection]:
-            fits = len(batch) < self._batch_size and pending.write.id not in batch
-            if fits:
-                batch[pending.write.id] = pending
+            id_ = pending.write.id
+            other = batch.get(id_)
+            if other is None and len(batch) < self._batch_size:
+                batch[id_] = pending
+            elif other is not None and other.write.can_join(pending.write):
+                older, newer = sorted((other, pending), key=lambda each: each.write.revision)
+                newer.absorb(older)
+                batch[id_] = newer
             else:
                 rest.append(pending)
         self._waiting[collection] = rest
@@ -170,8 +190,8 @@ class Writer:
 
     async def _see_through(self, collection: str, batch: list[_Pending]) -> None:
         try:
-            while batch := [pending for pending in batch if pending.is_open]:
-                await self.patiently(partial(self._attempt, collection, batch))
+            while rest := [pending for pending in batch if pending.is_open]:
+                await self.patiently(partial(self._attempt, collection, rest))
         except Exception as error:  # noqa: BLE001
             # Handed to whoever waits. Nobody foresaw it, so nothing of this batch counts as stored.
             for pending in batch:
@@ -195,7 +215,7 @@ class Writer:
     async def _insert(self, collection: str, batch: Iterable[_Pending]) -> int:
         """Insert what is not there, as far as is known; return how many were."""
         novel = [each for each in batch if each.is_open and not each.is_there]
-        novel = [each for each in novel if each.content is not None]
+        novel = [each for each in novel if each.write.makes is not None]
         inserts: list[_Operation] = [InsertOne(each.new_document()) for each in novel]
         await self._bulk(collection, novel, inserts)
         inserted = sum(not each.is_there for each in novel)
@@ -213,7 +233,7 @@ class Writer:
             if _is_away(error):
                 raise
             return  # told apart one by one
-        if writes[0].content is None or reached == len(group):
+        if writes[0].makes is None or reached == len(group):
             _end(group)
         elif not any(pending.is_there for pending in group):
             # If nobody makes or removes documents meanwhile, the others were reached.
@@ -226,7 +246,7 @@ class Writer:
             UpdateOne(
                 {"_id": pending.write.id},
                 update_of(pending.write, pending.raw),
-                upsert=pending.write.content is not None,
+                upsert=pending.write.makes is not None,
             )
             for pending in rest
         ]

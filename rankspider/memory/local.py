@@ -12,6 +12,8 @@ _MOST_RECORDS = 10_000
 # Some 350 KB each: answers that left together arrive in any order around a change of the list.
 _MOST_LISTS = 3
 
+# Superseded records wait for a quiet moment to be widened in, or until they are so many.
+_MOST_LEFT = 5000
 # Another worker may have stored something else since: so often the fleet's memory is asked.
 _SURE_MS = 60_000
 _LIST = ListItem.__name__
@@ -86,6 +88,9 @@ class Record:
     """Observations from the one to before the other say nothing new."""
     confirmed: int = 0
     """When the fleet was last known to know nothing newer."""
+    behind: "Record | None" = None
+    """What was seen after it, though what the lake holds of that is older: it is to be widened
+    before this one is stored, which would else pass for newer."""
 
     def __post_init__(self) -> None:
         self.early, self.seen = self.first, self.last
@@ -199,7 +204,7 @@ class Known:
             record.early, record.seen = min(record.first, same.early), max(observed, same.seen)
         self._set_limits(record)
         newest = self._newest.get(mark.place)
-        if newest is None or newest.mark == mark or newest.last <= observed:
+        if newest is None or newest.mark == mark or newest.seen <= observed:
             if newest is not None and newest.mark != mark:
                 newest.until = min(newest.until, observed)
                 record.since = max(record.since, newest.last + 1)
@@ -208,6 +213,8 @@ class Known:
         else:
             # Something newer is known there: this one holds for its own moment.
             record.until = min(record.until, record.last + 1)
+            if newest.last < observed:
+                record.behind = newest
         if same is not None:
             same.until = 0
         self._records[mark] = record
@@ -225,6 +232,7 @@ class Known:
     def stored(self, record: Record) -> None:
         """Its write is durable."""
         bringing, record.bringing = record.bringing, None
+        record.behind = None
         if bringing is not None:
             bringing.ended()
 
@@ -293,12 +301,18 @@ class Known:
     def lagging(self, *, all_of_them: bool) -> list[Record]:
         """Records whose documents lag behind what was seen; the caller widens them.
 
-        Those superseded or dropped since the last call, or ``all_of_them``.
+        Those superseded or dropped since the last call, once they are many, or ``all_of_them``.
         """
+        if not all_of_them and len(self._left) < _MOST_LEFT:
+            return []
         left, self._left = self._left, []
         if all_of_them:
             left += [record for record in self._records.values() if record.lags]
         return list(dict.fromkeys(left))
+
+    def is_newest(self, record: Record) -> bool:
+        """Whether nothing newer is known of its place."""
+        return self._newest.get(record.mark.place, record) is record
 
     def widened(self, record: Record, early: int, seen: int) -> None:
         """The lake holds ``record`` from ``early`` to ``seen``."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rankspider.lake.documents import widenings_of
 from rankspider.lake.writer import Writer
@@ -13,9 +13,9 @@ _HOUR_MS = 3_600_000
 
 
 class Widening:
-    """Widens what was superseded within seconds, and all the rest when an hour ends, when nothing
-    was observed for a while, and when it is closed. A killed worker leaves the rest to lag, by
-    not more than the setting says."""
+    """Widens when an hour ends, when nothing was observed for a while, when it is closed, and when
+    much was superseded. A killed worker leaves the rest to lag, by not more than the setting says.
+    """
 
     def __init__(self, known: Known, writer: Writer, tell: Callable[[Record], None]) -> None:
         """``tell`` is told of each record that was widened."""
@@ -39,14 +39,36 @@ class Widening:
                 since = time.monotonic()
             # The endpoint's clock goes on, though nothing may be asked of it.
             now = newest + (time.monotonic() - since) * 1000
-            has_turned = now // _HOUR_MS > before // _HOUR_MS
+            has_turned = 0 < before // _HOUR_MS < now // _HOUR_MS
             await self._widen(all_of_them=has_turned or newest == before)
 
     async def _widen(self, *, all_of_them: bool) -> None:
         lagging = self._known.lagging(all_of_them=all_of_them)
-        seen = [(record.early, record.seen) for record in lagging]
-        widenings = [write for record in lagging for write in widenings_of(record)]
-        await asyncio.gather(*(self._writer.write(write) for write in widenings))
-        for record, (first, last) in zip(lagging, seen, strict=True):
-            self._known.widened(record, first, last)
+        await widen(self._known, self._writer, lagging)
+        for record in lagging:
             self._tell(record)
+
+
+async def widen(known: Known, writer: Writer, records: Sequence[Record]) -> None:
+    """Return when the lake holds ``records`` for all the time they were seen."""
+    seen = [(record.early, record.seen) for record in records]
+    await asyncio.gather(
+        *(
+            writer.write(write)
+            for record in records
+            for write in widenings_of(record, is_newest=known.is_newest(record))
+        )
+    )
+    for record, (first, last) in zip(records, seen, strict=True):
+        known.widened(record, first, last)
+
+
+async def catch_up(known: Known, writer: Writer, record: Record) -> None:
+    """Return when ``record`` can be stored without passing for newer than what was seen later."""
+    behind = record.behind
+    if behind is None:
+        return
+    if behind.bringing is not None:
+        await asyncio.wait([behind.bringing.done])
+    if behind.lags:
+        await widen(known, writer, [behind])

@@ -18,7 +18,7 @@ from rankspider.lake.documents import writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.writer import Writer, WriteRefused
 from rankspider.memory.local import Known, Record
-from rankspider.memory.widening import Widening
+from rankspider.memory.widening import Widening, catch_up
 from rankspider.pipelines.validate import rejected
 
 logger = logging.getLogger(__name__)
@@ -91,6 +91,7 @@ class StorePipeline:
 
     async def _bring(self, item: Item, known: Known, record: Record) -> None:
         try:
+            await catch_up(known, self._writer, record)
             await self._store(item)
         except BaseException as error:
             known.forget(record, error)

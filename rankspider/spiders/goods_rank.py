@@ -42,7 +42,7 @@ from rankspider.spiders.records import Records
 # How long an idle worker sleeps before it looks at the queue again.
 _POLL_SECONDS = 0.25
 # Anchors in hand for each call under way: those that wait for MongoDB must not stop the others.
-_ROOM = 2
+_ROOM = 16
 
 
 class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no types
