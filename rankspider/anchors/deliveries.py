@@ -4,7 +4,7 @@ import asyncio
 import logging
 import random
 import re
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
@@ -85,10 +85,15 @@ class Deliveries:
         lease_seconds: float,
         backoff_seconds: float,
         on_crash: Callable[[], None],
+        storing_room: int = 0,
     ) -> None:
+        """``room`` is for anchors whose output is not complete. Beside those, ``storing_room`` may
+        wait until what they brought is durable."""
         self._queue = queue
         self._stats = stats
         self._room = room
+        self._storing_room = storing_room
+        self._storing = 0
         self._lease_seconds = lease_seconds
         self._backoff_seconds = backoff_seconds
         self._on_crash = on_crash
@@ -120,7 +125,7 @@ class Deliveries:
         if self._is_stopped:
             return [], 0
         in_hand = len(self._held)
-        room = self._most_in_hand - in_hand
+        room = self._most_in_hand - self._occupied
         taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
         deliveries = [Delivery(lease, "") for lease in taken.leases]
         self._held.update(zip(taken.leases, deliveries, strict=True))
@@ -131,8 +136,12 @@ class Deliveries:
 
     def complete(self, delivery: Delivery) -> None:
         """Nothing more will leave the spider for ``delivery``."""
-        delivery.output_complete = True
+        if not delivery.output_complete:
+            delivery.output_complete = True
+            self._storing += delivery.lease in self._held
         self._settle_if_ended(delivery)
+        if not self._has_room.is_set():
+            self._mark_room()
 
     def item_ended(self, delivery: Delivery) -> None:
         """One item of ``delivery`` is stored, dropped or lost."""
@@ -187,8 +196,7 @@ class Deliveries:
         if leases:
             lost = await self._patiently(lambda: self._queue.release(leases))
             self._stats.inc_value("rank/anchors/released", len(leases) - len(lost))
-            for lease in leases:
-                self._held.pop(lease, None)
+            self._drop(leases)
 
     def _background(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
@@ -229,8 +237,7 @@ class Deliveries:
         await self._fail([each for each in blamed if each.reason is not None])
         await self._give_back([each.lease for each in ended if each.is_blameless])
         del self._ended[: len(ended)]
-        for delivery in ended:
-            self._held.pop(delivery.lease, None)
+        self._drop(delivery.lease for delivery in ended)
         self._mark_room()
 
     async def _acknowledge(self, deliveries: list[Delivery]) -> None:
@@ -274,12 +281,24 @@ class Deliveries:
         backoff = min(doubled, _LONGEST_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)
         return max(backoff, delivery.retry_after or 0.0)
 
+    def _drop(self, leases: Iterable[Lease]) -> None:
+        for lease in leases:
+            delivery = self._held.pop(lease, None)
+            self._storing -= delivery is not None and delivery.output_complete
+
+    @property
+    def _occupied(self) -> int:
+        """How much of the room is taken."""
+        if self._most_in_hand < self._room:  # what may crash the worker takes little with it
+            return len(self._held)
+        return len(self._held) - min(self._storing, self._storing_room)
+
     def _mark_room(self) -> None:
         if not self._held:
             self._most_in_hand = self._room
         # For a quarter at once: a round trip for each anchor costs more than the anchor.
         fits = max(1, self._most_in_hand // 4)
-        if self._is_stopped or len(self._held) <= self._most_in_hand - fits:
+        if self._is_stopped or self._occupied <= self._most_in_hand - fits:
             self._has_room.set()
         else:
             self._has_room.clear()

@@ -7,6 +7,7 @@ company, is upserted by itself.
 
 import asyncio
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -114,10 +115,12 @@ class Writer:
         *,
         batch_size: int = 1000,
         gather_seconds: float = 0.02,
+        longest_pause: float = 0.5,
     ) -> None:
         self._database = database
         self._batch_size = batch_size
         self._gather_seconds = gather_seconds
+        self._longest_pause = longest_pause
         self._waiting: dict[str, list[_Pending]] = defaultdict(list)
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._novelty = _Novelty()
@@ -160,10 +163,15 @@ class Writer:
     async def _send(self, collection: str) -> None:
         """Send all that waits, and what comes meanwhile, one batch after the other."""
         try:
+            pause = self._gather_seconds
             while self._waiting[collection]:
-                await asyncio.sleep(self._gather_seconds)
+                await asyncio.sleep(pause)
                 batch = self._next_batch(collection)
+                began = time.monotonic()
                 await self._see_through(collection, batch)
+                took = time.monotonic() - began
+                # A server that is busy does more in larger batches, and joined writes are fewer.
+                pause = max(self._gather_seconds, min(took, self._longest_pause))
                 # What was refused for the newest of them may do without it.
                 absorbed = (older for pending in batch for older in pending.absorbed)
                 self._waiting[collection] += [older for older in absorbed if older.is_open]

@@ -125,6 +125,33 @@ class SeenList:
     """Those of ``marks``, once all were found."""
 
 
+class Turn:
+    """One answer's turn to bring a list that is not known, of those that came with the same."""
+
+    def __init__(self, turns: "dict[object, asyncio.Future[None]]", state: object) -> None:
+        self._turns = turns
+        self._state = state
+        self._mine: asyncio.Future[None] | None = None
+
+    async def is_first(self) -> bool:
+        """Whether nobody else was at it; if so, only after `over` will another be.
+
+        If somebody was, return when that is over. Then all go on, come what may: a list that
+        nobody can remember must not be brought by one answer after the other.
+        """
+        ahead = self._turns.get(self._state)
+        if ahead is not None:
+            await asyncio.wait([ahead])
+            return False
+        self._mine = self._turns[self._state] = asyncio.get_running_loop().create_future()
+        return True
+
+    def over(self) -> None:
+        if self._mine is not None and not self._mine.done():
+            del self._turns[self._state]
+            self._mine.set_result(None)
+
+
 class Known:
     """Looked at before the store, marked after it.
 
@@ -140,6 +167,7 @@ class Known:
         self._records: OrderedDict[Mark, Record] = OrderedDict()
         self._newest: dict[Place, Record] = {}
         self._lists: deque[SeenList] = deque(maxlen=_MOST_LISTS)
+        self._turns: dict[object, asyncio.Future[None]] = {}
         self._left: list[Record] = []
         self._carried: dict[int, Record] = {}
         self.newest_ms = 0
@@ -272,6 +300,9 @@ class Known:
             if seen.list_key == list_key and seen.frame == frame and seen.state == state:
                 return seen
         return None
+
+    def turn_of(self, list_key: str, frame: str, state: bytes) -> Turn:
+        return Turn(self._turns, (list_key, frame, state))
 
     def remember_list(self, seen: SeenList) -> None:
         self._lists.appendleft(seen)

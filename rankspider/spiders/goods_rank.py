@@ -23,7 +23,7 @@ from rankspider.anchors.queue import AnchorQueue
 from rankspider.archive.answers import AnswerItem
 from rankspider.configuration import Configuration, read_flag
 from rankspider.endpoint import failure
-from rankspider.endpoint.answer import decode
+from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.failure import AnswerError, Failure, Verdict
 from rankspider.endpoint.licence import META_KEY as LICENCE_META_KEY
 from rankspider.endpoint.licence import redacted
@@ -41,8 +41,10 @@ from rankspider.spiders.records import Records
 
 # How long an idle worker sleeps before it looks at the queue again.
 _POLL_SECONDS = 0.25
-# Anchors in hand for each call under way: those that wait for MongoDB must not stop the others.
-_ROOM = 16
+# Anchors in hand for each call under way, so that the next is at hand when one ends.
+_ROOM = 2
+# And those that wait for MongoDB: they must not stop the others, and join in fewer, larger writes.
+_STORING_ROOM = 16
 
 
 class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no types
@@ -91,6 +93,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             queue,
             self.crawler.stats,
             room=_ROOM * self.crawler.settings.getint("CONCURRENT_REQUESTS"),
+            storing_room=_STORING_ROOM * self.crawler.settings.getint("CONCURRENT_REQUESTS"),
             lease_seconds=self.configuration.lease_seconds,
             backoff_seconds=self.configuration.backoff_seconds,
             on_crash=self._stop_after_crash,
@@ -169,13 +172,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         delivery: Delivery | None = response.meta.get(META_KEY)
         anchor = delivery.sec_uid if delivery else None
         try:
-            if response.status != 200:
-                raise AnswerError(_http_failure(response))
-            answer = decode(response.body, _headers(response), trusting=True)
-            keep_private = self.configuration.keep_private_fields
-            records = Records(answer, anchor, self.known, keep_private=keep_private)
-            if not records.is_list_known:
-                answer.require_readable()
+            answer, records = await self._read(response, anchor)
         except AnswerError as error:
             failed = error.failure
             self._note_failure(response.meta, failed)
@@ -184,16 +181,19 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             return
         self._inc("rank/answers/ok")
         self._report(response.meta, Outcome.OK)
-        if self.configuration.archive:
-            archived = AnswerItem.of_list(response.body, answer, anchor)
-            yield archived
-            # Nothing may stand in the lake that no archived answer says, whatever is killed when.
-            await archived.ended.wait()
-            if not archived.is_durable:
-                return  # the anchor has failed with it
-        if self.fleet is not None:
-            await records.look_up(self.fleet)
-        items = records.items()
+        try:
+            if self.configuration.archive:
+                archived = AnswerItem.of_list(response.body, answer, anchor)
+                yield archived
+                # Nothing may stand in the lake that no archived answer says, whatever is killed.
+                await archived.ended.wait()
+                if not archived.is_durable:
+                    return  # the anchor has failed with it
+            if self.fleet is not None:
+                await records.look_up(self.fleet)
+            items = records.items()
+        finally:
+            records.give_way()
         try:
             while items:
                 yield items.pop(0)
@@ -201,18 +201,46 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             # The engine wants no more: what it has not taken is on its way no longer.
             self.known.forget_all(items)
         self._count(records)
-        await self._until_durable(records, delivery)
+        for done in records.on_their_way:
+            self._wait_for(done, delivery)
 
-    async def _until_durable(self, records: Records, delivery: Delivery | None) -> None:
-        """An anchor must not be acknowledged before all it brought is in the lake."""
-        try:
-            for done in records.on_their_way:
-                await asyncio.shield(done)
-        except Exception as error:  # noqa: BLE001  # whatever it is: the anchor is tried again
-            message = f"{type(error).__name__}: {error}"[:500]
-            self.logger.error("Not stored: %s", message)
+    async def _read(self, response: Response, anchor: str | None) -> tuple[Answer, Records]:
+        """Raises `AnswerError`. The records have taken their turn."""
+        if response.status != 200:
+            raise AnswerError(_http_failure(response))
+        answer = decode(response.body, _headers(response), trusting=True)
+        keep_private = self.configuration.keep_private_fields
+        records = Records(answer, anchor, self.known, keep_private=keep_private)
+        await records.take_turn()
+        if not records.is_list_known:
+            try:
+                answer.require_readable()
+            except AnswerError:
+                records.give_way()
+                raise
+        return answer, records
+
+    def _wait_for(self, done: "asyncio.Future[None]", delivery: Delivery | None) -> None:
+        """An anchor must not be acknowledged before all it brought is in the lake.
+
+        The answer itself is let go of meanwhile: many wait, and each has some 450 KB.
+        """
+
+        def over(done: "asyncio.Future[None]") -> None:
+            error = done.exception()
+            if isinstance(error, asyncio.CancelledError):
+                return  # the worker stops: the anchor goes back to the queue
+            if error is not None:
+                message = f"{type(error).__name__}: {error}"[:500]
+                self.logger.error("Not stored: %s", message)
             if delivery is not None:
-                delivery.fail("store-error", message)
+                if error is not None:
+                    delivery.fail("store-error", message)
+                self.deliveries.item_ended(delivery)
+
+        if delivery is not None:
+            delivery.open_items += 1
+        done.add_done_callback(over)
 
     def _count(self, records: Records) -> None:
         """Account for what brought nothing new, and so no items."""

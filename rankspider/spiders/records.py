@@ -40,7 +40,7 @@ from rankspider.items import (
     history_key_of_standing,
 )
 from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory, Remembered
-from rankspider.memory.local import Bringing, Known, Mark, Record, SeenList, Trace
+from rankspider.memory.local import Bringing, Known, Mark, Record, SeenList, Trace, Turn
 from rankspider.pipelines.validate import problem_of
 
 # Empty in all that was seen, private if ever filled.
@@ -93,6 +93,7 @@ class Records:
         self._frame_error = ""
         self._seen: SeenList | None = None
         self._covered: list[Record] | None = None
+        self._turn: Turn | None = None
         if self._problem is None:
             self._read_frame()
 
@@ -111,6 +112,23 @@ class Records:
         self._seen = self._known.seen_list(self._ranked_list.key, self._frame, state)
         if self._seen is not None:
             self._covered = self._known.covering_list(self._seen, self._now)
+
+    async def take_turn(self) -> None:
+        """While another answer brings the same new list, wait: then it is known.
+
+        Whoever comes first must `give_way` in the end.
+        """
+        if self._frame is None or self._seen is not None:
+            return
+        self._turn = self._known.turn_of(
+            self._ranked_list.key, self._frame, self._answer.listed_state
+        )
+        if not await self._turn.is_first():
+            self._read_frame()
+
+    def give_way(self) -> None:
+        if self._turn is not None:
+            self._turn.over()
 
     @property
     def is_list_known(self) -> bool:
