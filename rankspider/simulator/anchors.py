@@ -55,8 +55,9 @@ class Anchor:
         return begin_time - (begin_time + self.luck) % self.session_seconds
 
     def is_live_unlisted(self, begin_time: int) -> bool:
-        """Whether the anchor is live in that hour though the list does not show it."""
-        return (self.session_start(begin_time) // self.session_seconds + self.luck) % 2 == 0
+        """Whether the anchor is live in that hour though the list does not show it: some four
+        hours a day."""
+        return (self.session_start(begin_time) // self.session_seconds + self.luck) % 6 == 0
 
     def room_id(self, begin_time: int) -> int:
         """The session's second in the upper 32 bits, and 11 in bits 8 to 11."""

@@ -240,13 +240,15 @@ class Records:
                 self._note(record)
 
     def _note_list(self, records: list[Record]) -> None:
-        """The same as `_note` for each, quicker in the usual case."""
-        if any(record.bringing is not None for record in records):
-            for record in records:
-                self._note(record)
-            return
+        """The same as `_note` for each, quicker."""
         rows = (len(records) - 1) // 2
         self.unchanged.update({ListItem.kind: 1, RankItem.kind: rows, UserItem.kind: rows})
+        on_their_way = [record for record in records if record.bringing is not None]
+        if on_their_way:
+            self.on_their_way |= {each.bringing.done for each in on_their_way if each.bringing}
+            repeated = Counter(_KINDS[record.mark.place[0]] for record in on_their_way)
+            self.repeated.update(repeated)
+            self.unchanged.subtract(repeated)
 
     def _note(self, record: Record) -> None:
         """Account for what says nothing new."""
