@@ -85,10 +85,10 @@ class Deliveries:
         lease_seconds: float,
         backoff_seconds: float,
         on_crash: Callable[[], None],
-        storing_room: int = 0,
+        storing_room: Callable[[], int] = lambda: 0,
     ) -> None:
-        """``room`` is for anchors whose output is not complete. Beside those, ``storing_room`` may
-        wait until what they brought is durable."""
+        """``room`` is for anchors whose output is not complete. Beside those, as many as
+        ``storing_room`` says at the time may wait until what they brought is durable."""
         self._queue = queue
         self._stats = stats
         self._room = room
@@ -121,11 +121,15 @@ class Deliveries:
         An anchor that may be what killed its workers before is taken in ever smaller company, so
         that it takes no other with it for good.
         """
-        await self._has_room.wait()
-        if self._is_stopped:
-            return [], 0
+        while True:
+            await self._has_room.wait()
+            if self._is_stopped:
+                return [], 0
+            room = self._most_in_hand - self._occupied
+            if room > 0:
+                break
+            self._has_room.clear()  # what waits to be stored has come to count in the meantime
         in_hand = len(self._held)
-        room = self._most_in_hand - self._occupied
         taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
         deliveries = [Delivery(lease, "") for lease in taken.leases]
         self._held.update(zip(taken.leases, deliveries, strict=True))
@@ -291,7 +295,7 @@ class Deliveries:
         """How much of the room is taken."""
         if self._most_in_hand < self._room:  # what may crash the worker takes little with it
             return len(self._held)
-        return len(self._held) - min(self._storing, self._storing_room)
+        return len(self._held) - min(self._storing, self._storing_room())
 
     def _mark_room(self) -> None:
         if not self._held:

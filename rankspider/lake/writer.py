@@ -142,6 +142,11 @@ class Writer:
             self._sending[write.collection] = asyncio.create_task(self._send(write.collection))
         await pending.done
 
+    @property
+    def is_away(self) -> bool:
+        """Whether MongoDB cannot be reached, and all that is written waits."""
+        return self._outage.lasts
+
     async def patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
         """Wait out an outage; ``call`` must be one that may be repeated."""
         while True:

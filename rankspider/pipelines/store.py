@@ -65,6 +65,7 @@ class StorePipeline:
         spider = self._crawler.spider
         if spider is not None:  # a replay has none
             spider.lake = lake  # type: ignore[attr-defined]
+            spider.is_lake_away = lambda: self._writer.is_away  # type: ignore[attr-defined]
             self._widening = Widening(spider.known, self._writer, spider.tell_fleet)  # type: ignore[attr-defined]
 
     async def process_item(self, item: Item) -> Item:

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import platform
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 from scrapy import Request, signals
@@ -61,7 +61,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     licences: LicencePool
     fleet: FleetMemory | None = None
     lake: str = ""
-    """Tells the lake from others; set when the store has been opened."""
+    """Tells the lake from others; set when the store has been opened, as is `is_lake_away`."""
+    is_lake_away: Callable[[], bool] = staticmethod(lambda: False)
     _closing: asyncio.Future[None] | None = None
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
@@ -93,7 +94,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             queue,
             self.crawler.stats,
             room=_ROOM * self.crawler.settings.getint("CONCURRENT_REQUESTS"),
-            storing_room=_STORING_ROOM * self.crawler.settings.getint("CONCURRENT_REQUESTS"),
+            storing_room=self._storing_room,
             lease_seconds=self.configuration.lease_seconds,
             backoff_seconds=self.configuration.backoff_seconds,
             on_crash=self._stop_after_crash,
@@ -112,6 +113,13 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         )
         self.fleet = FleetMemory(self.server, Keys.of(self.redis_key), self.lake)
         self._watching = asyncio.ensure_future(self._watch_tokens())
+
+    def _storing_room(self) -> int:
+        # A kill would waste the calls that wait: none is added to them during an outage.
+        if self.is_lake_away():
+            return 0
+        concurrent: int = self.crawler.settings.getint("CONCURRENT_REQUESTS")
+        return _STORING_ROOM * concurrent
 
     async def _watch_tokens(self) -> None:
         path = self.configuration.tokens_file
