@@ -13,6 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
 from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import escaped, storable, writes_of
+from rankspider.lake.opening import open_lake
 from rankspider.lake.writer import Writer, WriteRefused
 
 Database = AsyncDatabase[dict[str, Any]]
@@ -81,15 +82,19 @@ items = st.one_of(
 )
 
 
-async def lake_after(database: Database, batches: list[list[Item]]) -> dict[str, list[Any]]:
-    """What the collections hold after ``batches``, written side by side into an empty lake."""
+async def lake_after(
+    database: Database, batches: list[list[Item]], *, at_once: bool = False
+) -> dict[str, list[Any]]:
+    """What the collections hold after ``batches``, written side by side into an empty lake: each
+    batch item by item, or ``at_once``."""
     for name in COLLECTIONS:
         await database[name].delete_many({})
     writer = Writer(database, gather_seconds=0)
 
     async def write(batch: list[Item]) -> None:
-        for item in batch:
-            await asyncio.gather(*(writer.write(each) for each in writes_of(item)))
+        for group in [batch] if at_once else [[item] for item in batch]:
+            writes = [each for item in group for each in writes_of(item)]
+            await asyncio.gather(*map(writer.write, writes))
 
     await asyncio.gather(*(write(batch) for batch in batches))
     await writer.close()
@@ -116,9 +121,10 @@ def test_any_order_repetition_or_split_leaves_the_same_lake(
 
         client = connect(mongo_uri)
         first = await lake_after(client[database_name], [observed])
-        second = await lake_after(client[database_name], [shuffled[:cut], shuffled[cut:]])
+        split = [shuffled[:cut], shuffled[cut:]]
+        assert await lake_after(client[database_name], split) == first
+        assert await lake_after(client[database_name], [shuffled], at_once=True) == first
         await client.close()
-        assert second == first
 
     # Two mirrors of one profile at one moment would be two answers of one millisecond, which
     # the endpoint does not give with one clock.
@@ -194,6 +200,48 @@ async def test_one_document_that_cannot_be_held_harms_no_other(async_database: D
     refused = [outcome for outcome in outcomes if isinstance(outcome, WriteRefused)]
     assert len(refused) == 2
     assert await async_database.ranks.count_documents({}) == 1
+
+
+@pytest.fixture
+def nothing_seems_new(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is written together shares an update first."""
+    monkeypatch.setattr("rankspider.lake.writer._INSERTS_PAY", 2)
+
+
+@pytest.mark.usefixtures("nothing_seems_new")
+async def test_what_is_there_and_what_is_not_in_one_update(async_database: Database) -> None:
+    await written(async_database, *(standing(n, 2, 100, 1) for n in (1, 2)))
+    writer = Writer(async_database)
+    both = [standing(n, 1, 200, 2) for n in (1, 2, 3)]
+    await asyncio.gather(*(writer.write(each) for item in both for each in writes_of(item)))
+    ranks = [each async for each in async_database.ranks.find().sort("_id")]
+    assert [each["user_id"] for each in ranks] == ["1", "2", "3"]
+    assert [(each["rank"], each["best_rank"], each["score"]) for each in ranks] == [(1, 1, 200)] * 3
+    assert [each["first_observed_at"] for each in ranks] == [at(1), at(1), at(2)]
+
+
+@pytest.mark.usefixtures("nothing_seems_new")
+async def test_one_that_mongodb_refuses_harms_no_other(async_database: Database) -> None:
+    await open_lake(async_database, {})
+    await written(async_database, *(standing(n, 2, 100, 1) for n in (1, 2, 3)))
+    writer = Writer(async_database)
+    items_ = [standing(1, 1, 200, 2), standing(2, -1, 200, 2), standing(3, 1, 200, 2)]
+    writes = [next(writes_of(item)) for item in items_]
+    outcomes = await asyncio.gather(*map(writer.write, writes), return_exceptions=True)
+    assert [isinstance(each, WriteRefused) for each in outcomes] == [False, True, False]
+    ranks = [each["rank"] async for each in async_database.ranks.find().sort("_id")]
+    assert ranks == [1, 2, 1]
+
+
+async def test_what_joined_a_refused_one_is_stored_all_the_same(async_database: Database) -> None:
+    await open_lake(async_database, {})
+    writer = Writer(async_database)
+    items_ = [standing(1, 2, 100, 1), standing(1, -1, 300, 3), standing(1, 3, 200, 2)]
+    writes = [next(writes_of(item)) for item in items_]
+    outcomes = await asyncio.gather(*map(writer.write, writes), return_exceptions=True)
+    assert [isinstance(each, WriteRefused) for each in outcomes] == [False, True, False]
+    (rank,) = [each async for each in async_database.ranks.find()]
+    assert (rank["rank"], rank["best_rank"], rank["peak_score"]) == (3, 2, 200)
 
 
 async def test_an_overlong_document_is_whole_again_from_its_file(async_database: Database) -> None:

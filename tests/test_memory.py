@@ -188,6 +188,19 @@ async def test_memory_is_bounded_and_loses_no_lag(monkeypatch: pytest.MonkeyPatc
     assert first in known.lagging(all_of_them=False)
 
 
+async def test_one_answer_at_a_time_brings_a_new_list() -> None:
+    known = Known(60)
+    first, second = (known.turn_of("list", "frame", b"[]") for _ in range(2))
+    assert await known.turn_of("list", "frame", b"[{}]").is_first()
+    assert await first.is_first()
+    waiting = asyncio.create_task(second.is_first())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    first.over()
+    assert not await waiting
+    assert await known.turn_of("list", "frame", b"[]").is_first()
+
+
 FINGERPRINT = bytes(range(16))
 OTHER = bytes(16)
 DIGEST = "0f" * 16

@@ -1,5 +1,6 @@
 """The queue's state changes on a real Redis."""
 
+import asyncio
 import json
 
 import pytest
@@ -9,7 +10,10 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 from redis.crc import key_slot
 from scrapy.settings import Settings
+from scrapy.statscollectors import StatsCollector
+from scrapy.utils.test import get_crawler
 
+from rankspider.anchors.deliveries import Deliveries
 from rankspider.anchors.keys import Keys, has_a_slot_to_share
 from rankspider.anchors.queue import AnchorQueue, Failed, Lease, Taken
 from rankspider.configuration import Configuration
@@ -303,3 +307,44 @@ def test_a_queue_key_that_leaves_no_slot_to_share(key: str) -> None:
     settings.set("RANK_QUEUE_KEY", key)
     with pytest.raises(ConfigurationError, match="RANK_QUEUE_KEY: its braces"):
         Configuration.read(settings)
+
+
+async def test_what_waits_to_be_stored_makes_room_while_it_may(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str
+) -> None:
+    fill(redis_client, queue_key, "list", [str(n) for n in range(20)])
+    storing_room = 3
+    deliveries = Deliveries(
+        queue,
+        StatsCollector(get_crawler()),
+        room=2,
+        lease_seconds=60,
+        backoff_seconds=0.1,
+        on_crash=lambda: None,
+        storing_room=lambda: storing_room,
+    )
+    deliveries.start()
+    waiting = []
+    for taken in (2, 2, 1):
+        group, _ = await deliveries.take()
+        assert len(group) == taken
+        for delivery in group[: 3 - len(waiting)]:
+            delivery.open_items += 1
+            deliveries.complete(delivery)
+            waiting.append(delivery)
+    assert deliveries.in_hand == 5
+    # An outage: what waits counts as in hand again, whatever room there was.
+    storing_room = 0
+    more = asyncio.create_task(deliveries.take())
+    for delivery in waiting[:2]:
+        deliveries.item_ended(delivery)
+    await asyncio.sleep(0.2)
+    assert deliveries.in_hand == 3
+    assert not more.done()
+    deliveries.item_ended(waiting[2])
+    storing_room = 3
+    for delivery in list(deliveries._held.values()):
+        deliveries.complete(delivery)
+    group, _ = await more
+    assert len(group) == 2
+    await deliveries.close(5)
