@@ -1,7 +1,7 @@
 """The three columns: the project one would write, this one, and Scrapy by itself."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,6 +38,19 @@ class Contestant:
             redis.delete(key)
             for start in range(0, len(anchors), 1000):
                 redis.rpush(key, *anchors[start : start + 1000])
+
+    def acknowledged(self, stage: Stage, place: str, total: int) -> Callable[[], int] | None:
+        """How many of ``total`` anchors are seen through at the time; None: it does not say."""
+        if self.folder != OURS.folder:
+            return None
+        keys, redis = Keys.of(queue_of(place)), stage.redis()
+
+        def count() -> int:
+            with redis.pipeline() as pipeline:
+                pipeline.llen(keys.queue).zcard(keys.leases).zcard(keys.delayed)
+                return total - sum(pipeline.execute())
+
+        return count
 
     def check(self, stage: Stage, place: str, anchors: Sequence[str]) -> None:
         """Raise `BenchmarkError` unless every anchor was seen through."""

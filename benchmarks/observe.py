@@ -1,11 +1,11 @@
 """A run seen from outside: nothing is added to the crawler that is measured.
 
-Every tenth of a second: how many calls the endpoint has answered, and what each process has used.
+Every tenth of a second: how many anchors are done, and what each process has used.
 """
 
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +24,7 @@ class Sample:
 
     at: float
     answers: int
+    """Acknowledged by this project; served, to the others."""
     cpu: dict[str, float]
     rss: int
     """Of the workers, bytes."""
@@ -44,8 +45,12 @@ def observe(
     others: dict[str, int],
     answers: int,
     log: Path,
+    done: Callable[[], int] | None = None,
 ) -> Run:
-    """Watch ``workers`` until they end; ``others`` are the servers' process ids by name."""
+    """Watch ``workers`` until they end; ``others`` are the servers' process ids by name.
+
+    ``done``: how far they are, if that is less than what the endpoint has answered.
+    """
     processes = {"worker": [psutil.Process(worker.pid) for worker in workers]}
     processes |= {name: [psutil.Process(pid)] for name, pid in others.items()}
     before = endpoint.answers()
@@ -56,12 +61,13 @@ def observe(
         if time.monotonic() > deadline:
             raise BenchmarkError(f"not done after {_PATIENCE_SECONDS:g} s{_tail(log)}")
         try:
-            samples.append(_look(processes, endpoint.answers() - before))
+            samples.append(_look(processes, done() if done else endpoint.answers() - before))
             peak = max(peak, *map(_peak_rss, processes["worker"]))
         except psutil.NoSuchProcess:
             break
         time.sleep(_EVERY_SECONDS)
-    _check_end(workers, samples, answers, log)
+    seen = samples[-1].answers if samples else 0
+    _check_end(workers, min(seen, endpoint.answers() - before), answers, log)
     return Run(samples, peak)
 
 
@@ -85,12 +91,11 @@ def _peak_rss(process: psutil.Process) -> int:
 
 
 def _check_end(
-    workers: Sequence["subprocess.Popen[bytes]"], samples: list[Sample], answers: int, log: Path
+    workers: Sequence["subprocess.Popen[bytes]"], served: int, answers: int, log: Path
 ) -> None:
     for worker in workers:
         if worker.wait() != 0:
             raise BenchmarkError(f"a crawl ended with {worker.returncode}{_tail(log)}")
-    served = samples[-1].answers if samples else 0
     if served != answers:
         raise BenchmarkError(f"{served} answers were served, not {answers}{_tail(log)}")
 

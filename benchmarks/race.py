@@ -64,7 +64,8 @@ def _watched(
             for _ in range(workers)
         ]
         try:
-            run = observe(running, endpoint, others, len(anchors), log)
+            done = contestant.acknowledged(stage, place, len(anchors))
+            run = observe(running, endpoint, others, len(anchors), log, done)
         finally:
             for process in running:
                 if process.poll() is None:
