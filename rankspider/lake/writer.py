@@ -41,7 +41,7 @@ _Operation = InsertOne[dict[str, Any]] | UpdateOne
 _INSERTS_PAY = 0.3
 _LEARNING = 0.02
 # One shared update compares each document's id with all of its ids.
-_MOST_TOGETHER = 200
+_MOST_TOGETHER = 100
 _MOST_TOGETHER_BYTES = 4 * 1024 * 1024
 _DUPLICATE_KEY = 11000
 # What a server says that is not able now: unreachable, stepping down, shutting down, out of
