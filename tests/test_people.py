@@ -80,3 +80,8 @@ def test_one_or_an_error_that_says_what_to_do(people: Any) -> None:
     assert "6000000000000000001" in lines[2]
     assert FIRST in lines[2]
     assert "陈\\x1b[2J" in lines[3]
+
+
+def test_nobody_is_in_a_lake_that_is_not_there(database: Any) -> None:
+    with pytest.raises(NotInTheLake, match="no anchor in the lake"):
+        the_anchor(database, "somebody")

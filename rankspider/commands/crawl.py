@@ -8,7 +8,7 @@ from scrapy import Spider
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
-from rankspider.command import complain, settle_log_level
+from rankspider.command import INTERRUPTED, complain, settle_log_level
 from rankspider.configuration import Configuration, read_flag
 from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.servers import reachable_servers
@@ -59,6 +59,8 @@ class Command(crawl.Command):
                 self._crawl(args[0], opts)
         except RankspiderError as problem:
             self.exitcode = complain("crawl", problem)
+        except KeyboardInterrupt:  # before Scrapy listens for it
+            self.exitcode = INTERRUPTED
 
     def _crawl(self, name: str, opts: argparse.Namespace) -> None:
         assert self.crawler_process is not None

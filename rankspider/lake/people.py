@@ -121,9 +121,12 @@ def _exactly(database: Database[_Document], text: str, most: int) -> list[Person
 
 
 def _holding(database: Database[_Document], text: str, most: int) -> list[Person]:
+    users = database[collections.USERS]
+    if not users.estimated_document_count():
+        return []  # a lake that no worker has opened has no such index either
     pattern = {"$regex": re.escape(text), "$options": "i"}
-    users = database[collections.USERS].find({"nickname": pattern}, _FIELDS)
-    return [Person.of(user) for user in users.hint("nickname").limit(most)]
+    found = users.find({"nickname": pattern}, _FIELDS).hint("nickname").limit(most)
+    return [Person.of(user) for user in found]
 
 
 def _several(text: str, found: list[Person]) -> str:
