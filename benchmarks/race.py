@@ -19,11 +19,13 @@ def crawl(
     *,
     moved_on: int = 0,
     workers: int = 1,
+    by_calls: bool = False,
 ) -> Run:
-    """Ask for ``anchors``; ``moved_on``: answers the list has seen before."""
+    """Ask for ``anchors``; ``moved_on``: answers the list has seen before; ``by_calls``: an answer
+    counts when it was served, acknowledged or not."""
     with serving(world) as endpoint:
         endpoint.advance(moved_on)
-        return _watched(stage, contestant, endpoint, place, anchors, workers)
+        return _watched(stage, contestant, endpoint, place, anchors, workers, by_calls)
 
 
 def timed(
@@ -35,9 +37,19 @@ def timed(
     *,
     moved_on: int = 0,
     workers: int = 1,
+    by_calls: bool = False,
 ) -> Figures:
     """The figures of such a run."""
-    run = crawl(stage, contestant, world, place, anchors, moved_on=moved_on, workers=workers)
+    run = crawl(
+        stage,
+        contestant,
+        world,
+        place,
+        anchors,
+        moved_on=moved_on,
+        workers=workers,
+        by_calls=by_calls,
+    )
     return figures_of(run, len(anchors))
 
 
@@ -48,6 +60,7 @@ def _watched(
     place: str,
     anchors: Sequence[str],
     workers: int,
+    by_calls: bool,
 ) -> Run:
     command = contestant.command(stage, place, anchors)
     log = stage.folder / f"{place}.log"
@@ -64,7 +77,7 @@ def _watched(
             for _ in range(workers)
         ]
         try:
-            done = contestant.acknowledged(stage, place, len(anchors))
+            done = None if by_calls else contestant.acknowledged(stage, place, len(anchors))
             run = observe(running, endpoint, others, len(anchors), log, done)
         finally:
             for process in running:
