@@ -6,7 +6,7 @@ from typing import Any
 
 Document = dict[str, Any]
 Shape = tuple[bool, tuple[str, ...], tuple[str, ...], bool, bool]
-# A revision is a time of that many digits, a hyphen, and a tie.
+# In a revision, after the 15 digits of a time and a hyphen.
 _TIE_AT = 16
 
 
@@ -24,7 +24,6 @@ class Write:
     """Fields that only ever rise."""
     best_rank: int | None = None
     """The place, 0 off the list: of those above 0 the least stays. None: there is no such field."""
-
     tie: str | None = None
     """``content`` is only of a document whose revision ends with it: such a write says that the
     same was seen again, and makes no document."""

@@ -40,6 +40,9 @@ _Operation = InsertOne[dict[str, Any]] | UpdateOne
 # Above this share of new documents an insert is tried first: it costs half of a shared update.
 _INSERTS_PAY = 0.3
 _LEARNING = 0.02
+# A server that is busy does more in larger batches, and joined writes are fewer: the next waits as
+# long as the last took, up to this.
+_LONGEST_PAUSE_SECONDS = 0.5
 # One shared update compares each document's id with all of its ids.
 _MOST_TOGETHER = 100
 _MOST_TOGETHER_BYTES = 4 * 1024 * 1024
@@ -115,12 +118,10 @@ class Writer:
         *,
         batch_size: int = 1000,
         gather_seconds: float = 0.02,
-        longest_pause: float = 0.5,
     ) -> None:
         self._database = database
         self._batch_size = batch_size
         self._gather_seconds = gather_seconds
-        self._longest_pause = longest_pause
         self._waiting: dict[str, list[_Pending]] = defaultdict(list)
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._novelty = _Novelty()
@@ -175,8 +176,7 @@ class Writer:
                 began = time.monotonic()
                 await self._see_through(collection, batch)
                 took = time.monotonic() - began
-                # A server that is busy does more in larger batches, and joined writes are fewer.
-                pause = max(self._gather_seconds, min(took, self._longest_pause))
+                pause = max(self._gather_seconds, min(took, _LONGEST_PAUSE_SECONDS))
                 # What was refused for the newest of them may do without it.
                 absorbed = (older for pending in batch for older in pending.absorbed)
                 self._waiting[collection] += [older for older in absorbed if older.is_open]
