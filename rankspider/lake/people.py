@@ -122,10 +122,10 @@ def _exactly(database: Database[_Document], text: str, most: int) -> list[Person
 
 def _holding(database: Database[_Document], text: str, most: int) -> list[Person]:
     users = database[collections.USERS]
-    if not users.estimated_document_count():
-        return []  # a lake that no worker has opened has no such index either
     pattern = {"$regex": re.escape(text), "$options": "i"}
-    found = users.find({"nickname": pattern}, _FIELDS).hint("nickname").limit(most)
+    found = users.find({"nickname": pattern}, _FIELDS).limit(most)
+    if "nickname" in users.index_information():  # not in a lake that no worker has opened
+        found = found.hint("nickname")
     return [Person.of(user) for user in found]
 
 
