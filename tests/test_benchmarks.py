@@ -46,7 +46,7 @@ def test_the_table_says_what_was_missed() -> None:
 def test_a_short_run_fills_all_three_columns(tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
     command = [sys.executable, "-m", "benchmarks", "never-seen", "--json", str(out)]
-    small = ["--rows", "3", "--answers", "64", "--reference-answers", "64", "--repeats", "1"]
+    small = ["--rows", "3", "--answers", "512", "--reference-answers", "64", "--repeats", "1"]
     ended = subprocess.run(
         [*command, *small, "--no-default-logs"],
         cwd=ROOT,
@@ -59,7 +59,7 @@ def test_a_short_run_fills_all_three_columns(tmp_path: Path) -> None:
     rate, cpu, wire = json.loads(out.read_text())["lines"]
     for line in (rate, cpu):
         assert min(line["reference"], line["ours"], line["limit"]) > 0
-    assert wire["runs"]["wire"][0]["writes"] >= 4 * 64
+    assert wire["runs"]["wire"][0]["writes"] >= 4 * 512
 
 
 def test_an_unknown_scenario_is_named() -> None:

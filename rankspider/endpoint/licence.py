@@ -108,9 +108,9 @@ def redacted(text: str, token: str) -> str:
 
 @lru_cache(maxsize=256)
 def _forms(token: str) -> re.Pattern[str]:
-    """Each character as it is or percent-encoded."""
+    """Each character percent-encoded or, if it is not, as it is: "%" begins its own code."""
     either = (
-        f"(?:{re.escape(char)}|(?i:{_encoded(char.encode('utf-8', 'surrogateescape'))}))"
+        f"(?:(?i:{_encoded(char.encode('utf-8', 'surrogateescape'))})|{re.escape(char)})"
         for char in token
     )
     return re.compile("".join(either))
