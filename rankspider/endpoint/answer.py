@@ -4,7 +4,7 @@ Everything is decoded by structure: the vendor wraps most answers of its kind in
 ``{"code": 200, "msg": …, "data": <the bare answer>}``, and this endpoint's sample is bare.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from msgspec import Raw, Struct
 
 from rankspider.endpoint import failure
 from rankspider.endpoint.failure import AnswerError
+from rankspider.endpoint.mirrors import Text
 
 Json = dict[str, Any]
 
@@ -167,9 +168,9 @@ class Answer:
         return None if _is_absent(own) else _row(Raw(own))
 
     @cached_property
-    def listed_state(self) -> bytes:
+    def listed(self) -> Text:
         """Equal for two answers only if they list the same rows, mirrors aside."""
-        return stripped(self._body.ranks)
+        return self._body.known or Text.of(self._body.ranks)
 
     def other_fields(self) -> Json:
         """The list's texts, links and switches beside its identity, its times and its rows."""
@@ -211,26 +212,64 @@ class Body:
     def __init__(self, whole: bytes) -> None:
         self.whole = whole
         self.frame = whole
-        self.ranks = b""
         self.own = b""
+        self.known: Text | None = None
+        """What the list says, if that was known."""
         self.frame_data: Raw = Raw(b"")
         """The frame's ``data``."""
+        self._start = self._end = 0
 
-    def take_apart(self) -> None:
-        """Find the list in one pass. A body without one stays whole, to be read with care."""
+    @cached_property
+    def ranks(self) -> bytes:
+        """The list as it came; empty if there is none."""
+        return self.whole[self._start : self._end]
+
+    @property
+    def has_list(self) -> bool:
+        return self._start < self._end
+
+    def take_apart(self, known: Iterable[Text]) -> None:
+        """Find the list. A body without one stays whole, to be read with care."""
+        if not self._take_out_known(known):
+            self._take_out()
+
+    def _take_out_known(self, known: Iterable[Text]) -> bool:
+        """Whether it says the same as one of ``known``; that takes no look at its values."""
+        start = self.whole.find(_RANKS) + len(_RANKS)
+        for text in known:
+            end = text.end_in(self.whole, start)
+            if end >= 0 and self._cut(start, end):
+                self.known = text
+                return True
+        return False
+
+    def _take_out(self) -> None:
+        """Find the list in one pass of the JSON."""
         heavy = _heavy(self.whole)
         if heavy is None:
             return
-        ranks, own = bytes(heavy.ranks), bytes(heavy.anchor_info)
-        frame = _cut(self.whole, ranks, _NO_RANKS)
-        frame = _cut(frame, own, _NO_OWN) if own else frame
-        self.ranks, self.own = ranks, own
+        ranks = bytes(heavy.ranks)
+        start = _place(ranks, self.whole)
+        if not ranks.startswith(b"[") or not self._cut(start, start + len(ranks)):
+            # The same text stands in another place as well, and that was cut.
+            self._start, self._end = start, start + len(ranks)
+            self.own = bytes(heavy.anchor_info)
+
+    def _cut(self, start: int, end: int) -> bool:
+        """Take out what stands from ``start`` to ``end``; False if that is not the list."""
+        frame = self.whole[:start] + _NO_RANKS + self.whole[end:]
         left = _heavy(frame)
-        if left is None or not ranks.startswith(b"["):
-            return
-        # Else the same text stood in another place as well, and that was cut.
-        if (bytes(left.ranks), bytes(left.anchor_info)) == (_NO_RANKS, own and _NO_OWN):
-            self.frame = frame
+        if left is None or bytes(left.ranks) != _NO_RANKS:
+            return False
+        own = bytes(left.anchor_info)
+        if not _is_absent(own):
+            place = _place(own, frame)
+            frame = frame[:place] + _NO_OWN + frame[place + len(own) :]
+            left = _heavy(frame)
+            if left is None or bytes(left.anchor_info) != _NO_OWN:
+                return False
+        self._start, self._end, self.own, self.frame = start, end, own, frame
+        return True
 
 
 def _heavy(body: bytes) -> _Heavy | None:
@@ -244,28 +283,13 @@ def _heavy(body: bytes) -> _Heavy | None:
         return None
 
 
-def _cut(body: bytes, part: bytes, instead: bytes) -> bytes:
-    """``body`` with the first ``part`` in it replaced; quicker than ``replace`` for long parts."""
+def _place(part: bytes, body: bytes) -> int:
+    """Of the first ``part`` in ``body``; quicker than ``find`` for long parts."""
     start, at = part[:64], -1
     while (at := body.find(start, at + 1)) >= 0:
         if body.startswith(part, at):
-            return body[:at] + instead + body[at + len(part) :]
+            return at
     raise AssertionError("a part of the body is not in it")
-
-
-def stripped(rows: bytes) -> bytes:
-    """JSON without the elements of its ``url_list`` arrays, whose hosts change on every call.
-
-    Other white space than none before the bracket keeps an array: then it counts as a change.
-    Not to be relied on for what `has_odd_keys`.
-    """
-    first, *others = rows.split(_MIRRORS)
-    return first + b"".join([part[part.find(b"]") :] for part in others])
-
-
-def has_odd_keys(state: bytes) -> bool:
-    """Whether what is `stripped` held a key that only ends in ``url_list``: none did so far."""
-    return _ESCAPED_MIRRORS in state
 
 
 def _require_utf8(body: bytes) -> None:
@@ -275,9 +299,9 @@ def _require_utf8(body: bytes) -> None:
         raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
 
 
-_MIRRORS = b'"url_list":['
-_ESCAPED_MIRRORS = b'\\"url_list'
-_NO_RANKS, _NO_OWN = b"[]", b"null"
+_RANKS = b'"ranks":'
+# What no answer holds in their places.
+_NO_RANKS, _NO_OWN = b"[0]", b"0"
 _heavy_bare = msgspec.json.Decoder(_HeavyBare)
 _heavy_enveloped = msgspec.json.Decoder(_HeavyEnveloped)
 _ranks = msgspec.json.Decoder(list[Raw])
@@ -302,18 +326,24 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(
-    body: bytes, headers: Mapping[str, str] | None = None, *, trusting: bool = False
+    body: bytes,
+    headers: Mapping[str, str] | None = None,
+    *,
+    trusting: bool = False,
+    known: Iterable[Text] = (),
 ) -> Answer:
     """Read the body of an HTTP 200; ``headers`` have lower-case names.
 
     Raises `AnswerError` for anything but a list. A ``trusting`` reader compares the rows
-    with known ones first, and calls `Answer.require_readable` before it reads others.
+    with known ones first, and calls `Answer.require_readable` before it reads others. Whoever
+    gives what lists are ``known``, as `Answer.listed` of other answers, is quicker to be told
+    that this is one of them.
     """
     _reject_walls(body, headers or {})
     if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
         raise AnswerError(failure.malformed("more values than any list has"))
     parts = Body(body)
-    parts.take_apart()
+    parts.take_apart(known)
     _require_utf8(parts.frame)
     try:
         shell = _shell.decode(parts.frame)
@@ -380,7 +410,7 @@ def _bare(shell: _Shell, body: Body) -> Answer:
         raise AnswerError(failure.malformed(f"no list in it: {error}"[:300])) from None
     if not 0 < now_ms < END_OF_TIME * 1000:
         raise AnswerError(failure.malformed("extra.now is no time"))
-    if not body.ranks:
+    if not body.has_list:
         raise AnswerError(failure.malformed("no list in it"))
     body.frame_data = shell.data
     return Answer(

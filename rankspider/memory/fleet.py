@@ -24,7 +24,7 @@ _HOUR_MS = 3_600_000
 # After the last word on an hour; a late answer finds nothing, and is written again in vain.
 _KEEP_SECONDS = 7200
 # Questions and marks that come up within these share one round trip.
-_ASK_SECONDS = 0.005
+_ASK_SECONDS = 0.02
 _TELL_SECONDS = 0.1
 # fingerprint, digest, first and last observation (Unix ms).
 _VALUE = struct.Struct(">16s16sQQ")

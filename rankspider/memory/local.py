@@ -5,6 +5,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from rankspider.endpoint.mirrors import Text
 from rankspider.items import Item, ListItem, RejectedItem
 
 # About 1 KB each: the rows of the latest lists, and the anchors asked for within some minutes.
@@ -117,7 +118,8 @@ class SeenList:
     list_key: str
     frame: str
     """Digest of what the list says beside its rows."""
-    state: bytes
+    text: Text
+    """Of its rows."""
     marks: tuple[Mark, ...]
     """Of the list, then of each row's standing and user."""
     user_ids: frozenset[str]
@@ -294,15 +296,20 @@ class Known:
 
     # Whole lists
 
-    def seen_list(self, list_key: str, frame: str, state: bytes) -> SeenList | None:
+    @property
+    def list_texts(self) -> list[Text]:
+        """Of the rows of the lists it remembers, the latest first."""
+        return [seen.text for seen in self._lists]
+
+    def seen_list(self, list_key: str, frame: str, text: Text) -> SeenList | None:
         """That state of the list, if it was remembered."""
         for seen in self._lists:
-            if seen.list_key == list_key and seen.frame == frame and seen.state == state:
+            if seen.list_key == list_key and seen.frame == frame and seen.text == text:
                 return seen
         return None
 
-    def turn_of(self, list_key: str, frame: str, state: bytes) -> Turn:
-        return Turn(self._turns, (list_key, frame, state))
+    def turn_of(self, list_key: str, frame: str, text: Text) -> Turn:
+        return Turn(self._turns, (list_key, frame, text))
 
     def remember_list(self, seen: SeenList) -> None:
         self._lists.appendleft(seen)

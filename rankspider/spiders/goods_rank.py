@@ -216,7 +216,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         """Raises `AnswerError`. The records have taken their turn."""
         if response.status != 200:
             raise AnswerError(_http_failure(response))
-        answer = decode(response.body, _headers(response), trusting=True)
+        known = self.known.list_texts
+        answer = decode(response.body, _headers(response), trusting=True, known=known)
         keep_private = self.configuration.keep_private_fields
         records = Records(answer, anchor, self.known, keep_private=keep_private)
         await records.take_turn()

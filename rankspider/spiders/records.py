@@ -17,8 +17,6 @@ from rankspider.endpoint.answer import (
     BrokenRow,
     Json,
     Row,
-    has_odd_keys,
-    stripped,
 )
 from rankspider.endpoint.checks import (
     ListedRow,
@@ -28,6 +26,7 @@ from rankspider.endpoint.checks import (
     list_problem,
     listed_rows,
 )
+from rankspider.endpoint.mirrors import Text
 from rankspider.items import (
     Form,
     Item,
@@ -108,8 +107,8 @@ class Records:
         except UNREADABLE as error:
             self._frame_error = f"unreadable: {error}"
             return
-        state = self._answer.listed_state
-        self._seen = self._known.seen_list(self._ranked_list.key, self._frame, state)
+        text = self._answer.listed
+        self._seen = self._known.seen_list(self._ranked_list.key, self._frame, text)
         if self._seen is not None:
             self._covered = self._known.covering_list(self._seen, self._now)
 
@@ -120,9 +119,8 @@ class Records:
         """
         if self._frame is None or self._seen is not None:
             return
-        self._turn = self._known.turn_of(
-            self._ranked_list.key, self._frame, self._answer.listed_state
-        )
+        text = self._answer.listed
+        self._turn = self._known.turn_of(self._ranked_list.key, self._frame, text)
         if not await self._turn.is_first():
             self._read_frame()
 
@@ -227,7 +225,7 @@ class Records:
             else:
                 yield entry
         is_new = self._list_mark is not None and self._seen is None
-        if is_new and not has_odd_keys(self._answer.listed_state):
+        if is_new and not self._answer.listed.has_odd_keys:
             self._known.remember_list(self._as_seen())
 
     def _news(self, sound: _Sound) -> Iterator[Item]:
@@ -287,26 +285,28 @@ class Records:
         """None if the list cannot be trusted as a whole."""
         if self._frame is None or not all(isinstance(row, _Sound) for row in self._listed):
             return None
-        state = self._answer.listed_state
-        if has_odd_keys(state):
-            state = b"".join(bytes(row.raw) for row in self._answer.rows)
-        said = self._frame.encode() + state
+        text = self._answer.listed
+        listed = text.content
+        if text.has_odd_keys:
+            listed = b"".join(bytes(row.raw) for row in self._answer.rows)
+        said = self._frame.encode() + listed
         return Mark((ListItem.__name__, self._ranked_list.key), _fingerprint(said))
 
     def _as_seen(self) -> SeenList:
         assert self._list_mark is not None
         sound = [entry for entry in self._listed if isinstance(entry, _Sound)]
         marks = (self._list_mark, *(mark for each in sound for mark in (each.standing, each.user)))
-        state, frame = self._answer.listed_state, self._frame or ""
-        return SeenList(self._ranked_list.key, frame, state, marks, self._listed_ids)
+        text, frame = self._answer.listed, self._frame or ""
+        return SeenList(self._ranked_list.key, frame, text, marks, self._listed_ids)
 
     def _checked(self, listed: ListedRow, reason: str | None) -> _Sound | RejectedItem:
         row = listed.row
         if reason is not None or isinstance(row, BrokenRow):
             return self._rejected_row(listed, reason or "unreadable row")
         user, rest = bytes(row.shape.user), bytes(row.raw)
-        if not has_odd_keys(rest):
-            user, rest = stripped(user), stripped(rest)
+        text = Text.of(rest)
+        if not text.has_odd_keys:
+            user, rest = Text.of(user).content, text.content
         rest = rest.replace(user, b"", 1)
         own_room = row.user.own_room
         # With the numeric twins, since flags tell where they differ.
