@@ -188,7 +188,11 @@ class Answer:
         What is not decoded here is kept as it came, and must be readable later.
         """
         _require_utf8(self._body.whole)
-        count = len(_ranks.decode(self._body.ranks))
+        try:
+            count = len(_ranks.decode(self._body.ranks))
+        except UNREADABLE as error:
+            # Nobody looked at the mirrors of a list that was known.
+            raise _no_json(error) from None
         if count > _MOST_ROWS:
             raise AnswerError(failure.malformed(f"a list of {count} rows"))
 
@@ -292,11 +296,15 @@ def _place(part: bytes, body: bytes) -> int:
     raise AssertionError("a part of the body is not in it")
 
 
+def _no_json(error: Exception) -> AnswerError:
+    return AnswerError(failure.malformed(f"no JSON answer: {error}"[:300]))
+
+
 def _require_utf8(body: bytes) -> None:
     try:
         body.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
+        raise _no_json(error) from None
 
 
 _RANKS = b'"ranks":'
@@ -348,7 +356,7 @@ def decode(
     try:
         shell = _shell.decode(parts.frame)
     except UNREADABLE as error:
-        raise AnswerError(failure.malformed(f"no JSON answer: {error}"[:300])) from None
+        raise _no_json(error) from None
     answer = _bare(_unwrapped(shell), parts)
     if not trusting:
         answer.require_readable()
