@@ -40,7 +40,7 @@ RANK_ARCHIVE_DAYS = _environment.get("RANK_ARCHIVE_DAYS", "30")
 CONCURRENT_REQUESTS = _environment.get("CONCURRENT_REQUESTS") or "16"
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS
 # Scrapy starts as many tasks for every answer, whatever it brings; most bring a few items.
-CONCURRENT_ITEMS = 8
+CONCURRENT_ITEMS = 4
 # 16 answers of 450 KB pass the default of 5 MB; past it Scrapy stops downloading.
 SCRAPER_SLOT_MAX_ACTIVE_SIZE = 64 * 1024 * 1024
 DOWNLOAD_TIMEOUT = 30
@@ -72,6 +72,7 @@ SPIDER_MIDDLEWARES = {
     # Nearest the engine, so that it sees what finally leaves the spider.
     "rankspider.anchors.acknowledge.AcknowledgeMiddleware": 10,
 }
+STATS_CLASS = "rankspider.stats.QuickStatsCollector"
 
 # --- What runs beside it ---------------------------------------------------------------------
 # Both run code sent over localhost.

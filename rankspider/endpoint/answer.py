@@ -84,7 +84,8 @@ class Row(Struct):
 
     def other_fields(self) -> Json:
         """What the row says beside the fields this code knows."""
-        return {k: v for k, v in _json(self.raw).items() if k not in _ROW_COLUMNS}
+        others = _fields.decode(self.raw)
+        return {k: _json(v) for k, v in others.items() if k not in _ROW_COLUMNS}
 
     def card(self) -> Card:
         """Raises one of `UNREADABLE`."""
@@ -321,6 +322,7 @@ _shape = msgspec.json.Decoder(RowShape)
 _identity = msgspec.json.Decoder(Identity)
 _card = msgspec.json.Decoder(Card)
 _any = msgspec.json.Decoder()
+_fields = msgspec.json.Decoder(dict[str, Raw])
 # With either of them an answer is a captcha, whatever its body says.
 WALL_HEADERS = ("bdturing-verify", "x-vc-bdturing-parameters")
 # The year 10000 in Unix seconds: neither Python nor BSON's readers go further.

@@ -67,7 +67,7 @@ class WriteRefused(RankspiderError):
 @dataclass(eq=False, slots=True)
 class _Pending:
     write: Write
-    content: bytes | None
+    content: bytes | None = None
     """``write.content`` as BSON, encoded once, whatever the number of attempts."""
     is_there: bool = False
     """An insert has found it."""
@@ -127,21 +127,32 @@ class Writer:
         self._novelty = _Novelty()
         self._outage = Outage("MongoDB", logger)
 
-    async def write(self, write: Write) -> None:
-        """Return when ``write`` is durable on a majority.
+    async def write(self, *writes: Write) -> None:
+        """Return when all ``writes`` are durable on a majority.
 
-        Waits out an outage however long it lasts. Raises `WriteRefused` if the document is one
-        that MongoDB cannot hold.
+        Waits out an outage however long it lasts. Raises `WriteRefused`, once all have ended, if
+        one of the documents is one that MongoDB cannot hold.
         """
+        futures = [self._add(write) for write in writes]
+        if futures:
+            await asyncio.wait(futures)
+        errors = [error for future in futures if (error := future.exception()) is not None]
+        if errors:
+            raise errors[0]
+
+    def _add(self, write: Write) -> asyncio.Future[None]:
+        pending = _Pending(write)
         try:
-            content = None if write.content is None else bson.encode(write.content)
+            pending.content = None if write.content is None else bson.encode(write.content)
         except (bson.errors.BSONError, OverflowError, UnicodeError) as error:
-            raise WriteRefused(f"no BSON for {write.collection} {write.id}: {error}") from error
-        pending = _Pending(write, content)
+            refused = WriteRefused(f"no BSON for {write.collection} {write.id}: {error}")
+            refused.__cause__ = error
+            pending.end(refused)
+            return pending.done
         self._waiting[write.collection].append(pending)
         if write.collection not in self._sending:
             self._sending[write.collection] = asyncio.create_task(self._send(write.collection))
-        await pending.done
+        return pending.done
 
     @property
     def is_away(self) -> bool:

@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 # Reports that fall due within it share one round trip.
-_GATHER_SECONDS = 0.02
+_GATHER_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
 
 

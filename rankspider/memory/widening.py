@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from rankspider.lake.documents import widenings_of
 from rankspider.lake.writer import Writer
@@ -52,13 +53,9 @@ class Widening:
 async def widen(known: Known, writer: Writer, records: Sequence[Record]) -> None:
     """Return when the lake holds ``records`` for all the time they were seen."""
     seen = [(record.early, record.seen) for record in records]
-    await asyncio.gather(
-        *(
-            writer.write(write)
-            for record in records
-            for write in widenings_of(record, is_newest=known.is_newest(record))
-        )
-    )
+    newest = [(record, known.is_newest(record)) for record in records]
+    writes = (widenings_of(record, is_newest=is_newest) for record, is_newest in newest)
+    await writer.write(*chain.from_iterable(writes))
     for record, (first, last) in zip(records, seen, strict=True):
         known.widened(record, first, last)
 

@@ -104,21 +104,17 @@ class StorePipeline:
 
     async def _store(self, item: Item) -> None:
         try:
-            await self._write(item)
+            await self._writer.write(*writes_of(item))
         except WriteRefused as refused:
             if isinstance(item, RejectedItem):
                 raise
             self._stats.inc_value(f"rank/{item.kind}/rejected")
             record = rejected(item, "MongoDB refused it")
             record.detail = str(refused)
-            await self._write(record)
+            await self._writer.write(*writes_of(record))
             return
         if not isinstance(item, RejectedItem):
             self._stats.inc_value(f"rank/{item.kind}/stored")
-
-    async def _write(self, item: Item) -> None:
-        writes = [self._writer.write(write) for write in writes_of(item)]
-        await asyncio.gather(*writes)
 
     async def close_spider(self) -> None:
         if self._under_way:

@@ -9,8 +9,14 @@ from typing import Any
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.httpauth import HttpAuthMiddleware
+from scrapy.downloadermiddlewares.offsite import OffsiteMiddleware
 from scrapy.exceptions import CloseSpider, DownloadCancelledError, IgnoreRequest
 from scrapy.http import Response
+from scrapy.settings import BaseSettings
+from scrapy.spidermiddlewares.depth import DepthMiddleware
+from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
+from scrapy.spidermiddlewares.urllength import UrlLengthMiddleware
 from scrapy_redis.spiders import RedisSpider
 from twisted.python.failure import Failure as TwistedFailure
 
@@ -39,6 +45,12 @@ from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory
 from rankspider.memory.local import Known, Record
 from rankspider.spiders.records import Records
 
+# Each takes time for every answer and has nothing to do here: one address is asked, no request
+# comes from an answer, and every status is read. Other spiders keep theirs.
+_IDLE_MIDDLEWARES = {
+    "DOWNLOADER_MIDDLEWARES": (HttpAuthMiddleware, OffsiteMiddleware),
+    "SPIDER_MIDDLEWARES": (DepthMiddleware, HttpErrorMiddleware, UrlLengthMiddleware),
+}
 # How long an idle worker sleeps before it looks at the queue again.
 _POLL_SECONDS = 0.25
 # Anchors in hand for each call under way, so that the next is at hand when one ends.
@@ -64,6 +76,13 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     """Tells the lake from others; set when the store has been opened, as is `is_lake_away`."""
     is_lake_away: Callable[[], bool] = staticmethod(lambda: False)
     _closing: asyncio.Future[None] | None = None
+
+    @classmethod
+    def update_settings(cls, settings: BaseSettings) -> None:
+        super().update_settings(settings)
+        for setting, middlewares in _IDLE_MIDDLEWARES.items():
+            for middleware in middlewares:
+                settings.setdefault_in_component_priority_dict(setting, middleware, None)
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
         """Called by scrapy-redis from ``from_crawler``, in place of its own."""
