@@ -472,6 +472,26 @@ async def test_slots_of_a_licence_set_aside_are_not_used(
     await pool.close()
 
 
+@pytest.mark.parametrize("outcome", [Outcome.OUT_OF_QUOTA, Outcome.REFUSED, Outcome.THROTTLED])
+async def test_nothing_leaves_before_the_fleet_knows_of_a_setback(
+    async_redis: "redis_asyncio.Redis", queue_key: str, outcome: Outcome
+) -> None:
+    """A call with a licence that is used up or refused is one to pay for in vain."""
+    pool = make_pool(async_redis, queue_key)
+    pool.report(await pool.take(), outcome)
+    assert pool._ready  # spare slots, had before
+    takes = [asyncio.create_task(pool.take()) for _ in range(40)]
+    done, waiting = await asyncio.wait(takes, timeout=0.3)
+    assert not done
+    for take in waiting:
+        take.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+    (met,) = (await pool.states()).licences
+    assert met.state != "good"
+    assert met.counts == {outcome.value: 1}
+    await pool.close()
+
+
 async def test_a_take_given_up_frees_its_probe(
     async_redis: "redis_asyncio.Redis", queue_key: str
 ) -> None:

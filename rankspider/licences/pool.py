@@ -125,8 +125,13 @@ class LicencePool:
             late_will_do = True
 
     def report(self, licence: Licence, outcome: Outcome, retry_after: float | None = None) -> None:
-        """Tell what came of it; it goes to Redis a little later, with others."""
-        self._reports.add(Report(licence.fingerprint, outcome, licence.turn, retry_after))
+        """Tell what came of it; it goes to Redis a little later, with others.
+
+        What may set a licence aside goes at once, and nothing leaves before it is told.
+        """
+        report = Report(licence.fingerprint, outcome, licence.turn, retry_after)
+        if self._reports.add(report):
+            self._start_anew()
 
     async def reconsider(self, older_than: float = 60) -> None:
         """Ask once more with each licence refused that many seconds ago or longer.
@@ -197,6 +202,7 @@ class LicencePool:
         try:
             while self._prune():
                 self._news.clear()
+                await self._reports.setbacks_are_told()
                 grant = await patiently(self._outage, self._ask)
                 if self._prune():
                     await self._hold_back(grant)

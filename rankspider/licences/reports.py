@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from rankspider.anchors.connection import REDIS_ERRORS
 from rankspider.anchors.deliveries import is_away
-from rankspider.licences.ledger import Change, Ledger, Report
+from rankspider.licences.ledger import Change, Ledger, Outcome, Report
 from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -19,10 +19,14 @@ _T = TypeVar("_T")
 # Reports that fall due within it share one round trip.
 _GATHER_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
+# These wait for no others: each further call may be one to pay for in vain.
+_FAILURES = frozenset(Outcome) - {Outcome.OK, Outcome.ANSWERED, Outcome.UNSENT}
+# What may set a licence aside by itself.
+_SETBACKS = frozenset((Outcome.THROTTLED, Outcome.OUT_OF_QUOTA, Outcome.REFUSED))
 
 
 class Reports:
-    """Sends reports in order, and holds them while Redis is away.
+    """Sends reports in order, failures at once, and holds them while Redis is away.
 
     ``on_change`` is told of every state that they changed.
     """
@@ -33,11 +37,25 @@ class Reports:
         self._on_change = on_change
         self._pending: deque[Report] = deque()
         self._sending: asyncio.Task[None] | None = None
+        self._failure = asyncio.Event()
+        self._told = asyncio.Event()
+        self._told.set()
 
-    def add(self, report: Report) -> None:
+    def add(self, report: Report) -> bool:
+        """Whether it is the first setback of those that the fleet is to be told of next."""
         self._pending.append(report)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())
+        if report.outcome in _FAILURES:
+            self._failure.set()
+        is_first = report.outcome in _SETBACKS and self._told.is_set()
+        if is_first:
+            self._told.clear()
+        return is_first
+
+    async def setbacks_are_told(self) -> None:
+        """Wait until the fleet knows of every setback added so far."""
+        await self._told.wait()
 
     async def close(self) -> None:
         """Send the rest, if Redis is there to take it."""
@@ -47,20 +65,35 @@ class Reports:
             await asyncio.gather(self._sending, return_exceptions=True)
 
     async def _send(self) -> None:
-        await asyncio.sleep(_GATHER_SECONDS)
-        while self._pending:
-            batch = list(self._pending)
-            changes: list[Change] = []
-            try:
-                changes = await patiently(self._outage, partial(self._ledger.report, batch))
-            except REDIS_ERRORS as error:
-                # Whoever takes the next licence meets it too, and ends the crawl with it.
-                logger.error("What %d requests brought is not noted: %s", len(batch), error)
-            for _ in batch:
-                self._pending.popleft()
-            for change in changes:
-                _log(change)
-                self._on_change(change)
+        try:
+            await self._gather()
+            while self._pending:
+                self._failure.clear()
+                await self._send_batch(list(self._pending))
+        finally:
+            self._told.set()  # nobody is to wait for what will not be sent either
+
+    async def _send_batch(self, batch: list[Report]) -> None:
+        changes: list[Change] = []
+        try:
+            changes = await patiently(self._outage, partial(self._ledger.report, batch))
+        except REDIS_ERRORS as error:
+            # Whoever takes the next licence meets it too, and ends the crawl with it.
+            logger.error("What %d requests brought is not noted: %s", len(batch), error)
+        for _ in batch:
+            self._pending.popleft()
+        if not any(report.outcome in _SETBACKS for report in self._pending):
+            self._told.set()
+        for change in changes:
+            _log(change)
+            self._on_change(change)
+
+    async def _gather(self) -> None:
+        try:
+            async with asyncio.timeout(_GATHER_SECONDS):
+                await self._failure.wait()
+        except TimeoutError:
+            pass
 
 
 async def patiently(outage: Outage, call: Callable[[], Awaitable[_T]]) -> _T:
