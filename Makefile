@@ -4,7 +4,7 @@ PYTHON = python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test lint check bench clean
+.PHONY: help demo test lint check bench fuzz clean
 .DELETE_ON_ERROR:
 
 help:
@@ -13,6 +13,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make check   both"
 	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
+	@echo "make fuzz    answers nobody thought of, for SECONDS=60"
 	@echo "make clean   remove .venv and caches; the data in .rankspider stays"
 
 demo: $(VENV)/.demo-installed
@@ -31,6 +32,11 @@ check: lint test
 
 bench: $(VENV)/.dev-installed
 	@$(VENV)/bin/python -m benchmarks $(ARGS)
+
+SECONDS = 60
+fuzz: $(VENV)/.dev-installed
+	@$(PIP) -r requirements-fuzz.txt
+	@$(VENV)/bin/python -m tests.fuzz_answer -max_total_time=$(SECONDS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
