@@ -18,7 +18,8 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["rankspider"]):
-    from rankspider.endpoint.answer import UNREADABLE, Answer, decode
+    from rankspider.endpoint.answer import Answer, decode
+    from rankspider.endpoint.body import UNREADABLE
     from rankspider.endpoint.failure import AnswerError, Failure
     from rankspider.endpoint.mirrors import Text
     from rankspider.items import RejectedItem

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from rankspider.endpoint import failure
+from rankspider.endpoint.body import UNREADABLE, Body, is_absent
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.mirrors import Text
 
@@ -143,7 +144,7 @@ class Answer:
 
     def __init__(
         self,
-        body: "Body",
+        body: Body,
         *,
         now_ms: int,
         begin_time: int,
@@ -166,7 +167,7 @@ class Answer:
     def anchor_info(self) -> Row | BrokenRow | None:
         """The asked anchor's own standing; None if it is missing or empty."""
         own = self._body.own
-        return None if _is_absent(own) else _row(Raw(own))
+        return None if is_absent(own) else _row(Raw(own))
 
     @cached_property
     def listed(self) -> Text:
@@ -198,105 +199,6 @@ class Answer:
             raise AnswerError(failure.malformed(f"a list of {count} rows"))
 
 
-class _Heavy(Struct):
-    ranks: Raw
-    anchor_info: Raw = Raw(b"")
-
-
-class _HeavyBare(Struct):
-    data: _Heavy
-
-
-class _HeavyEnveloped(Struct):
-    data: _HeavyBare
-
-
-class Body:
-    """The bytes of an answer, with its list and the asked anchor's row apart from the frame."""
-
-    def __init__(self, whole: bytes) -> None:
-        self.whole = whole
-        self.frame = whole
-        self.own = b""
-        self.known: Text | None = None
-        """What the list says, if that was known."""
-        self.frame_data: Raw = Raw(b"")
-        """The frame's ``data``."""
-        self._start = self._end = 0
-
-    @cached_property
-    def ranks(self) -> bytes:
-        """The list as it came; empty if there is none."""
-        return self.whole[self._start : self._end]
-
-    @property
-    def has_list(self) -> bool:
-        return self._start < self._end
-
-    def take_apart(self, known: Iterable[Text]) -> None:
-        """Find the list. A body without one stays whole, to be read with care."""
-        if not self._take_out_known(known):
-            self._take_out()
-
-    def _take_out_known(self, known: Iterable[Text]) -> bool:
-        """Whether it says the same as one of ``known``; that takes no look at its values."""
-        start = self.whole.find(_RANKS) + len(_RANKS)
-        for text in known:
-            end = text.end_in(self.whole, start)
-            if end >= 0 and self._cut(start, end):
-                self.known = text
-                return True
-        return False
-
-    def _take_out(self) -> None:
-        """Find the list in one pass of the JSON."""
-        heavy = _heavy(self.whole)
-        if heavy is None:
-            return
-        ranks = bytes(heavy.ranks)
-        start = _place(ranks, self.whole)
-        if not ranks.startswith(b"[") or not self._cut(start, start + len(ranks)):
-            # The same text stands in another place as well, and that was cut.
-            self._start, self._end = start, start + len(ranks)
-            self.own = bytes(heavy.anchor_info)
-
-    def _cut(self, start: int, end: int) -> bool:
-        """Take out what stands from ``start`` to ``end``; False if that is not the list."""
-        frame = self.whole[:start] + _NO_RANKS + self.whole[end:]
-        left = _heavy(frame)
-        if left is None or bytes(left.ranks) != _NO_RANKS:
-            return False
-        own = bytes(left.anchor_info)
-        if not _is_absent(own):
-            place = _place(own, frame)
-            frame = frame[:place] + _NO_OWN + frame[place + len(own) :]
-            left = _heavy(frame)
-            if left is None or bytes(left.anchor_info) != _NO_OWN:
-                return False
-        self._start, self._end, self.own, self.frame = start, end, own, frame
-        return True
-
-
-def _heavy(body: bytes) -> _Heavy | None:
-    try:
-        return _heavy_bare.decode(body).data
-    except UNREADABLE:
-        pass
-    try:
-        return _heavy_enveloped.decode(body).data.data
-    except UNREADABLE:
-        return None
-
-
-def _place(part: bytes, body: bytes) -> int:
-    """Of the first ``part`` in ``body``; quicker than ``find`` for long parts."""
-    start, at = part[:64], -1
-    while (at := body.find(start, at + 1)) >= 0:
-        if body.startswith(part, at):
-            return at
-    raise AssertionError("a part of the body is not in it")
-
-
 def _no_json(error: Exception) -> AnswerError:
     return AnswerError(failure.malformed(f"no JSON answer: {error}"[:300]))
 
@@ -308,11 +210,6 @@ def _require_utf8(body: bytes) -> None:
         raise _no_json(error) from None
 
 
-_RANKS = b'"ranks":'
-# What no answer holds in their places.
-_NO_RANKS, _NO_OWN = b"[0]", b"0"
-_heavy_bare = msgspec.json.Decoder(_HeavyBare)
-_heavy_enveloped = msgspec.json.Decoder(_HeavyEnveloped)
 _ranks = msgspec.json.Decoder(list[Raw])
 _shell = msgspec.json.Decoder(_Shell)
 _data = msgspec.json.Decoder(_Data)
@@ -331,8 +228,6 @@ END_OF_TIME = 253_402_300_800
 _LARGE_BYTES = 8 * 1024 * 1024
 _MOST_COMMAS = 5_000_000
 _MOST_ROWS = 10_000
-# What msgspec raises for bytes it cannot read.
-UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 def decode(
@@ -430,11 +325,6 @@ def _bare(shell: _Shell, body: Body) -> Answer:
         delta_time=data.delta_time,
         identity={name: getattr(data, name) for name in _LIST_COLUMNS},
     )
-
-
-def _is_absent(anchor_info: bytes) -> bool:
-    """Not asked for: missing, null, or empty."""
-    return len(anchor_info) < 8 and anchor_info.strip() in (b"", b"null", b"{}", b"[]")
 
 
 def _message(shell: _Shell) -> str:

@@ -5,7 +5,8 @@ import datetime as dt
 import msgspec
 
 from rankspider.endpoint import answer
-from rankspider.endpoint.answer import UNREADABLE, Answer, Body, Row
+from rankspider.endpoint.answer import Answer, Row
+from rankspider.endpoint.body import UNREADABLE, Body
 from rankspider.endpoint.checks import ListedRow, list_problem
 from rankspider.endpoint.failure import AnswerError
 from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem

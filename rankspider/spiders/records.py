@@ -12,12 +12,12 @@ import msgspec
 
 from rankspider.endpoint.answer import (
     END_OF_TIME,
-    UNREADABLE,
     Answer,
     BrokenRow,
     Json,
     Row,
 )
+from rankspider.endpoint.body import UNREADABLE
 from rankspider.endpoint.checks import (
     ListedRow,
     flags_of_row,

@@ -1,0 +1,127 @@
+"""Where the list and the asked anchor's row stand in the bytes of an answer.
+
+They are nearly all of it, and mostly known: so they are found, and compared, before any of their
+values is read.
+"""
+
+from collections.abc import Iterable
+from functools import cached_property
+
+import msgspec
+from msgspec import Raw, Struct
+
+from rankspider.endpoint.mirrors import Text
+
+_RANKS = b'"ranks":'
+# What no answer holds in their places.
+_NO_RANKS, _NO_OWN = b"[0]", b"0"
+# What msgspec raises for bytes it cannot read.
+UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class _Heavy(Struct):
+    ranks: Raw
+    anchor_info: Raw = Raw(b"")
+
+
+class _HeavyBare(Struct):
+    data: _Heavy
+
+
+class _HeavyEnveloped(Struct):
+    data: _HeavyBare
+
+
+_heavy_bare = msgspec.json.Decoder(_HeavyBare)
+_heavy_enveloped = msgspec.json.Decoder(_HeavyEnveloped)
+
+
+class Body:
+    """The bytes of an answer, with its list and the asked anchor's row apart from the frame."""
+
+    def __init__(self, whole: bytes) -> None:
+        self.whole = whole
+        self.frame = whole
+        self.own = b""
+        self.known: Text | None = None
+        """What the list says, if that was known."""
+        self.frame_data: Raw = Raw(b"")
+        """The frame's ``data``."""
+        self._start = self._end = 0
+
+    @cached_property
+    def ranks(self) -> bytes:
+        """The list as it came; empty if there is none."""
+        return self.whole[self._start : self._end]
+
+    @property
+    def has_list(self) -> bool:
+        return self._start < self._end
+
+    def take_apart(self, known: Iterable[Text]) -> None:
+        """Find the list. A body without one stays whole, to be read with care."""
+        if not self._take_out_known(known):
+            self._take_out()
+
+    def _take_out_known(self, known: Iterable[Text]) -> bool:
+        """Whether it says the same as one of ``known``; that takes no look at its values."""
+        start = self.whole.find(_RANKS) + len(_RANKS)
+        for text in known:
+            end = text.end_in(self.whole, start)
+            if end >= 0 and self._cut(start, end):
+                self.known = text
+                return True
+        return False
+
+    def _take_out(self) -> None:
+        """Find the list in one pass of the JSON."""
+        heavy = _heavy(self.whole)
+        if heavy is None:
+            return
+        ranks = bytes(heavy.ranks)
+        start = _place(ranks, self.whole)
+        if not ranks.startswith(b"[") or not self._cut(start, start + len(ranks)):
+            # The same text stands in another place as well, and that was cut.
+            self._start, self._end = start, start + len(ranks)
+            self.own = bytes(heavy.anchor_info)
+
+    def _cut(self, start: int, end: int) -> bool:
+        """Take out what stands from ``start`` to ``end``; False if that is not the list."""
+        frame = self.whole[:start] + _NO_RANKS + self.whole[end:]
+        left = _heavy(frame)
+        if left is None or bytes(left.ranks) != _NO_RANKS:
+            return False
+        own = bytes(left.anchor_info)
+        if not is_absent(own):
+            place = _place(own, frame)
+            frame = frame[:place] + _NO_OWN + frame[place + len(own) :]
+            left = _heavy(frame)
+            if left is None or bytes(left.anchor_info) != _NO_OWN:
+                return False
+        self._start, self._end, self.own, self.frame = start, end, own, frame
+        return True
+
+
+def is_absent(anchor_info: bytes) -> bool:
+    """Not asked for: missing, null, or empty."""
+    return len(anchor_info) < 8 and anchor_info.strip() in (b"", b"null", b"{}", b"[]")
+
+
+def _heavy(body: bytes) -> _Heavy | None:
+    try:
+        return _heavy_bare.decode(body).data
+    except UNREADABLE:
+        pass
+    try:
+        return _heavy_enveloped.decode(body).data.data
+    except UNREADABLE:
+        return None
+
+
+def _place(part: bytes, body: bytes) -> int:
+    """Of the first ``part`` in ``body``; quicker than ``find`` for long parts."""
+    start, at = part[:64], -1
+    while (at := body.find(start, at + 1)) >= 0:
+        if body.startswith(part, at):
+            return at
+    raise AssertionError("a part of the body is not in it")
