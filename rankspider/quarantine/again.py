@@ -10,9 +10,8 @@ from rankspider.endpoint.body import UNREADABLE, Body
 from rankspider.endpoint.checks import ListedRow, list_problem
 from rankspider.endpoint.failure import AnswerError
 from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
-from rankspider.memory.local import Known
 from rankspider.pipelines.validate import problem_of
-from rankspider.spiders.records import OWN, Records
+from rankspider.spiders.statement import OWN, Statement
 
 Sound = RankItem | UserItem | ListItem
 
@@ -52,10 +51,10 @@ def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
         if record.kind == "lists":
             return [_list(record, keep_private)]
         read = _answer_around(record)
-        records = Records(read, record.anchor, Known(0), keep_private=keep_private)
+        said = Statement(read, record.anchor, keep_private=keep_private)
         if record.kind == "users":
-            return [records.user(answer.row_of_user(record.payload.encode()))]
-        return _row(record, read, records)
+            return [said.user(answer.row_of_user(record.payload.encode()))]
+        return _row(record, read, said)
     except AnswerError as error:
         raise StillWrong(str(error)) from None
     except UNREADABLE as error:
@@ -67,11 +66,11 @@ def _list(record: RejectedItem, keep_private: bool) -> Item:
     problem = list_problem(read)
     if problem is not None:
         raise StillWrong(problem)
-    records = Records(read, record.anchor, Known(0), keep_private=keep_private)
-    return records.state()
+    said = Statement(read, record.anchor, keep_private=keep_private)
+    return said.state()
 
 
-def _row(record: RejectedItem, read: Answer, records: Records) -> list[Item]:
+def _row(record: RejectedItem, read: Answer, said: Statement) -> list[Item]:
     problem = list_problem(read)
     if problem is not None:
         raise StillWrong(problem)
@@ -79,7 +78,7 @@ def _row(record: RejectedItem, read: Answer, records: Records) -> list[Item]:
     row = answer.row_of(record.payload.encode())
     listed = ListedRow(row, record.place, record.times, record.score_above)
     is_own = record.place == OWN and isinstance(row, Row)
-    return records.standing(listed, None if is_own else listed.problem())
+    return said.row(listed, None if is_own else listed.problem())
 
 
 def _answer_around(record: RejectedItem) -> Answer:
