@@ -223,6 +223,41 @@ def test_a_list_of_countless_crumbs_is_refused_as_a_whole(count: int) -> None:
     assert peak < 10 * len(body) + 2_000_000
 
 
+HALVES = [
+    ("\\ud83dcut", "\ufffdcut"),
+    ("cut\\ud83d", "cut\ufffd"),
+    ("\\uDE00\\ud83d", "\ufffd\ufffd"),
+    ("\\ud83d\\ud83d\\ude00", "\ufffd\U0001f600"),
+    ("\\\\ud83d \\\\\\ud83d", "\\ud83d \\\ufffd"),
+    ("\\u4e2d\\n\\ud800", "\u4e2d\n\ufffd"),
+]
+
+
+@pytest.mark.parametrize(("written", "read"), HALVES)
+@pytest.mark.parametrize("own", [True, False])
+def test_half_a_character_costs_no_more_than_itself(written: str, read: str, own: bool) -> None:
+    answer = sample()
+    data = answer["data"]
+    row = data["anchor_info"] if own else data["ranks"][1]
+    row["user"]["nickname"] = "NICKNAME"
+    body = encoded(answer).replace(b"NICKNAME", written.encode())
+    for known in ((), (decode(encoded(sample())).listed,)):
+        found = decode(body, known=known)
+        assert found.is_mended
+        row_found = found.anchor_info if own else found.rows[1]
+        assert isinstance(row_found, Row)
+        assert row_found.card().nickname == read
+        assert found.rows[0] == decode(encoded(sample())).rows[0]
+
+
+def test_whole_characters_are_left_as_they_are() -> None:
+    body = encoded({**sample(), "note": "\U0001f600 \\ud83d"})
+    found = decode(body)
+    assert not found.is_mended
+    with pytest.raises(AnswerError):
+        decode(body[:-1])
+
+
 def test_an_empty_list_is_valid() -> None:
     answer = sample()
     answer["data"]["ranks"] = []

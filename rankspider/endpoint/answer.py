@@ -15,6 +15,7 @@ from rankspider.endpoint import failure
 from rankspider.endpoint.body import UNREADABLE, Body, is_absent
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.surrogates import without_halves
 
 Json = dict[str, Any]
 
@@ -156,6 +157,8 @@ class Answer:
         self.delta_time = delta_time
         self.identity = identity
         """currency, title, subtitle, city_code, region_name."""
+        self.is_mended = False
+        """Whether U+FFFD stands for half a character somewhere in it."""
         self._body = body
 
     @cached_property
@@ -242,11 +245,24 @@ def decode(
     Raises `AnswerError` for anything but a list. A ``trusting`` reader compares the rows
     with known ones first, and calls `Answer.require_readable` before it reads others. Whoever
     gives what lists are ``known``, as `Answer.listed` of other answers, is quicker to be told
-    that this is one of them.
+    that this is one of them. Halves of characters are mended, see
+    `rankspider.endpoint.surrogates`.
     """
     _reject_walls(body, headers or {})
     if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
         raise AnswerError(failure.malformed("more values than any list has"))
+    try:
+        return _decoded(body, trusting, known)
+    except AnswerError:
+        mended = without_halves(body) if len(body) <= _LARGE_BYTES else body
+        if mended == body:
+            raise
+    answer = _decoded(mended, trusting, known)
+    answer.is_mended = True
+    return answer
+
+
+def _decoded(body: bytes, trusting: bool, known: Iterable[Text]) -> Answer:
     parts = Body(body)
     parts.take_apart(known)
     _require_utf8(parts.frame)

@@ -207,6 +207,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                 yield AnswerItem.of_failure(response.body, _headers(response), failed, anchor)
             return
         self._inc("rank/answers/ok")
+        self._inc("rank/answers/mended", answer.is_mended)
         self._report(response.meta, Outcome.OK)
         try:
             if self.configuration.archive:
