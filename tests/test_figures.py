@@ -338,10 +338,12 @@ def test_each_question_is_answered_from_an_index(market: Market, mongo_uri: str)
         "thresholds": {"snapshots.hour_time"},
         "concentration": {"snapshots.hour_time"},
         "tags": {"snapshots.hour_time", "ranks.hour_place"},
-        "overtakes": {"snapshots.hour_time", "users._id_"},
+        "overtakes": {
+            *("snapshots.hour_time", "snapshots._id_", "sightings.hour_time", "users._id_"),
+        },
         "sessions": {"ranks.hour_place", "rank_history.user_hour_time", "users._id_"},
         "one seller's": {"rank_history.user_hour_time", "users._id_"},
-        "hours": {"snapshots.hour_time"},
+        "hours": {"snapshots.hour_time", "sightings.hour_time"},
         "anchors": {"ranks.hour_place", "users._id_"},
     }
 

@@ -253,7 +253,10 @@ def test_every_query_is_answered_by_an_index(market: Market, mongo_uri: str) -> 
         ),
         "board --at": (
             lambda lake: board_at(lake, hour + HOUR / 2),
-            {"snapshots.hour_time", "ranks._id_", *names, *any_of_the_hour},
+            {
+                *("snapshots.hour_time", "snapshots._id_", "sightings.hour_time", "ranks._id_"),
+                *(*names, *any_of_the_hour),
+            },
         ),
         "trend": (
             lambda lake: trend(lake, LIST, PERIOD, user_id),

@@ -14,6 +14,9 @@ RANK_HISTORY = "rank_history"
 USERS = "users"
 USER_HISTORY = "user_history"
 SNAPSHOTS = "snapshots"
+# When each state of `snapshots` was seen, again and again: a state may come back, which its own
+# interval does not tell. No more than one in RANK_LIST_LAG_SECONDS and worker while it stays.
+SIGHTINGS = "sightings"
 REJECTED = "rejected"
 # What the lake says of itself: its version (`rankspider.lake.version`) and its identity.
 META = "meta"
@@ -67,6 +70,9 @@ _INDEXES: dict[str, list[IndexModel]] = {
         IndexModel(
             [("begin_time", DESCENDING), ("first_observed_at", ASCENDING)], name="hour_time"
         ),
+    ],
+    SIGHTINGS: [
+        IndexModel([("begin_time", DESCENDING), ("observed_at", ASCENDING)], name="hour_time"),
     ],
     REJECTED: [
         IndexModel([("reason", ASCENDING), ("observed_at", DESCENDING)], name="reason_time"),

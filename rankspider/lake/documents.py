@@ -37,6 +37,7 @@ def writes_of(item: Item) -> Iterator[Write]:
         yield from _writes_of_user(item)
     elif isinstance(item, ListItem):
         yield _write_of_list(item)
+        yield _write_of_sighting(item)
     else:
         yield _write_of_rejected(item)
 
@@ -128,6 +129,17 @@ def _write_of_list(item: ListItem) -> Write:
         "revision": _revision(item.observed_at, item.digest),
     }
     return _write_of_history(collections.SNAPSHOTS, item, state)
+
+
+def _write_of_sighting(item: ListItem) -> Write:
+    content = {
+        **_hour(item.ranked_list),
+        "state": item.history_key,
+        "observed_at": item.observed_at,
+        "revision": _revision(item.observed_at, item.digest),
+    }
+    moment = f"{round(item.observed_at.timestamp() * 1000):0{_REVISION_DIGITS}d}"
+    return Write(collections.SIGHTINGS, f"{item.key}/{moment}-{item.state}", content, {})
 
 
 def _write_of_rejected(item: RejectedItem) -> Write:

@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
 from rankspider.errors import RankspiderError
-from rankspider.lake.collections import DATED
+from rankspider.lake.collections import DATED, SIGHTINGS, SNAPSHOTS
 
 INDEX = "expiry"
 
@@ -37,9 +37,11 @@ async def ensure_retention(
 ) -> None:
     """Make each collection keep its documents for ``days``, and those not named for ever.
 
-    Raises `RetentionRefused`.
+    The sightings of a list's states are kept as long as the states. Raises `RetentionRefused`.
     """
-    for name, field in DATED.items():
+    if SNAPSHOTS in days:
+        days = {**days, SIGHTINGS: days[SNAPSHOTS]}
+    for name, field in {**DATED, SIGHTINGS: DATED[SNAPSHOTS]}.items():
         wanted = days[name] * _DAY_SECONDS if name in days else None
         try:
             await _ensure(database[name], field, wanted)

@@ -75,6 +75,7 @@ _STATE: Final = {
     "delta_time": _WHOLE,
     "revision": _ID,
 }
+_SIGHTING: Final = {**_HOUR, "state": _ID, "observed_at": _TIME, "revision": _ID}
 _REJECTED: Final = {
     "kind": {"enum": ["rows", "users", "lists"]},
     "reason": _TEXT,
@@ -95,6 +96,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     collections.USERS: _object({**_PROFILE, **_NEWEST}),
     collections.USER_HISTORY: _object({**_PROFILE, **_INTERVAL}),
     collections.SNAPSHOTS: _object({**_STATE, **_INTERVAL}, _FLAGS),
+    collections.SIGHTINGS: _object(_SIGHTING),
     collections.REJECTED: _object({**_REJECTED, **_NEWEST}, _TO_TRY_AGAIN),
 }
 

@@ -1,7 +1,8 @@
 """What the lake missed: hours without a list or without its end, and anchors not seen."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Literal
@@ -15,6 +16,9 @@ from rankspider.moments import HOUR, Period
 from rankspider.report import column
 
 State = Literal["ok", "missing", "no end", "open"]
+_Interval = tuple[dt.datetime, dt.datetime]
+_INTERVAL = ("first_observed_at", "last_observed_at")
+_MOMENT = ("observed_at",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +34,7 @@ class HourCovered:
     seconds_before_close: int | None = column("last seen, s before close")
     largest_gap_seconds: int = column("largest gap, s")
     """The longest time without an observation, also from the start of the hour and up to its end
-    (or to now). A state that was seen twice counts as watched in between."""
+    (or to now). While a list stays as it is, one in RANK_LIST_LAG_SECONDS is on record."""
     gap_began_at: dt.datetime = column("since")
 
     @property
@@ -66,41 +70,65 @@ def hours_covered(
           {$match: {begin_time: {$gte: …, $lt: …}}},
           {$match: {"list.currency": …, "list.title": …, …}},
           {$project: {begin_time: 1, first_observed_at: 1, last_observed_at: 1}},
-          {$sort: {begin_time: 1, first_observed_at: 1}}])
+          {$sort: {begin_time: 1}}])
+        db.sightings.aggregate(…)  // the same, of observed_at
     """
-    with database[collections.SNAPSHOTS].aggregate(
-        states_pipeline(name, period), allowDiskUse=True
-    ) as states:
-        by_hour = groupby(states, key=lambda state: state["begin_time"])
-        following = next(by_hour, None)
+    with (
+        _of_each_hour(database, collections.SNAPSHOTS, name, period, _INTERVAL) as states,
+        _of_each_hour(database, collections.SIGHTINGS, name, period, _MOMENT) as sightings,
+    ):
         for hour in period:
             if hour > now:
                 return
-            of_hour: list[Document] = []
-            if following is not None and following[0] == hour:
-                of_hour = list(following[1])
-                following = next(by_hour, None)
-            yield hour_covered(hour, of_hour, now, within_seconds)
+            yield hour_covered(hour, states(hour), sightings(hour), now, within_seconds)
 
 
-def states_pipeline(name: ListName, period: Period) -> list[Document]:
-    """The pipeline of `hours_covered`, over `snapshots`."""
-    times = ("begin_time", "first_observed_at", "last_observed_at")
+@contextmanager
+def _of_each_hour(
+    database: Database[Document],
+    collection: str,
+    name: ListName,
+    period: Period,
+    fields: Sequence[str],
+) -> Iterator[Callable[[dt.datetime], list[Document]]]:
+    """What gives an hour's documents; it is to be asked for one hour after the other."""
+    pipeline = times_pipeline(name, period, fields)
+    with database[collection].aggregate(pipeline, allowDiskUse=True) as found:
+        by_hour = groupby(found, key=lambda document: document["begin_time"])
+        following = next(by_hour, None)
+
+        def of_hour(hour: dt.datetime) -> list[Document]:
+            nonlocal following
+            if following is None or following[0] != hour:
+                return []
+            documents = list(following[1])
+            following = next(by_hour, None)
+            return documents
+
+        yield of_hour
+
+
+def times_pipeline(name: ListName, period: Period, fields: Sequence[str]) -> list[Document]:
+    """The pipelines of `hours_covered`, over `snapshots` and `sightings`."""
     return [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         name.stage,
-        {"$project": {"_id": 0, **dict.fromkeys(times, 1)}},
-        {"$sort": {"begin_time": 1, "first_observed_at": 1}},
+        {"$project": {"_id": 0, "begin_time": 1, **dict.fromkeys(fields, 1)}},
+        {"$sort": {"begin_time": 1}},
     ]
 
 
 def hour_covered(
-    hour: dt.datetime, states: Iterable[Document], now: dt.datetime, within_seconds: float
+    hour: dt.datetime,
+    states: Sequence[Document],
+    sightings: Sequence[Document],
+    now: dt.datetime,
+    within_seconds: float,
 ) -> HourCovered:
-    """From the documents of one hour in `snapshots`, by ``first_observed_at``."""
+    """From the documents of one hour in `snapshots` and `sightings`, in any order."""
     close = hour + HOUR
     seen = [(state["first_observed_at"], state["last_observed_at"]) for state in states]
-    gap, since = _largest_gap(hour, min(close, now), seen)
+    gap, since = _largest_gap(hour, min(close, now), _watched(seen, sightings))
     left = round((close - max(last for _, last in seen)).total_seconds()) if seen else None
     state: State = "missing" if left is None else "ok"
     if now < close:
@@ -117,8 +145,18 @@ def hour_covered(
     )
 
 
+def _watched(seen: list[_Interval], sightings: Sequence[Document]) -> list[_Interval]:
+    """The times somebody looked. Without sightings, as in hours from before there were any, a
+    state that was seen twice counts as watched in between."""
+    if not sightings:
+        return sorted(seen)
+    moments = {sighting["observed_at"] for sighting in sightings}
+    moments.update(*seen)
+    return [(moment, moment) for moment in sorted(moments)]
+
+
 def _largest_gap(
-    start: dt.datetime, end: dt.datetime, seen: Iterable[tuple[dt.datetime, dt.datetime]]
+    start: dt.datetime, end: dt.datetime, seen: Iterable[_Interval]
 ) -> tuple[dt.timedelta, dt.datetime]:
     """The longest time between ``start`` and ``end`` that is in no interval, and when it began."""
     largest, since, seen_to = dt.timedelta(0), start, start

@@ -3,19 +3,21 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 from typing import Any
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
+from rankspider.lake.questions.sightings import sightings_since
 from rankspider.report import column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """One distinct standing: it was first seen at ``since`` and last at ``until``."""
+    """One standing, from when it was first seen until it was last seen; one that came back, as
+    after points were taken back, is there once more."""
 
     since: dt.datetime
     until: dt.datetime
@@ -33,7 +35,9 @@ def curve(
 ) -> list[Point]:
     """The standings of a user in the list ``name`` of ``hour``, the first one first.
 
-    Off the list a user has none unless it was asked for. On ``user_hour_time``::
+    Off the list a user has none unless it was asked for. Where one standing lies within another's
+    interval, that one came back: then the states of the list say when, by their sightings
+    (`rankspider.lake.questions.sightings`). On ``user_hour_time``::
 
         db.rank_history.aggregate([
           {$match: {user_id: …, begin_time: …}},
@@ -42,7 +46,10 @@ def curve(
     """
     pipeline = curve_pipeline(name, hour, user_id)
     with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
-        return list(_points(list(found)))
+        standings = list(found)
+    if any(_overlap(before, after) for before, after in pairwise(standings)):
+        standings = list(_stays(standings, _seen_again(database, name, hour, user_id)))
+    return list(_points(standings))
 
 
 def curve_pipeline(name: ListName, hour: dt.datetime, user_id: str) -> list[dict[str, Any]]:
@@ -52,6 +59,56 @@ def curve_pipeline(name: ListName, hour: dt.datetime, user_id: str) -> list[dict
         name.stage,
         {"$sort": {"first_observed_at": 1, "last_observed_at": 1}},
     ]
+
+
+def _overlap(before: Document, after: Document) -> bool:
+    return bool(before["last_observed_at"] > after["first_observed_at"])
+
+
+_Standing = tuple[int, int, int]
+"""Place, points, and points behind the next better place."""
+
+
+def _seen_again(
+    database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
+) -> list[tuple[dt.datetime, _Standing]]:
+    """What each sighting of the list says of the user, if it stood there."""
+    sightings = sightings_since(database, name, hour, hour)
+    keys = sorted({state for _, state in sightings})
+    place = {"$indexOfArray": ["$user_ids", user_id]}
+    above = {"$arrayElemAt": ["$scores", {"$max": [0, {"$subtract": [place, 1]}]}]}
+    score = {"$arrayElemAt": ["$scores", place]}
+    pipeline: list[Document] = [
+        {"$match": {"_id": {"$in": keys}, "user_ids": user_id}},
+        {"$project": {"place": place, "score": score, "above": above}},
+    ]
+    with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
+        said = {
+            state["_id"]: (state["place"] + 1, state["score"], state["above"] - state["score"])
+            for state in found
+        }
+    return [(at, said[state]) for at, state in sightings if state in said]
+
+
+def _stays(
+    standings: list[Document], again: list[tuple[dt.datetime, _Standing]]
+) -> Iterator[Document]:
+    """``standings`` by the order in which each was seen, with the times of each stay."""
+    numbers: dict[tuple[int, ...], int] = {}
+    for number, each in enumerate(standings):
+        # A row may tell another delta than follows from the points, and is flagged then.
+        numbers[each["rank"], each["score"]] = number
+        numbers[each["rank"], each["score"], each["delta"]] = number
+    seen = [(each["first_observed_at"], n) for n, each in enumerate(standings)]
+    seen += [(each["last_observed_at"], n) for n, each in enumerate(standings)]
+    for at, standing in again:
+        of_list = numbers.get(standing, numbers.get(standing[:2]))
+        if of_list is not None:
+            seen.append((at, of_list))
+    for number, stay in groupby(sorted(seen), key=lambda each: each[1]):
+        times = [at for at, _ in stay]
+        times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}
+        yield standings[number] | times_of_stay
 
 
 def overall_speed(points: list[Point]) -> float | None:

@@ -3,13 +3,15 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 from rankspider.lake.people import nicknames
+from rankspider.lake.questions.sightings import sightings_since
+from rankspider.lake.questions.states import state_at
 from rankspider.moments import HOUR
 from rankspider.report import column
 
@@ -49,13 +51,13 @@ def overtakes(
 ) -> list[Overtake]:
     """Those seen in the last ``minutes`` of ``hour``, in the order they were seen.
 
-    With ``places``, only those that end within the first so many. The states since then, and the
-    one before them, are read one by one on ``hour_time``::
+    With ``places``, only those that end within the first so many. The states that came since then,
+    those that came back (`rankspider.lake.questions.sightings`), and the one before them, on
+    ``hour_time`` and by ``_id``::
 
         db.snapshots.aggregate([
-          {$match: {begin_time: …, first_observed_at: {$gte: …}}},  // before: {$lt: …}
+          {$match: {begin_time: …, first_observed_at: {$gte: …}}},
           {$match: {"list.currency": …, "list.title": …, …}},
-          {$sort: {first_observed_at: 1}},                          // before: -1, and {$limit: 1}
           {$project: {user_ids: 1, scores: 1, first_observed_at: 1, last_observed_at: 1}}])
     """
     since = hour + HOUR - dt.timedelta(minutes=minutes)
@@ -76,30 +78,32 @@ def overtakes(
 def _states(
     database: Database[Document], name: ListName, hour: dt.datetime, since: dt.datetime
 ) -> Iterator[Document]:
+    """The states one after the other, each with the times of that stay: a state that came back is
+    there once more."""
     snapshots = database[collections.SNAPSHOTS]
-    yield from snapshots.aggregate(before_pipeline(name, hour, since))
-    with snapshots.aggregate(since_pipeline(name, hour, since)) as states:
-        yield from states
-
-
-def before_pipeline(name: ListName, hour: dt.datetime, since: dt.datetime) -> list[Document]:
-    """The state that held at ``since``."""
-    return _pipeline(name, hour, {"$lt": since}, -1, {"$limit": 1})
+    with snapshots.aggregate(since_pipeline(name, hour, since)) as found:
+        states = {state["_id"]: state for state in found}
+    seen = [(state["first_observed_at"], key) for key, state in states.items()]
+    seen += [(state["last_observed_at"], key) for key, state in states.items()]
+    seen += sightings_since(database, name, hour, since)
+    earlier = {key for _, key in seen} - states.keys()
+    for state in snapshots.find({"_id": {"$in": sorted(earlier)}}, _FIELDS):
+        states[state["_id"]] = state
+    before = state_at(database, name, hour, since - dt.timedelta(milliseconds=1))
+    if before is not None:
+        yield before.as_document()
+    for key, stay in groupby(sorted(seen), key=lambda each: each[1]):
+        if key in states:
+            times = [at for at, _ in stay]
+            times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}
+            yield states[key] | times_of_stay
 
 
 def since_pipeline(name: ListName, hour: dt.datetime, since: dt.datetime) -> list[Document]:
-    """The states from ``since`` on."""
-    return _pipeline(name, hour, {"$gte": since}, 1)
-
-
-def _pipeline(
-    name: ListName, hour: dt.datetime, when: Document, order: int, *more: Document
-) -> list[Document]:
+    """The states that came from ``since`` on."""
     return [
-        {"$match": {"begin_time": hour, "first_observed_at": when}},
+        {"$match": {"begin_time": hour, "first_observed_at": {"$gte": since}}},
         name.stage,
-        {"$sort": {"first_observed_at": order}},
-        *more,
         {"$project": dict.fromkeys(_FIELDS, 1)},
     ]
 
@@ -107,8 +111,7 @@ def _pipeline(
 def overtakes_between(before: Document, after: Document, places: int | None) -> Iterator[Overtake]:
     """Of two states of `snapshots`, by the new places, then by who was passed; without names."""
     was = {user_id: place for place, user_id in enumerate(before["user_ids"], 1)}
-    # A state that came back has been seen again after the one that interrupted it.
-    not_before = min(before["last_observed_at"], after["first_observed_at"])
+    not_before = before["last_observed_at"]
     rows = list(zip(after["user_ids"], after["scores"], strict=True))
     for place, (user_id, score) in enumerate(rows[:places], 1):
         for passed_place, (passed_user_id, passed_score) in enumerate(rows[place:], place + 1):
