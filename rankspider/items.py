@@ -236,6 +236,10 @@ class Form(StrEnum):
     """Neither; nothing can be made of it again."""
 
 
+# What differs from anchor to anchor and from second to second, in a list and in an item.
+_OF_THE_MOMENT = ("anchor_info", "delta_time", "observed_at", "anchor")
+
+
 @dataclass
 class RejectedItem:
     """A record that failed a hard check, with what it said and what it takes to try it again."""
@@ -276,9 +280,8 @@ class RejectedItem:
             record = msgspec.json.decode(self.payload)
         except (msgspec.MsgspecError, RecursionError):
             return self.payload
-        if self.kind == "lists" and isinstance(record, dict):
-            # They differ from anchor to anchor and from second to second.
-            return {k: v for k, v in record.items() if k not in ("anchor_info", "delta_time")}
+        if isinstance(record, dict) and (self.kind == "lists" or self.form is Form.ITEM):
+            return {k: v for k, v in record.items() if k not in _OF_THE_MOMENT}
         return record
 
 

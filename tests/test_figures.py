@@ -95,13 +95,14 @@ def test_concentration(market: Market) -> None:
 
 def test_concentration_of_nothing_and_of_too_much(database: Any) -> None:
     at = FIRST_HOUR + dt.timedelta(minutes=1)
-    for hours, scores in enumerate(([], [0, 0], [2**62, 2**62 - 1])):
+    for hours, scores in enumerate(([], [0, 0], [2**63 - 1, 2**63 - 2])):
         ids = [str(number) for number in range(len(scores))]
         begin = FIRST_HOUR + hours * HOUR
         store(database, ListItem(list_of(begin), ids, scores, 60, {}, at + hours * HOUR))
     rows = concentration(database, LIST, WATCHED)
     assert [(row.places, row.points, row.hhi) for row in rows[:2]] == [(0, 0, None), (2, 0, None)]
     assert rows[0].first_3_percent is rows[1].first_10_percent is None
+    assert rows[2].points == 2**64 - 3
     assert rows[2].hhi == pytest.approx(5000)
     assert concentration(database, LIST._replace(currency="音浪"), WATCHED) == []
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo.database import Database
 
@@ -29,63 +28,25 @@ class Concentration:
     seller alone; 100 is a hundred equal ones."""
 
 
-_TOTAL = {"$sum": "$scores"}
-_FIELDS: dict[str, Any] = {
-    "places": {"$size": "$scores"},
-    "points": _TOTAL,
-    "first_3": {"$sum": {"$slice": ["$scores", 3]}},
-    "first_10": {"$sum": {"$slice": ["$scores", 10]}},
-    # Shares are squared, not points: those squares could pass 64 bits.
-    "squares": {
-        "$cond": [
-            {"$gt": [_TOTAL, 0]},
-            {
-                "$let": {
-                    "vars": {"total": _TOTAL},
-                    "in": {
-                        "$sum": {
-                            "$map": {
-                                "input": "$scores",
-                                "as": "score",
-                                "in": {"$pow": [{"$divide": ["$$score", "$$total"]}, 2]},
-                            }
-                        }
-                    },
-                }
-            },
-            None,
-        ]
-    },
-}
-
-
 def concentration(
     database: Database[Document], name: ListName, period: Period
 ) -> list[Concentration]:
-    """One row an hour, the earliest first.
+    """One row an hour, the earliest first, from `finals` with ``{scores: "$scores"}``.
 
-    `finals` with sums over ``$scores``, such as ``{$sum: {$slice: ["$scores", 3]}}``; the squares
-    are ``{$sum: {$map: {input: "$scores", in: {$pow: [{$divide: ["$$this", total]}, 2]}}}}``.
+    Added up here: a server's sum of 64-bit points may pass 64 bits.
     """
-    found = finals(database, name, period, _FIELDS)
-    return [_row(final.hour, final.seconds_before_close, **final.fields) for final in found]
+    found = finals(database, name, period, {"scores": "$scores"})
+    return [_row(final.hour, final.seconds_before_close, final.fields["scores"]) for final in found]
 
 
-def _row(
-    hour: dt.datetime,
-    seconds_before_close: int,
-    places: int,
-    points: int,
-    first_3: int,
-    first_10: int,
-    squares: float | None,
-) -> Concentration:
+def _row(hour: dt.datetime, seconds_before_close: int, scores: list[int]) -> Concentration:
+    points = sum(scores)
     return Concentration(
         hour=hour,
         seconds_before_close=seconds_before_close,
-        places=places,
+        places=len(scores),
         points=points,
-        first_3_percent=100 * first_3 / points if points else None,
-        first_10_percent=100 * first_10 / points if points else None,
-        hhi=None if squares is None else 10_000 * squares,
+        first_3_percent=100 * sum(scores[:3]) / points if points else None,
+        first_10_percent=100 * sum(scores[:10]) / points if points else None,
+        hhi=sum((100 * score / points) ** 2 for score in scores) if points else None,
     )
