@@ -207,7 +207,7 @@ def test_a_flagged_observation_is_of_the_same_state() -> None:
     moved(LEFT)(stale)
     (before,), (after,) = list_items(records(sound)), list_items(records(stale))
     assert before.digest != after.digest
-    (first,), (second,) = writes_of(before), writes_of(after)
+    (first, _), (second, _) = writes_of(before), writes_of(after)
     assert first.id == second.id
     assert (first.content["flags"], second.content["flags"]) == ([], ["outside-hour"])
 
