@@ -15,6 +15,7 @@ from rankspider.items import Item, ListItem, RankedList, RankItem, UserItem
 from rankspider.lake.board import Board, Place, board
 from rankspider.lake.documents import writes_of
 from rankspider.lake.lists import ListName, chosen
+from rankspider.lake.questions.moment import board_at
 from rankspider.lake.questions.states import state_at
 from rankspider.lake.write import update_of
 from rankspider.terminal import columns, harmless, shortened, table
@@ -31,10 +32,11 @@ def list_of(
     return RankedList(currency, title, "小时榜", city, "", hour)
 
 
-def state(*users: int, minute: int = 17) -> ListItem:
-    observed_at = HOUR + dt.timedelta(minutes=minute)
+def state(*users: int, minute: float = 17, ranked_list: RankedList | None = None) -> ListItem:
+    ranked_list = ranked_list or list_of()
+    observed_at = ranked_list.begin_time + dt.timedelta(minutes=minute)
     ids = [str(ID + user) for user in users]
-    return ListItem(list_of(), ids, [50 - user for user in users], 60, {}, observed_at)
+    return ListItem(ranked_list, ids, [50 - user for user in users], 60, {}, observed_at)
 
 
 NAME = ListName("热度", "全站", "小时榜", "")
@@ -158,6 +160,28 @@ def test_of_states_side_by_side_the_one_with_the_newest_evidence(database: Any) 
         *(1, 1, 2, 2, 2, 1, 1, 1)
     ]
     assert state_at(database, NAME, HOUR, HOUR + dt.timedelta(minutes=9)) is None
+
+
+def test_at_a_moment_only_what_had_been_seen_by_then_may_be_meant(database: Any) -> None:
+    gifts, region = list_of(currency="音浪"), list_of(title="上海", city="310000")
+    store(database, state(1, minute=10), state(1, minute=40), standing(1, 1, 49, minute=40))
+    store(database, state(2, minute=20, ranked_list=region))
+    store(database, standing(2, 1, 48, minute=20, ranked_list=region))
+    # Seen last of all, and not before 58 minutes past.
+    store(database, standing(3, 1, 9, minute=58, ranked_list=gifts))
+    store(database, state(3, minute=58, ranked_list=gifts))
+
+    def at(minute: float, **named: str) -> tuple[str, str, list[str]] | None:
+        found = board_at(database, HOUR + dt.timedelta(minutes=minute), **named)
+        return None if found is None else (found.currency, found.title, found.other_lists)
+
+    assert at(9) is None
+    assert at(15) == ("热度", "全站", [])
+    assert at(31) == ("热度", "全站", ["热度 上海"])
+    assert at(31, title="上海") == ("热度", "上海", ["热度 全站"])
+    assert at(31, currency="音浪") is None
+    assert at(58) == ("音浪", "全站", ["热度 上海", "热度 全站"])
+    assert at(58, currency="热度") == ("热度", "全站", ["热度 上海", "音浪 全站"])
 
 
 def test_a_site_wide_list_goes_before_a_regional_one(database: Any) -> None:
