@@ -136,7 +136,10 @@ async def test_a_list_of_no_hour(async_database: Database) -> None:
         answer = sample()
         answer["data"]["begin_time"] = begin_time
         await crawled(async_database, answer)
-    assert set(await retried(async_database)) == {"begin_time is not on an hour"}
+    assert set(await retried(async_database)) == {
+        "begin_time is not on an hour",
+        "begin_time is out of range",
+    }
     assert await async_database.ranks.count_documents({}) == 0
 
 
