@@ -415,7 +415,7 @@ def test_nobody_passed_anybody_or_nobody_looked(database: Any, mongo_uri: str, c
     assert note(1, "--minutes", "60").endswith(
         "no such passing: the list was seen last at 19:20:00."
     )
-    assert note(2).startswith("Nobody looked: the lake has the list as a whole at no time")
+    assert note(2).startswith("The lake holds no state of the list as a whole")
 
 
 def test_options_that_make_no_sense(market: Market, mongo_uri: str, capsys: Any) -> None:

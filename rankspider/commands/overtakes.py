@@ -57,7 +57,7 @@ class Command(QuestionCommand):
 def _why_none(last: State | None, asking: Asking) -> str:
     """Nobody looked, or nobody passed anybody; ``last`` is the list as it was seen last."""
     if last is None:
-        return "Nobody looked: the lake has the list as a whole at no time of this hour."
+        return "The lake holds no state of the list as a whole in this hour: nothing can be told."
     since = last.hour + HOUR - dt.timedelta(minutes=asking.options.minutes)
     seen = f"the list was seen last at {clock_text(last.seen_at, asking.zone)}"
     if last.seen_at < since:
