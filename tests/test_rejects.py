@@ -255,6 +255,9 @@ class Run:
         self._settings.set("MONGO_DATABASE", database_name)
         self._capsys = capsys
 
+    def in_zone(self, name: str) -> None:
+        self._settings.set("RANK_TIMEZONE", name)
+
     def __call__(self, *arguments: str) -> str:
         command = Command()
         command.settings = self._settings
@@ -293,6 +296,8 @@ def test_the_list_by_reason_and_by_record(run: Run) -> None:
     assert len(run("--anchor", "asked", "--json").splitlines()) == 2
     assert len(run("--anchor", "asked", "--json", "--limit", "1").splitlines()) == 1
     assert run("--anchor", "another") == "Nothing is rejected.\n"
+    run.in_zone("America/New_York")
+    assert "2021-01-19 06:17:29" in run("list")
 
 
 def test_one_record_is_shown_harmless_and_raw(run: Run) -> None:
