@@ -20,7 +20,7 @@ from rankspider.terminal import harmless, shortened, table
 
 _NAME_COLUMNS = 32
 _END_SECONDS = 120
-"""Seen so shortly before its close, a list shows how the hour ended; as 'scrapy coverage' has it."""
+"""Seen so shortly before its close, a list shows how it ended; as 'scrapy coverage' has it."""
 
 
 class Command(RankCommand):

@@ -24,7 +24,8 @@ class Command(QuestionCommand):
         return (
             "Each time a seller on the list was first seen ahead of one that had been ahead of it, "
             "when the old order had been seen last, and both sellers' new places and points. Who "
-            f"enters or leaves the list passes nobody. As in: scrapy overtakes --hour 1h --minutes 10 --places 10. {EXIT_CODES}"
+            "enters or leaves the list passes nobody. As in: scrapy overtakes --hour 1h --minutes "
+            f"10 --places 10. {EXIT_CODES}"
         )
 
     def add_question(self, group: Any) -> None:
