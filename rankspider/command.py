@@ -3,7 +3,9 @@ base class for a command."""
 
 import argparse
 import os
+import signal
 import sys
+import threading
 from abc import abstractmethod
 from typing import ClassVar
 
@@ -34,6 +36,17 @@ def settle_log_level(command: str, settings: BaseSettings) -> None:
     settings.set("LOG_LEVEL", level, priority=settings.getpriority("LOG_LEVEL") or 0)
 
 
+def leave_sigint_to_the_system() -> None:
+    """From now on Ctrl-C ends the process without a word, unless something else is to catch it.
+
+    What is left is Python's own end. There KeyboardInterrupt would become a traceback, and the
+    exit code 0. Only the main thread may change this, and only it ends the process.
+    """
+    is_pythons = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if is_pythons and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class RankCommand(ScrapyCommand):
     """A command that runs no crawl: one line for an error, its exit code, and a clean Ctrl-C.
 
@@ -57,6 +70,14 @@ class RankCommand(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Called by Scrapy."""
         try:
+            self._execute(args, opts)
+            leave_sigint_to_the_system()
+        except KeyboardInterrupt:
+            leave_sigint_to_the_system()
+            self.exitcode = INTERRUPTED
+
+    def _execute(self, args: list[str], opts: argparse.Namespace) -> None:
+        try:
             self.exitcode = self.execute(args, opts)
             sys.stdout.flush()
         except BrokenPipeError:
@@ -64,5 +85,3 @@ class RankCommand(ScrapyCommand):
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except RankspiderError as error:
             self.exitcode = complain(self.name, error)
-        except KeyboardInterrupt:
-            self.exitcode = INTERRUPTED

@@ -12,7 +12,7 @@ from twisted.internet.error import ConnectionLost
 from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
 
-from rankspider.endpoint.answer import BrokenRow, Row, decode
+from rankspider.endpoint.answer import END_OF_TIME, BrokenRow, Row, decode
 from rankspider.endpoint.checks import checked_rows, list_problem
 from rankspider.endpoint.failure import (
     AnswerError,
@@ -120,10 +120,21 @@ def test_places_and_users_are_checked_row_by_row() -> None:
     assert reasons == [None, "rank is not the row's place in the list"]
 
 
-def test_a_list_of_no_hour_is_a_problem() -> None:
+@pytest.mark.parametrize(
+    ("begin_time", "problem"),
+    [
+        (1611054001, "begin_time is not on an hour"),
+        (0, "begin_time is out of range"),
+        (-3600, "begin_time is out of range"),
+        (END_OF_TIME - 3600, None),
+        (END_OF_TIME, "begin_time is out of range"),
+        (3600 * 10**9, "begin_time is out of range"),
+    ],
+)
+def test_a_list_of_no_hour_is_a_problem(begin_time: int, problem: str | None) -> None:
     answer = sample()
-    answer["data"]["begin_time"] += 1
-    assert list_problem(decode(encoded(answer))) == "begin_time is not on an hour"
+    answer["data"]["begin_time"] = begin_time
+    assert list_problem(decode(encoded(answer))) == problem
 
 
 PARAMS = {"message": "Request params error", "prompts": "Request params error\t"}

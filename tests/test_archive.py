@@ -36,6 +36,7 @@ from rankspider.archive.runs import Runs
 from rankspider.archive.selection import Selection
 from rankspider.archive.store import Store
 from rankspider.commands import archive as archive_command
+from rankspider.commands import rejects as rejects_command
 from rankspider.commands import replay as replay_command
 from rankspider.configuration import Configuration
 from rankspider.endpoint.answer import decode
@@ -528,3 +529,47 @@ async def test_the_archive_command(
     ):
         with pytest.raises(UsageError, match=message):
             shown("show", *where, **wrong)
+
+
+async def test_times_are_those_of_the_zone_that_is_set(
+    async_database: AsyncDatabase[dict[str, Any]],
+    database: Lake,
+    environment: dict[str, str],
+) -> None:
+    lists = bodies(3, rows=3, every=5)
+    await kept(async_database, *(answer(body, synthetic_sec_uid(1, 7)) for body in lists))
+    environment |= {"RANK_TIMEZONE": "America/New_York"}
+
+    async def said(*arguments: str) -> bytes:
+        ended = await asyncio.to_thread(run, environment, *arguments)
+        assert (ended.returncode, ended.stderr) == (0, b"")
+        return bytes(ended.stdout)
+
+    assert b"\n2026-01-01 07:00-05:00 " in await said("archive")
+    assert await said("archive", "show", "--at", "2026-01-01T07:00:05") == lists[1]
+    target = f"{database.name}_again"
+    try:
+        replayed = await said("replay", "--into", target, "--to", "2026-01-01T07:00:10")
+        assert b"2 answers replayed" in replayed
+        assert b", observed up to 2026-01-01T07:00:05.000-05:00\n" in replayed
+    finally:
+        database.client.drop_database(target)
+
+
+@pytest.mark.parametrize("command", [archive_command, replay_command, rejects_command])
+def test_the_help_names_the_zone(command: Any) -> None:
+    asked = command.Command()
+    asked.settings = get_project_settings()
+    parser = argparse.ArgumentParser(description=asked.long_desc(), conflict_handler="resolve")
+    asked.add_options(parser)
+    text = parser.format_help()
+    assert "RANK_TIMEZONE" in text
+    assert "08:00" not in text
+
+
+def test_a_replay_ends_with_the_reason_why_not(environment: dict[str, str], database: Lake) -> None:
+    database.meta.insert_one({"_id": "schema", "version": 99})
+    ended = run(environment, "replay", "--in-place")
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    (line,) = ended.stderr.decode().splitlines()
+    assert line.startswith(f"scrapy replay: the database {database.name} is of version 99")

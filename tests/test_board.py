@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import subprocess
+from dataclasses import replace
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -15,6 +16,7 @@ from rankspider.items import Item, ListItem, RankedList, RankItem, UserItem
 from rankspider.lake.board import Board, Place, board
 from rankspider.lake.documents import writes_of
 from rankspider.lake.lists import ListName, chosen
+from rankspider.lake.questions.moment import board_at
 from rankspider.lake.questions.states import state_at
 from rankspider.lake.write import update_of
 from rankspider.terminal import columns, harmless, shortened, table
@@ -31,10 +33,11 @@ def list_of(
     return RankedList(currency, title, "小时榜", city, "", hour)
 
 
-def state(*users: int, minute: int = 17) -> ListItem:
-    observed_at = HOUR + dt.timedelta(minutes=minute)
+def state(*users: int, minute: float = 17, ranked_list: RankedList | None = None) -> ListItem:
+    ranked_list = ranked_list or list_of()
+    observed_at = ranked_list.begin_time + dt.timedelta(minutes=minute)
     ids = [str(ID + user) for user in users]
-    return ListItem(list_of(), ids, [50 - user for user in users], 60, {}, observed_at)
+    return ListItem(ranked_list, ids, [50 - user for user in users], 60, {}, observed_at)
 
 
 NAME = ListName("热度", "全站", "小时榜", "")
@@ -145,6 +148,20 @@ def test_a_list_that_got_shorter_keeps_no_places(database: Any) -> None:
     assert places(board(database)) == [(1, 1, 8), (2, 2, 7), (3, 5, 6)]
 
 
+def test_a_board_is_as_new_as_its_list_or_its_newest_standing(database: Any) -> None:
+    def seen() -> tuple[dt.timedelta, int, list[tuple[int, int, int]]]:
+        found = board(database)
+        assert found is not None
+        return found.observed_at - HOUR, found.seconds_before_close, places(found)
+
+    store(database, *(standing(n, n, 9 - n, minute=15) for n in (1, 2, 3)))
+    store(database, state(1, 2, 3, minute=15), state(minute=16.5))
+    assert seen() == (dt.timedelta(minutes=16.5), 2610, [])
+    # A state may be refused for one broken row, and the others be newer than the list.
+    store(database, standing(4, 1, 8, minute=20))
+    assert seen() == (dt.timedelta(minutes=20), 2400, [(1, 4, 8)])
+
+
 def test_of_states_side_by_side_the_one_with_the_newest_evidence(database: Any) -> None:
     store(database, state(1, 2, minute=10), state(1, 2, minute=40))
     store(database, state(2, 1, minute=20), state(2, 1, minute=25))
@@ -158,6 +175,28 @@ def test_of_states_side_by_side_the_one_with_the_newest_evidence(database: Any) 
         *(1, 1, 2, 2, 2, 1, 1, 1)
     ]
     assert state_at(database, NAME, HOUR, HOUR + dt.timedelta(minutes=9)) is None
+
+
+def test_at_a_moment_only_what_had_been_seen_by_then_may_be_meant(database: Any) -> None:
+    gifts, region = list_of(currency="音浪"), list_of(title="上海", city="310000")
+    store(database, state(1, minute=10), state(1, minute=40), standing(1, 1, 49, minute=40))
+    store(database, state(2, minute=20, ranked_list=region))
+    store(database, standing(2, 1, 48, minute=20, ranked_list=region))
+    # Seen last of all, and not before 58 minutes past.
+    store(database, standing(3, 1, 9, minute=58, ranked_list=gifts))
+    store(database, state(3, minute=58, ranked_list=gifts))
+
+    def at(minute: float, **named: str) -> tuple[str, str, list[str]] | None:
+        found = board_at(database, HOUR + dt.timedelta(minutes=minute), **named)
+        return None if found is None else (found.currency, found.title, found.other_lists)
+
+    assert at(9) is None
+    assert at(15) == ("热度", "全站", [])
+    assert at(31) == ("热度", "全站", ["热度 上海"])
+    assert at(31, title="上海") == ("热度", "上海", ["热度 全站"])
+    assert at(31, currency="音浪") is None
+    assert at(58) == ("音浪", "全站", ["热度 上海", "热度 全站"])
+    assert at(58, currency="热度") == ("热度", "全站", ["热度 上海", "音浪 全站"])
 
 
 def test_a_site_wide_list_goes_before_a_regional_one(database: Any) -> None:
@@ -218,9 +257,9 @@ def test_own_standings_most_points_first_and_counted(database: Any) -> None:
 
 
 def example(*rows: Place, own: int = 0) -> Board:
-    observed_at = HOUR + dt.timedelta(minutes=17, seconds=29)
+    observed_at = HOUR + dt.timedelta(minutes=59, seconds=29)
     return Board(
-        "热度", "全站", "小时榜", "", "", HOUR, observed_at, 2551, True, list(rows), [], own, []
+        "热度", "全站", "小时榜", "", "", HOUR, observed_at, 31, True, list(rows), [], own, []
     )
 
 
@@ -231,9 +270,34 @@ def place(number: int, nickname: str, score: int = 49232) -> Place:
 def test_the_table_says_when_in_the_lists_own_zone() -> None:
     head = board_text(example(), CHINA).splitlines()[0]
     assert head == (
-        "全站 小时榜 热度, hour of 2021-01-19 19:00+08:00, observed at 19:17:29, "
-        "2,551 s before the close (final)"
+        "全站 小时榜 热度, hour of 2021-01-19 19:00+08:00, observed at 19:59:29, "
+        "31 s before the close (final)"
     )
+
+
+@pytest.mark.parametrize(
+    ("left", "is_final", "said"),
+    [
+        (0, True, "0 s before the close (final)"),
+        (120, True, "120 s before the close (final)"),
+        (121, True, "121 s before the close (over, its end was not seen)"),
+        (3035, True, "3,035 s before the close (over, its end was not seen)"),
+        (3035, False, "3,035 s before the close (live)"),
+    ],
+)
+def test_only_a_list_that_was_seen_at_the_end_is_final(
+    left: int, is_final: bool, said: str
+) -> None:
+    found = replace(example(), seconds_before_close=left, is_final=is_final)
+    assert board_text(found, CHINA).splitlines()[0].endswith(said)
+
+
+def test_own_standings_that_nobody_wants_to_see_are_counted_alone() -> None:
+    found = replace(example(own=3), own=[place(0, "a"), place(0, "b")])
+    assert "Asked for and not on the list: 3, the 2 with the most points\n" in board_text(
+        found, CHINA
+    )
+    assert board_text(example(own=1), CHINA).endswith("\nAsked for and not on the list: 1\n")
 
 
 def test_columns_stand_under_each_other_whatever_the_names() -> None:
@@ -327,6 +391,14 @@ def test_the_command(environment: dict[str, str], database: Any) -> None:
     assert [row["user_id"] for row in found["rows"]] == [str(ID + n) for n in range(1, 6)]
     assert found["rows"][0]["nickname"] == "陈赫"
     assert found["own"][0]["score"] == 2
+
+
+@pytest.mark.parametrize("option", ["--title", "--currency"])
+def test_no_list_of_an_empty_name(environment: dict[str, str], database: Any, option: str) -> None:
+    store(database, standing(1, 1, 99))
+    ended = show(environment, option, "")
+    assert ended.returncode == 1
+    assert "leave out --at, --hour, --currency and --title" in ended.stderr
 
 
 @pytest.mark.parametrize(

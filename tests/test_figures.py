@@ -26,7 +26,7 @@ from rankspider.simulator.world import World
 from tests.asking import asked
 from tests.lakes import FIRST_HOUR, Market, Served
 from tests.plans import indexes_used
-from tests.test_board import list_of, standing, store
+from tests.test_board import list_of, standing, state, store
 
 LIST = ListName("热度", "全站", "小时榜", "")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -370,6 +370,8 @@ def test_the_commands(market: Market, mongo_uri: str, capsys: Any) -> None:
     code, out, _ = ask("overtakes", "--hour", "2026-03-01T18:10", "--minutes", "60")
     assert "hour of 2026-03-01 18:00+08:00" in out
     assert "模拟主播" in out
+    heads = out.splitlines()[2].split("  ")
+    assert [each.strip() for each in heads if each][:3] == ["seen at", "old order last seen", "who"]
     code, out, _ = ask("sessions", "--limit", "2", "--json")
     best = [json.loads(line) for line in out.splitlines()]
     assert len(best) == 2
@@ -390,6 +392,33 @@ def test_the_commands(market: Market, mongo_uri: str, capsys: Any) -> None:
     }
     whole = ("--to", "2026-03-01T22:00", "--hours", "4", "--unseen", "100000")
     assert ask("coverage", *whole, "--fail-on-gaps")[0] == 0
+
+
+def test_nobody_passed_anybody_or_nobody_looked(database: Any, mongo_uri: str, capsys: Any) -> None:
+    """The first hour was seen up to its end, the second one was not; the third only in part."""
+    for hour, minute in ((0, 50), (0, 58), (1, 20)):
+        there = list_of(FIRST_HOUR + hour * HOUR)
+        store(database, state(1, 2, minute=minute, ranked_list=there))
+        store(database, standing(1, 1, 49, minute=minute, ranked_list=there))
+    store(database, standing(1, 1, 49, ranked_list=list_of(FIRST_HOUR + 2 * HOUR)))
+
+    def note(hour: int, *options: str) -> str:
+        at = ("overtakes", "--hour", (FIRST_HOUR + hour * HOUR).isoformat(), *options)
+        code, out, err = asked(capsys, mongo_uri, database.name, *at)
+        assert (code, err) == (0, "")
+        assert "Nothing to show.\n\n" in out
+        assert asked(capsys, mongo_uri, database.name, *at, "--json") == (0, "", "")
+        return out.splitlines()[-1]
+
+    passed_by_nobody = "and saw no such passing: the list was seen last at 18:58:00."
+    assert note(0) == f"Somebody looked in these minutes, {passed_by_nobody}"
+    nobody_looked = "Nobody looked in these minutes: the list was seen last at"
+    assert note(0, "--minutes", "1") == f"{nobody_looked} 18:58:00."
+    assert note(1) == f"{nobody_looked} 19:20:00."
+    assert note(1, "--minutes", "60").endswith(
+        "no such passing: the list was seen last at 19:20:00."
+    )
+    assert note(2).startswith("The lake holds no state of the list as a whole")
 
 
 def test_options_that_make_no_sense(market: Market, mongo_uri: str, capsys: Any) -> None:

@@ -332,10 +332,23 @@ def test_commands_that_cannot_answer(market: Market, mongo_uri: str, capsys: Any
     assert code == 2
     assert "more than 20 anchors are called 模拟主播" in err
     assert ask("curve", "nobody-of-this-name")[0] == 1
+    hour = market.hours[0]
+    unseen = next(who for who in everybody(market) if not served_standings(market, hour, who))
+    code, err = ask("curve", unseen, "--hour", hour.isoformat())
+    assert (code, err.count("\n")) == (1, 1)
+    assert f"was not seen in {LIST}, hour of {hour + 8 * HOUR:%Y-%m-%d %H:%M}+08:00" in err
+    assert ask("curve", unseen, "--hour", hour.isoformat(), "--json")[0] == 1
     code, err = ask("movers", "--hour", f"{GAP.isoformat()}")
     assert code == 1
     assert err.count("\n") == 1
-    assert ask("movers", "--hour", market.hours[0].isoformat())[0] == 1
+    for hour in (market.hours[0], GAP + HOUR):
+        code, err = ask("movers", "--hour", hour.isoformat())
+        before = f"{hour + 7 * HOUR:%Y-%m-%d %H:%M}+08:00"
+        assert (code, err) == (
+            1,
+            f"scrapy movers: the lake does not hold {LIST} of the hour before ({before}): "
+            "give another --hour\n",
+        )
     assert ask("trend", "77", "--from", "yesterday")[0] == 2
     assert ask("streaks", "--from", "now", "--to", "1h")[0] == 2
     assert ask("streaks", "--currency", "音浪")[0] == 1

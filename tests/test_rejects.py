@@ -136,7 +136,10 @@ async def test_a_list_of_no_hour(async_database: Database) -> None:
         answer = sample()
         answer["data"]["begin_time"] = begin_time
         await crawled(async_database, answer)
-    assert set(await retried(async_database)) == {"begin_time is not on an hour"}
+    assert set(await retried(async_database)) == {
+        "begin_time is not on an hour",
+        "begin_time is out of range",
+    }
     assert await async_database.ranks.count_documents({}) == 0
 
 
@@ -252,6 +255,9 @@ class Run:
         self._settings.set("MONGO_DATABASE", database_name)
         self._capsys = capsys
 
+    def in_zone(self, name: str) -> None:
+        self._settings.set("RANK_TIMEZONE", name)
+
     def __call__(self, *arguments: str) -> str:
         command = Command()
         command.settings = self._settings
@@ -290,6 +296,8 @@ def test_the_list_by_reason_and_by_record(run: Run) -> None:
     assert len(run("--anchor", "asked", "--json").splitlines()) == 2
     assert len(run("--anchor", "asked", "--json", "--limit", "1").splitlines()) == 1
     assert run("--anchor", "another") == "Nothing is rejected.\n"
+    run.in_zone("America/New_York")
+    assert "2021-01-19 06:17:29" in run("list")
 
 
 def test_one_record_is_shown_harmless_and_raw(run: Run) -> None:

@@ -15,12 +15,15 @@ from rankspider.terminal import harmless, table
 
 
 def replayed_text(
-    replayed: Replayed, compared: Mapping[str, Difference] | None, target: str
+    replayed: Replayed,
+    compared: Mapping[str, Difference] | None,
+    target: str,
+    zone: dt.tzinfo,
 ) -> str:
-    """Every line ended."""
+    """Every line ended, times in ``zone``."""
     lines = [f"{replayed.answers:,} answers replayed into {target}"]
     if replayed.last_observed_at is not None:
-        lines[0] += f", observed up to {_instant(replayed.last_observed_at)}"
+        lines[0] += f", observed up to {_instant(replayed.last_observed_at, zone)}"
     stored = ", ".join(f"{count:,} {kind}" for kind, count in sorted(replayed.stored.items()))
     lines.append(f"written: {stored}")
     if replayed.failures:
@@ -103,8 +106,8 @@ def archived_json(archived: Archived) -> str:
     return _json({**asdict(archived), "body": body})
 
 
-def _instant(moment: dt.datetime) -> str:
-    return moment.astimezone(dt.UTC).isoformat(timespec="milliseconds")
+def _instant(moment: dt.datetime, zone: dt.tzinfo) -> str:
+    return moment.astimezone(zone).isoformat(timespec="milliseconds")
 
 
 def _json(value: Any) -> str:

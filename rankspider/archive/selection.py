@@ -51,7 +51,8 @@ class Selection:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
-        title="Which answers (all)", description="T is like 2030-01-31T19:00; +08:00 if no offset."
+        title="Which answers (all)",
+        description="T is like 2030-01-31T19:00, in the zone RANK_TIMEZONE if it has no offset.",
     )
     group.add_argument("--anchor", metavar="A", help="those asked for this sec_id or profile link")
     group.add_argument("--hour", metavar="T", help="those with the list of the hour T lies in")

@@ -5,7 +5,6 @@ from typing import Self
 
 from scrapy import Spider
 from scrapy.crawler import Crawler
-from scrapy.exceptions import CloseSpider
 from scrapy.settings import BaseSettings, Settings
 from scrapy.statscollectors import StatsCollector
 
@@ -36,9 +35,10 @@ class Store:
 
     async def __aenter__(self) -> Self:
         try:
-            await self._store.open_spider()
-        except CloseSpider:  # the pipeline has logged why
-            raise RankspiderError("the indexes of the lake cannot be made") from None
+            await self._store.open()
+        except RankspiderError:
+            await self._store.close_spider()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -35,9 +35,9 @@ class Command(RankCommand):
             "much room they take. 'scrapy archive show' writes the newest of those chosen to "
             "standard output, byte for byte as it came. Examples: 'scrapy archive', 'scrapy "
             "archive show --anchor MS4wLjABAAAA... --at 2030-01-31T19:20', 'scrapy archive show "
-            "--hour 2030-01-31T19:00 | jq .data.ranks[0]'. Times are China's (+08:00), in UTC "
-            "with --json. Exit codes: 0 done, 1 there is no such answer, or it cannot be "
-            "restored, 2 wrong usage, 3 MongoDB cannot be reached."
+            "--hour 2030-01-31T19:00 | jq .data.ranks[0]'. Times are given and shown in the zone "
+            "RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, 1 there is no such answer, or "
+            "it cannot be restored, 2 wrong usage, 3 MongoDB cannot be reached."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:

@@ -19,6 +19,8 @@ from rankspider.servers import reachable_lake
 from rankspider.terminal import harmless, shortened, table
 
 _NAME_COLUMNS = 32
+_END_SECONDS = 120
+"""Seen so shortly before its close, a list shows how it ended; as 'scrapy coverage' has it."""
 
 
 class Command(RankCommand):
@@ -95,7 +97,8 @@ class Command(RankCommand):
 
 
 def _hint(opts: argparse.Namespace) -> str:
-    if opts.at or opts.hour or opts.currency or opts.title:
+    given = (opts.at, opts.hour, opts.currency, opts.title)
+    if any(each is not None for each in given):
         return "leave out --at, --hour, --currency and --title to see the newest"
     return "'scrapy crawl goods_rank' brings one, 'make demo' a made-up one"
 
@@ -109,7 +112,7 @@ def board_text(found: Board, zone: dt.tzinfo) -> str:
     lines = [_headline(found, zone), "", *_listed(found.rows)]
     if found.own_count:
         shown = len(found.own)
-        which = "" if shown == found.own_count else f", the {shown} with the most points"
+        which = f", the {shown} with the most points" if 0 < shown < found.own_count else ""
         lines += ["", f"Asked for and not on the list: {found.own_count}{which}"]
         lines += _unlisted(found.own)
     if found.other_lists:
@@ -122,9 +125,14 @@ def _headline(found: Board, zone: dt.tzinfo) -> str:
     parts = (found.title, found.subtitle, found.region_name, found.currency)
     name = " ".join(harmless(part) for part in parts if part) or "a list without a name"
     hour, observed = hour_text(found.begin_time, zone), clock_text(found.observed_at, zone)
-    state = "final" if found.is_final else "live"
     left = f"{found.seconds_before_close:,} s before the close"
-    return f"{name}, hour of {hour}, observed at {observed}, {left} ({state})"
+    return f"{name}, hour of {hour}, observed at {observed}, {left} ({_state(found)})"
+
+
+def _state(found: Board) -> str:
+    if not found.is_final:
+        return "live"
+    return "final" if found.seconds_before_close <= _END_SECONDS else "over, its end was not seen"
 
 
 def _listed(rows: list[Place]) -> list[str]:

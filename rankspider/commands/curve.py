@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from rankspider.errors import NotInTheLake
 from rankspider.lake.questions.curve import Point, curve, overall_speed
 from rankspider.lake.questions.states import state_at
 from rankspider.moments import clock_text, hour_text
@@ -32,13 +33,17 @@ class Command(QuestionCommand):
         anchor = asking.anchor()
         name, hour = asking.list_and_hour()
         points = curve(asking.database, name, hour, anchor.user_id)
+        when = f"hour of {hour_text(hour, asking.zone)}"
+        if not points:
+            raise NotInTheLake(
+                f"{anchor.label} was not seen in {name}, {when}: give another --hour"
+            )
         notes = []
         speed = overall_speed(points)
         if speed is not None:
             notes.append(f"{speed:,.1f} points a minute from the first of these to the last.")
         last = state_at(asking.database, name, hour)
-        if points and points[-1].place and last and anchor.user_id not in last.places:
+        if points[-1].place and last and anchor.user_id not in last.places:
             gone = clock_text(last.seen_at, asking.zone)
             notes.append(f"Not on the list any more when it was seen last, at {gone}.")
-        head = f"{anchor.label} in {name}, hour of {hour_text(hour, asking.zone)}"
-        return Report(head=head, row=Point, rows=points, notes=notes)
+        return Report(head=f"{anchor.label} in {name}, {when}", row=Point, rows=points, notes=notes)

@@ -1,12 +1,14 @@
 """``scrapy movers``: who came onto the list and who left it, against the hour before."""
 
+import datetime as dt
 from collections import Counter
 from typing import Any, get_args
 
 from rankspider.errors import NotInTheLake
+from rankspider.lake.lists import ListName
 from rankspider.lake.questions.movers import Move, Mover, Movers, movers
-from rankspider.lake.questions.states import State
-from rankspider.moments import clock_text, hour_text
+from rankspider.lake.questions.states import State, state_at
+from rankspider.moments import HOUR, clock_text, hour_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
 from rankspider.report import Report
 
@@ -33,13 +35,20 @@ class Command(QuestionCommand):
         name, hour = asking.list_and_hour()
         found = movers(asking.database, name, hour)
         if found is None:
-            raise NotInTheLake(
-                f"the list of the hour {hour_text(hour, asking.zone)} or of the hour before is not "
-                "in the lake: give another --hour"
-            )
+            raise NotInTheLake(f"{_missing(name, hour, asking)}: give another --hour")
         shown = [row for row in found.rows if asking.options.all or row.move in ("entered", "left")]
         states = f"{_seen(found.before, asking)}; {_seen(found.after, asking)}"
         return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[_sum(found)])
+
+
+def _missing(name: ListName, hour: dt.datetime, asking: Asking) -> str:
+    """Which of the two lists that are compared is not there, or that neither is."""
+    missing = [
+        f"the {which} ({hour_text(begin, asking.zone)})"
+        for which, begin in (("hour", hour), ("hour before", hour - HOUR))
+        if state_at(asking.database, name, begin) is None
+    ]
+    return f"the lake does not hold {name} of {' and of '.join(missing)}"
 
 
 def _seen(state: State, asking: Asking) -> str:

@@ -1,11 +1,13 @@
 """``scrapy overtakes``: who passed whom in the last minutes of an hour."""
 
+import datetime as dt
 from typing import Any
 
 from scrapy.exceptions import UsageError
 
 from rankspider.lake.questions.overtakes import Overtake, overtakes
-from rankspider.moments import hour_text
+from rankspider.lake.questions.states import State, state_at
+from rankspider.moments import HOUR, clock_text, hour_text
 from rankspider.question import EXIT_CODES, Asking, QuestionCommand
 from rankspider.report import Report
 
@@ -21,8 +23,9 @@ class Command(QuestionCommand):
     def long_desc(self) -> str:
         return (
             "Each time a seller on the list was first seen ahead of one that had been ahead of it, "
-            "with both sellers' new places and points. Who enters or leaves the list passes "
-            f"nobody. As in: scrapy overtakes --hour 1h --minutes 10 --places 10. {EXIT_CODES}"
+            "when the old order had been seen last, and both sellers' new places and points. Who "
+            "enters or leaves the list passes nobody. As in: scrapy overtakes --hour 1h --minutes "
+            f"10 --places 10. {EXIT_CODES}"
         )
 
     def add_question(self, group: Any) -> None:
@@ -48,4 +51,16 @@ class Command(QuestionCommand):
             f"{name}: overtakes in the last {minutes:g} minutes of the hour of "
             f"{hour_text(hour, asking.zone)}"
         )
-        return Report(head, Overtake, rows)
+        notes = [] if rows else [_why_none(state_at(asking.database, name, hour), asking)]
+        return Report(head, Overtake, rows, notes)
+
+
+def _why_none(last: State | None, asking: Asking) -> str:
+    """Nobody looked, or nobody passed anybody; ``last`` is the list as it was seen last."""
+    if last is None:
+        return "The lake holds no state of the list as a whole in this hour: nothing can be told."
+    since = last.hour + HOUR - dt.timedelta(minutes=asking.options.minutes)
+    seen = f"the list was seen last at {clock_text(last.seen_at, asking.zone)}"
+    if last.seen_at < since:
+        return f"Nobody looked in these minutes: {seen}."
+    return f"Somebody looked in these minutes, and saw no such passing: {seen}."

@@ -49,8 +49,9 @@ class Command(RankCommand):
             "or --anchor, or --all. Examples: 'scrapy rejects', 'scrapy rejects --reason "
             "\"sec_uid is not of the known form\"', 'scrapy rejects show rows/0123...', 'scrapy "
             "rejects retry --dry-run', 'scrapy rejects --json' for one object a line. Times are "
-            "China's (+08:00), in JSON UTC. Exit codes: 0 done, 1 one that was named is not "
-            "there or a newer release wrote the lake, 3 MongoDB cannot be reached."
+            "shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, 1 one that "
+            "was named is not there or a newer release wrote the lake, 3 MongoDB cannot be "
+            "reached."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:

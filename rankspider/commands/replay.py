@@ -45,9 +45,10 @@ class Command(RankCommand):
             "already does no harm, so a replay that was stopped may be run again. Example, after "
             "a change to the code: 'scrapy replay --into rankspider_new --compare'. --compare "
             "reads all of both databases, so it fits a replay of all answers; times that lag "
-            "within RANK_OBSERVED_LAG_SECONDS, and the mirrors' hosts, are no difference. Exit "
-            "codes: 0 done, 1 --compare found a difference, or an error, 2 wrong usage, 3 MongoDB "
-            "cannot be reached, 130 stopped by Ctrl-C."
+            "within RANK_OBSERVED_LAG_SECONDS, and the mirrors' hosts, are no difference. Times "
+            "are given and shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 "
+            "done, 1 --compare found a difference, or an error, 2 wrong usage, 3 MongoDB cannot "
+            "be reached, 130 stopped by Ctrl-C."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -80,8 +81,11 @@ class Command(RankCommand):
                 if opts.compare and replayed.is_whole:
                     lag = dt.timedelta(seconds=configuration.observed_lag_seconds)
                     compared = compare(lake, lake.client[target], lag, _say_comparing)
-        write = replayed_json if opts.json else replayed_text
-        sys.stdout.write(write(replayed, compared, target))
+        sys.stdout.write(
+            replayed_json(replayed, compared, target)
+            if opts.json
+            else replayed_text(replayed, compared, target, configuration.timezone)
+        )
         if not replayed.is_whole:
             return INTERRUPTED
         return _DIFFERS if any(not each.is_none for each in (compared or {}).values()) else 0

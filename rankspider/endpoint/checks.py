@@ -71,7 +71,9 @@ class ListedRow(Struct):
 
 def hour_problem(begin_time: int) -> str | None:
     """Why ``begin_time``, Unix seconds, begins no ranked hour; None if it does."""
-    if not 0 < begin_time < END_OF_TIME or begin_time % HOUR:
+    if not 0 < begin_time < END_OF_TIME:
+        return "begin_time is out of range"
+    if begin_time % HOUR:
         return "begin_time is not on an hour"
     return None
 

@@ -53,7 +53,7 @@ class Board:
     region_name: str
     begin_time: dt.datetime
     observed_at: dt.datetime
-    """Of the newest standing in it."""
+    """Of the newest standing in it, or of the list as a whole if that was seen later."""
     seconds_before_close: int
     """From then to the end of the hour; 0 if it was observed after that."""
     is_final: bool
@@ -102,18 +102,18 @@ def board(
         return None
     chosen = preferred(named)
     documents = lists[chosen]
-    rows = _still_listed(
-        _in_place_order(each for each in documents if each["listed"]),
-        state_at(database, chosen, hour),
-    )
+    last = state_at(database, chosen, hour)
+    rows = _still_listed(_in_place_order(each for each in documents if each["listed"]), last)
+    # A list that is empty now was seen later than any standing in it.
+    observed_at = max(named[chosen], last.seen_at) if last else named[chosen]
     others, count = _off_the_list(ranks, hour, chosen, documents, own)
     names = nicknames(database, [each["user_id"] for each in (*rows, *others)])
     return Board(
         **chosen._asdict(),
         region_name=documents[0]["list"]["region_name"],
         begin_time=hour,
-        observed_at=named[chosen],
-        seconds_before_close=seconds_before_close(hour, named[chosen]),
+        observed_at=observed_at,
+        seconds_before_close=seconds_before_close(hour, observed_at),
         is_final=is_over(database, hour, now),
         rows=[_place(each, names) for each in rows],
         own=[_place(each, names) for each in others],

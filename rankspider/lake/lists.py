@@ -92,6 +92,31 @@ def lists_of(database: Database[Document], hour: dt.datetime) -> dict[ListName, 
     return lists
 
 
+def lists_seen_by(
+    database: Database[Document], hour: dt.datetime, moment: dt.datetime
+) -> dict[ListName, dt.datetime]:
+    """The lists of ``hour`` that had been seen by ``moment``, and when each was last, up to then.
+
+    From the states, since a standing does not tell when it was seen before. On ``hour_time``::
+
+        db.snapshots.aggregate([
+          {$match: {begin_time: …, first_observed_at: {$lte: MOMENT}}},
+          {$group: {_id: {currency: "$list.currency", title: "$list.title", …},
+                    seen_at: {$max: {$min: ["$last_observed_at", MOMENT]}}}}])
+    """
+    pipeline: list[Document] = [
+        {"$match": {"begin_time": hour, "first_observed_at": {"$lte": moment}}},
+        {
+            "$group": {
+                "_id": {name: f"$list.{name}" for name in ListName._fields},
+                "seen_at": {"$max": {"$min": ["$last_observed_at", moment]}},
+            }
+        },
+    ]
+    with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
+        return {ListName(**group["_id"]): group["seen_at"] for group in found}
+
+
 def preferred(lists: dict[ListName, dt.datetime]) -> ListName:
     """Of several lists: a site-wide one, and of those the one observed last."""
     return max(lists, key=lambda name: (name.is_site_wide, lists[name], name))

@@ -49,6 +49,14 @@ class StorePipeline:
         return cls(crawler, crawler.stats, Configuration.read(crawler.settings))
 
     async def open_spider(self) -> None:
+        try:
+            await self.open()
+        except RankspiderError as error:
+            logger.error("%s", error)
+            raise CloseSpider("error") from None
+
+    async def open(self) -> None:
+        """Connect, and bring the lake up to this version. Raises `RankspiderError`."""
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
         database = self._client[self._database]
@@ -57,11 +65,9 @@ class StorePipeline:
             await self._writer.patiently(lambda: open_lake(database, self._retention))
             lake = await self._writer.patiently(lambda: identity_of(database))
         except OperationFailure as error:
-            logger.error("The indexes of %s cannot be made: %s", self._database, error)
-            raise CloseSpider("error") from None
-        except RankspiderError as error:
-            logger.error("%s", error)
-            raise CloseSpider("error") from None
+            raise RankspiderError(
+                f"the indexes of {self._database} cannot be made: {error}"
+            ) from None
         spider = self._crawler.spider
         if spider is not None:  # a replay has none
             spider.lake = lake  # type: ignore[attr-defined]

@@ -8,7 +8,7 @@ from pymongo.database import Database
 from rankspider.items import RankedList, joined
 from rankspider.lake import collections
 from rankspider.lake.board import Board, Place, is_over, others_of, seconds_before_close
-from rankspider.lake.lists import lists_of, preferred
+from rankspider.lake.lists import lists_seen_by, preferred
 from rankspider.lake.people import nicknames
 from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR, hour_of
@@ -27,13 +27,14 @@ def board_at(
     """The list as it was known at ``moment``; None if the lake has none of that hour or the one
     before, which is still the newest until the first answer of an hour.
 
-    Its own standings are those of no anchor. Rebuilt from `snapshots`, see
+    Of several lists it is chosen as `board` does, among those that had been seen by then. Its own
+    standings are those of no anchor. Rebuilt from `snapshots`, see
     `rankspider.lake.questions.states`; tags are those of the hour's newest standing, and `delta`
     follows from the points.
     """
     now = now or dt.datetime.now(dt.UTC)
     for hour in (hour_of(moment), hour_of(moment) - HOUR):
-        lists = lists_of(database, hour)
+        lists = lists_seen_by(database, hour, moment)
         named = {name: at for name, at in lists.items() if name.fits(currency, title)}
         state = state_at(database, preferred(named), hour, moment) if named else None
         if state is not None:

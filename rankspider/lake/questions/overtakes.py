@@ -27,7 +27,7 @@ class Overtake:
 
     seen_at: dt.datetime
     """When the new order was first seen."""
-    not_before: dt.datetime = column(None)
+    not_before: dt.datetime = column("old order last seen")
     """When the old order was last seen: it happened after that."""
     user_id: str = column(None)
     nickname: str = column("who")
