@@ -1,4 +1,4 @@
-"""What a worker says of rejected records: the first one of each reason, and their counts at its end.
+"""What a worker says of rejected records: the first of each reason, and the counts at its end.
 
 Not each of them: where the endpoint has changed, every row of every answer is rejected.
 """
