@@ -55,18 +55,20 @@ class Called:
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could carry the licence to another host."""
+    """A redirect could carry the licence to another host; nor is its address looked at, which
+    may be none."""
 
-    def redirect_request(
+    def http_error_302(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],
         code: int,
         msg: str,
         headers: http.client.HTTPMessage,
-        newurl: str,
     ) -> None:
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def call(api_url: str, token: str, user_agent: str) -> Called:

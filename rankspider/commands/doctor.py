@@ -169,6 +169,9 @@ def _summary(findings: list[Finding]) -> str:
     warnings = f"{warned} warning" + ("s" if warned != 1 else "")
     if broken:
         return f"A run would fail: {broken} to be mended first, and {warnings}."
+    wait = next((finding.wait for finding in findings if finding.wait), None)
+    if wait is not None:
+        return f"A run would start, and wait: {wait}; {warnings}."
     return f"Nothing found that would keep a run from working; {warnings}."
 
 
