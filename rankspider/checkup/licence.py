@@ -90,7 +90,8 @@ def found(licence: Licence, secrets: Secrets) -> Finding:
         rows, seconds = called.rows, called.seconds
         what = f"fleet: {before}; call: a list of {rows} rows in {seconds:.2f} s"
         if called.rejected:
-            what += ", not all of it sound: see the endpoint"
+            part = "nothing" if called.is_unusable else "not all"
+            what += f", {part} of it sound: see the endpoint"
         return ok(about, what, **facts)
     said = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
     if licence.outcome is Outcome.ANSWERED:
