@@ -32,7 +32,7 @@ from rankspider.checkup.fleet import Fleet
 from rankspider.checkup.misspelt import misspelt
 from rankspider.checkup.secrets import Secrets, masked_api_url, masked_url
 from rankspider.checkup.settings import Examined, examine
-from rankspider.commands.doctor import checkup
+from rankspider.commands.doctor import _summary, checkup
 from rankspider.environment import Environment, project
 from rankspider.licences.keys import fingerprint
 from rankspider.licences.ledger import Ledger, Outcome, Rates, Report
@@ -418,7 +418,21 @@ def test_a_redirect_is_not_followed() -> None:
     found = by_name(findings)
     assert found["endpoint"].exit_code == 2
     assert f"a redirect to {elsewhere}, not followed" in found["endpoint"].what
+    host = elsewhere.rpartition(":")[0]
+    licence = found[f"licence {fingerprint(TOKEN)}"]
+    assert licence.what.endswith(f"redirected: HTTP 302 to {host}, not followed")
     assert TOKEN not in str(findings)
+
+
+@pytest.mark.parametrize(
+    ("location", "said"), [("/login", "another path"), ("http://[", "no address")]
+)
+def test_a_redirect_to_no_other_host(location: str, said: str) -> None:
+    with vendor(302, Location=location) as (url, calls):
+        findings = asked(url, TOKEN)
+    assert len(calls) == 1
+    trouble = by_name(findings)["endpoint"]
+    assert (trouble.exit_code, f"HTTP 302 to {said}" in trouble.what) == (1, True)
 
 
 def test_other_hosts_than_the_vendors() -> None:
@@ -590,6 +604,138 @@ def test_a_licence_that_cools_down_is_left_alone(redis_url: str, queue_key: str)
     assert "fleet: out of quota until" in found[f"licence {fingerprint(TOKEN)}"].what
     assert found["licences"].level is Level.WARNING
     assert exit_code_of(findings) == 0
+    until = dt.datetime.fromisoformat(found["licences"].facts["until"])
+    (standing,) = fleet.standings([fingerprint(TOKEN)])
+    assert until.timestamp() == pytest.approx(standing.until, abs=0.001)
+    said = f"{until:%H:%M:%S} UTC"
+    assert _summary(findings) == (
+        f"A run would start, and wait: no licence may be used before {said}; 2 warnings."
+    )
+
+
+def test_an_open_circuit(redis_url: str, queue_key: str) -> None:
+    async def fail() -> None:
+        async with redis_asyncio.Redis.from_url(redis_url) as client:
+            ledger = Ledger(client, Keys.of(queue_key), USUAL)
+            name = fingerprint(TOKEN)
+            await ledger.report([Report(name, Outcome.TROUBLE, 10**6 + n) for n in range(30)])
+
+    asyncio.run(fail())
+    fleet = Fleet(Settings({"REDIS_URL": redis_url}), queue_key, Rates())
+    (standing,) = fleet.standings([fingerprint(TOKEN)])
+    assert standing.state == "good"
+    fleet.leave(standing)  # the probe, which is under way
+    findings = licences.look_at([TOKEN], fleet, lambda _: pytest.fail("asked"), NO_SECRETS)
+    assert exit_code_of(findings) == 0
+    assert by_name(findings)["licences"].facts["usable"] == 0
+    assert "wait: most calls of the fleet fail now" in _summary(findings)
+
+
+# --- An endpoint that brings nothing --------------------------------------------------------------
+
+SOUND_SUMMARY = "Nothing found that would keep a run from working"
+FRUITLESS = [
+    (["fail-reset"], 3, "network"),
+    (["fail-http503", "fail-http502"], 3, "server-error: HTTP 503"),
+    (["fail-busy"], 3, "vendor-busy"),
+    (["fail-empty", "fail-captcha"], 1, "soft-ban: empty body"),
+    (["fail-captcha", "fail-token-invalid"], 1, "soft-ban: a page"),
+]
+
+
+@pytest.mark.parametrize(("tokens", "code", "said"), FRUITLESS)
+def test_no_licence_gets_an_answer(
+    given: dict[str, str],
+    simulate: Callable[..., Simulator],
+    tokens: list[str],
+    code: int,
+    said: str,
+) -> None:
+    found = whole(given, simulate("--rows", "3", "--anchors", "9").url, *tokens)
+    assert exit_code_of(found.values()) == code
+    assert (found["endpoint"].level, said in found["endpoint"].what) == (Level.FAILED, True)
+    assert found["licences"].facts == {"usable": 0}
+    assert _summary(list(found.values())).startswith("A run would fail, or bring nothing: 1 ")
+
+
+WAITING = [
+    (["fail-http429"], "no licence may be used before "),
+    (["fail-too-fast", "fail-http503"], "no licence may be used now, and nobody says until when"),
+    (["fail-quota", "fail-token-invalid"], "no licence may be used now"),
+]
+
+
+@pytest.mark.parametrize(("tokens", "said"), WAITING)
+def test_a_run_that_would_wait(
+    given: dict[str, str], simulate: Callable[..., Simulator], tokens: list[str], said: str
+) -> None:
+    found = whole(given, simulate("--rows", "3", "--anchors", "9").url, *tokens)
+    assert exit_code_of(found.values()) == 0
+    assert _summary(list(found.values())).startswith(f"A run would start, and wait: {said}")
+
+
+def test_one_licence_that_works_is_enough(
+    given: dict[str, str], simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "9")
+    found = whole(given, simulator.url, "good", "fail-http503", "fail-captcha")
+    assert exit_code_of(found.values()) == 0
+    assert found["licences"].facts == {"usable": 1}
+    assert _summary(list(found.values())).startswith(SOUND_SUMMARY)
+
+
+# --- What its rows say ----------------------------------------------------------------------------
+
+
+def test_rows_that_nobody_can_read(
+    given: dict[str, str], simulate: Callable[..., Simulator]
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "9")
+    found = whole(given, simulator.url, "fail-no-rank", "fail-no-rank~2")
+    assert exit_code_of(found.values()) == 1
+    assert found["endpoint"].what == (
+        "it has changed: a list of 3 rows, none of which can be stored: "
+        "unreadable row: Object missing required field `rank`"
+    )
+    licence = found[f"licence {fingerprint('fail-no-rank')}"]
+    assert licence.level is Level.OK
+    assert licence.what.endswith(", nothing of it sound: see the endpoint")
+    hour = whole(given, simulator.url, "fail-bad-begin-time")
+    assert hour["endpoint"].what.endswith(
+        "none of which can be stored: begin_time is not on an hour"
+    )
+    # Another licence's list is sound: a run would bring something.
+    found = whole(given, simulator.url, "fail-no-rank", "good")
+    assert (exit_code_of(found.values()), found["endpoint"].level) == (0, Level.WARNING)
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [
+        ("fail-dup-user", "2 of its rows would be rejected: user stands in the list more than"),
+        ("fail-negative-score", "1 of its rows would be rejected: score is not from 0"),
+    ],
+)
+def test_some_rows_that_cannot_be_stored(
+    given: dict[str, str], simulate: Callable[..., Simulator], token: str, said: str
+) -> None:
+    found = whole(given, simulate("--rows", "3", "--anchors", "9").url, token)
+    assert exit_code_of(found.values()) == 0
+    assert found["endpoint"].level is Level.WARNING
+    assert found["endpoint"].what.startswith(f"of a list of 3 rows, {said}")
+
+
+def test_users_that_cannot_be_stored() -> None:
+    answer = json.loads((ROOT / "tests" / "data" / "rank_goods_sample.json").read_bytes())
+    answer["data"]["ranks"][1]["user"]["gender"] = "2"
+    with vendor(200, json.dumps(answer).encode()) as (url, _):
+        finding = by_name(asked(url, TOKEN))["endpoint"]
+    assert finding.what.startswith("of a list of 2 rows, 1 of its users would be rejected: unread")
+
+
+def test_an_empty_list_is_sound(given: dict[str, str], simulate: Callable[..., Simulator]) -> None:
+    found = whole(given, simulate("--rows", "3", "--anchors", "9").url, "fail-empty-list")
+    assert (exit_code_of(found.values()), found["endpoint"].level) == (0, Level.OK)
 
 
 # --- The command --------------------------------------------------------------------------------
@@ -624,7 +770,7 @@ def test_the_command_with_everything_wrong(environment: dict[str, str]) -> None:
     failures = [line.split()[1].rstrip(":") for line in lines if line.startswith("FAILED")]
     assert failures == ["LOG_LEVEL", "RANK_MAX_DELIVERIES", "Redis", "MongoDB", "endpoint"]
     assert "redis://u:***@127.0.0.1" in ended.stdout
-    assert lines[-1] == "A run would fail: 5 to be mended first, and 1 warning."
+    assert lines[-1] == "A run would fail, or bring nothing: 5 to be mended first, and 1 warning."
     for secret in (TOKEN, OTHER_TOKEN, PASSWORD):
         assert secret not in ended.stdout
 

@@ -1,8 +1,10 @@
-"""One call of the endpoint, without an anchor, decoded as a crawl decodes it."""
+"""One call of the endpoint, without an anchor, decoded and checked as a crawl does it."""
 
+import datetime as dt
 import http.client
 import time
 import urllib.request
+from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
 from typing import IO
@@ -11,9 +13,14 @@ from urllib.parse import urlencode, urlsplit
 
 from rankspider.checkup.clock import Reading, of_http_date
 from rankspider.endpoint import failure
-from rankspider.endpoint.answer import decode
+from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.failure import AnswerError, Failure
 from rankspider.endpoint.request import rank_url
+from rankspider.endpoint.waiting import retry_after_seconds
+from rankspider.items import RejectedItem
+from rankspider.memory.local import Known
+from rankspider.pipelines.validate import problem_of
+from rankspider.spiders.records import Records
 
 _TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 16
@@ -27,6 +34,8 @@ class Called:
     failed: Failure | None
     seconds: float
     rows: int = 0
+    rejected: tuple[tuple[str, str], ...] = ()
+    """Kind and reason of each record of the list that a crawl would reject."""
     status: int | None = None
     """HTTP's; None if no answer came."""
     was_sent: bool = True
@@ -35,20 +44,31 @@ class Called:
     """Scheme and host it points to; it was not followed."""
     clock: Reading | None = None
 
+    @property
+    def rejected_rows(self) -> int:
+        return sum(kind == "rows" for kind, _ in self.rejected)
+
+    @property
+    def is_unusable(self) -> bool:
+        """A list, but nothing of it could be stored."""
+        return self.rows > 0 and self.rejected_rows == self.rows
+
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A redirect could carry the licence to another host."""
+    """A redirect could carry the licence to another host; nor is its address looked at, which
+    may be none."""
 
-    def redirect_request(
+    def http_error_302(
         self,
         req: urllib.request.Request,
         fp: IO[bytes],
         code: int,
         msg: str,
         headers: http.client.HTTPMessage,
-        newurl: str,
     ) -> None:
         return None
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def call(api_url: str, token: str, user_agent: str) -> Called:
@@ -90,19 +110,37 @@ def _answered(headers: Message, body: bytes, sent: float) -> Called:
         clock = of_http_date(headers.get("Date", ""), sent, received)
         return Called(error.failure, received - sent, status=200, clock=clock)
     clock = Reading(sent, received, answer.now_ms / 1000, 0.001)
-    return Called(None, received - sent, len(answer.rows), 200, clock=clock)
+    rows, rejected = len(answer.rows), tuple(_rejected(answer))
+    return Called(None, received - sent, rows, rejected, 200, clock=clock)
+
+
+def _rejected(answer: Answer) -> Iterator[tuple[str, str]]:
+    for item in Records(answer, None, Known(0), keep_private=False):
+        reason = item.reason if isinstance(item, RejectedItem) else problem_of(item)
+        if reason is not None:
+            yield item.kind, reason
 
 
 def _refused(error: HTTPError, sent: float) -> Called:
     received = time.time()
-    wait = error.headers.get("Retry-After", "")
-    failed = failure.of_http_status(error.code, float(wait) if wait.isdecimal() else None)
-    target = urlsplit(error.headers.get("Location", ""))
-    host = target.netloc.rpartition("@")[2]
+    wait, date = (error.headers.get(name, "") for name in ("Retry-After", "Date"))
+    location = error.headers.get("Location")
     return Called(
-        failed,
+        failure.of_http_status(
+            error.code, retry_after_seconds(wait, date, dt.datetime.now(dt.UTC)), location
+        ),
         received - sent,
         status=error.code,
-        redirect=f"{target.scheme or 'http'}://{host}" if host else None,
-        clock=of_http_date(error.headers.get("Date", ""), sent, received),
+        redirect=_origin(location or "") if 300 <= error.code < 400 else None,
+        clock=of_http_date(date, sent, received),
     )
+
+
+def _origin(location: str) -> str | None:
+    """Scheme and host; None without a host, and for what is no address."""
+    try:
+        target = urlsplit(location)
+    except ValueError:
+        return None
+    host = target.netloc.rpartition("@")[2]
+    return f"{target.scheme or 'http'}://{host}" if host else None

@@ -32,6 +32,8 @@ class Finding:
     """Of the command, if this is what a run would fail for."""
     facts: dict[str, Any] = field(default_factory=dict)
     """For scripts; values of JSON."""
+    wait: str = ""
+    """For what a run would wait before it begins, if it would."""
 
 
 def ok(about: str, what: str, **facts: Any) -> Finding:

@@ -1,6 +1,7 @@
 """One licence: what is known of it, what its call brought, and what to say of both."""
 
 import datetime as dt
+import time
 from dataclasses import dataclass, field
 
 from rankspider.checkup.call import Called
@@ -22,6 +23,39 @@ class Licence:
     """None: Redis cannot tell."""
     not_asked: str = "not asked"
     called: Called | None = None
+    is_held: bool = False
+    """The fleet's circuit is open, so a run would not ask with it now either."""
+
+    @property
+    def is_usable(self) -> bool:
+        """As far as was seen; one that was not asked is taken at the fleet's word."""
+        if self.called is not None:
+            return self.outcome in GOOD
+        return not self.is_held and (self.state in ("good", "unknown") or self._is_due)
+
+    @property
+    def waits(self) -> bool:
+        """A run would do without it for a while."""
+        if self.called is not None:
+            return self.outcome in (Outcome.THROTTLED, Outcome.OUT_OF_QUOTA)
+        return self.is_held or (self.state in ("cooling", "out-of-quota") and not self._is_due)
+
+    @property
+    def ails(self) -> bool:
+        """Its call failed, and no licence is to blame for what it failed of."""
+        return self.outcome in (Outcome.TROUBLE, Outcome.SOFT_BAN)
+
+    @property
+    def until(self) -> float | None:
+        """When it `waits` no longer, Unix s, if that is known."""
+        if self.called is None:
+            return self.standing.until or None if self.standing and not self.is_held else None
+        wait = self.called.failed.retry_after if self.called.failed else None
+        return None if wait is None else time.time() + wait
+
+    @property
+    def _is_due(self) -> bool:
+        return self.standing is not None and 0 < self.standing.until <= time.time()
 
     @property
     def outcome(self) -> Outcome | None:
@@ -55,6 +89,9 @@ def found(licence: Licence, secrets: Secrets) -> Finding:
     if called.failed is None:
         rows, seconds = called.rows, called.seconds
         what = f"fleet: {before}; call: a list of {rows} rows in {seconds:.2f} s"
+        if called.rejected:
+            part = "nothing" if called.is_unusable else "not all"
+            what += f", {part} of it sound: see the endpoint"
         return ok(about, what, **facts)
     said = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
     if licence.outcome is Outcome.ANSWERED:
@@ -84,4 +121,8 @@ def _as_known(standing: Standing | None) -> str:
     name = standing.state.replace("-", " ")
     if not standing.until:
         return name
-    return f"{name} until {dt.datetime.fromtimestamp(standing.until, dt.UTC):%H:%M:%S} UTC"
+    return f"{name} until {clock_text(standing.until)}"
+
+
+def clock_text(moment: float) -> str:
+    return f"{dt.datetime.fromtimestamp(moment, dt.UTC):%H:%M:%S} UTC"

@@ -5,25 +5,17 @@ up again. Bad news is not, since the settings that are being looked at may be wh
 licences of a running fleet would be set aside for it; the fleet finds out by itself.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import datetime as dt
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rankspider.anchors.connection import REDIS_ERRORS, unavailable
+from rankspider.checkup import answers
 from rankspider.checkup.call import Called
-from rankspider.checkup.clock import agreement
-from rankspider.checkup.finding import (
-    ERROR,
-    LICENCES,
-    SERVER,
-    SETTING,
-    Finding,
-    failed,
-    ok,
-    warning,
-)
+from rankspider.checkup.finding import LICENCES, SERVER, Finding, failed, ok, warning
 from rankspider.checkup.fleet import Fleet
-from rankspider.checkup.licence import GOOD, Licence, found
+from rankspider.checkup.licence import GOOD, Licence, clock_text, found
 from rankspider.checkup.secrets import Secrets
-from rankspider.endpoint.request import PATH
 from rankspider.licences.keys import fingerprint
 from rankspider.licences.ledger import Outcome, Slot, Standing
 
@@ -47,9 +39,11 @@ def look_at(
             _ask_each(licences, fleet, ask)
     except REDIS_ERRORS as error:
         return [failed(SERVER, "licences", secrets.cleaned(str(unavailable(error))))]
+    trouble = answers.trouble(licences, secrets)
     findings += (found(licence, secrets) for licence in licences)
-    findings += _together(licences)
-    findings += _endpoint(licences, secrets)
+    findings.append(_together(licences, is_endpoint_well=trouble is None))
+    findings += answers.clock(licences)
+    findings += [trouble] if trouble is not None else answers.unsound(licences, secrets)
     return findings
 
 
@@ -59,7 +53,7 @@ def _ask_each(licences: list[Licence], fleet: Fleet | None, ask: Callable[[str],
         if fleet is not None and licence.standing is not None:
             leave = fleet.leave(licence.standing)
             if isinstance(leave, str):
-                licence.not_asked = _WHY[leave]
+                licence.not_asked, licence.is_held = _WHY[leave], leave == "circuit"
                 continue
             slot = leave
         licence.called = ask(licence.token)
@@ -91,50 +85,29 @@ def _is_elsewhere(called: Called) -> bool:
     return not called.was_sent or called.redirect is not None or called.status == 404
 
 
-def _together(licences: list[Licence]) -> Iterator[Finding]:
+def _together(licences: list[Licence], *, is_endpoint_well: bool) -> Finding:
     """What the fleet can do with all of them."""
-    states = [licence.state for licence in licences]
-    usable = len(states) - sum(state in ("refused", "out-of-quota", "cooling") for state in states)
-    if usable:
-        yield ok("licences", f"{usable} of {len(states)} may be used", usable=usable)
-    elif all(state == "refused" for state in states):
+    about, count = "licences", len(licences)
+    usable = sum(licence.is_usable for licence in licences)
+    if all(licence.state == "refused" for licence in licences):
         remedy = "renew them, or put others in RANK_API_TOKENS"
-        yield failed(LICENCES, "licences", f"all of them are refused ({len(states)})", remedy)
+        return failed(LICENCES, about, f"all of them are refused ({count})", remedy)
+    if not is_endpoint_well:
+        what = f"none of {count} was seen to work"
+        return warning(about, what, "see the endpoint first", usable=0)
+    if usable:
+        return ok(about, f"{usable} of {count} may be used", usable=usable)
+    return _waiting(licences)
+
+
+def _waiting(licences: list[Licence]) -> Finding:
+    moments = [each.until for each in licences if each.waits and each.until is not None]
+    what = f"none of {len(licences)} may be used now: a run would wait"
+    if any(licence.is_held for licence in licences):
+        wait = "most calls of the fleet fail now, and it sends probes only"
+    elif moments:
+        wait = f"no licence may be used before {clock_text(min(moments))}"
     else:
-        what = f"none of {len(states)} may be used now: a run would wait"
-        yield warning("licences", what, "add one, or wait", usable=0)
-
-
-def _endpoint(licences: list[Licence], secrets: Secrets) -> Iterator[Finding]:
-    """What the calls tell of the endpoint itself."""
-    answers = [licence.called for licence in licences if licence.called is not None]
-    clock = next((called.clock for called in answers if called.clock is not None), None)
-    if clock is not None:
-        remedy = "set this machine's by NTP; lists are told by the endpoint's hour"
-        yield agreement("endpoint", clock, remedy)
-    if any(licence.outcome in GOOD for licence in licences):
-        return
-    for called in answers:
-        trouble = _trouble(called, secrets)
-        if trouble is not None:
-            yield trouble
-            return
-
-
-def _trouble(called: Called, secrets: Secrets) -> Finding | None:
-    """Why no run would bring anything from there, if it is so."""
-    about, failure = "endpoint", called.failed
-    assert failure is not None
-    said = secrets.cleaned(failure.message)
-    if not called.was_sent:
-        return failed(SERVER, about, f"no call got through ({said})", "see RANK_API_URL")
-    if called.redirect is not None:
-        what = f"it answers with a redirect to {secrets.cleaned(called.redirect)}, not followed"
-        return failed(SETTING, about, what, "set RANK_API_URL to that, if it is the vendor's")
-    if called.status == 404:
-        remedy = "RANK_API_URL is another host's, or the vendor has moved it"
-        return failed(SETTING, about, f"there is no {PATH} (HTTP 404)", remedy)
-    if failure.name == "malformed":
-        remedy = "is RANK_API_URL the vendor's?"
-        return failed(ERROR, about, f"what it answered is no list ({said})", remedy)
-    return None
+        wait = "no licence may be used now, and nobody says until when"
+    until = dt.datetime.fromtimestamp(min(moments), dt.UTC).isoformat() if moments else None
+    return replace(warning("licences", what, "add one, or wait", usable=0, until=until), wait=wait)

@@ -38,22 +38,29 @@ class Command(RankCommand):
 
     def long_desc(self) -> str:
         return (
-            "Look at all that 'scrapy crawl goods_rank' needs, one line each: every setting and "
-            "where it came from, Redis and MongoDB (reachable, writable, what outlives a crash), "
-            "the queue, the endpoint, each licence, and the clocks. What it writes to Redis and "
-            "MongoDB to see that it may is removed at once. Each licence is spent one call on, "
-            "which --no-calls saves; one that answers again is taken up by the whole fleet, one "
-            "that does not is left for the fleet to judge. No licence or password is shown. "
-            "Examples: 'scrapy doctor', 'scrapy doctor --no-calls', 'scrapy doctor --json'. Exit "
-            "codes: 0 a run can work, though there may be warnings; else a run would fail: 2 by a "
-            "setting, 3 by a server, 4 since every licence is refused, 1 otherwise."
+            "Look at all that 'scrapy crawl goods_rank' needs, and write a line for each: ok, "
+            "warning (a run works all the same, or waits) or FAILED (it would fail, or bring "
+            "nothing), with what mends it. That is every setting and where it came from, Redis "
+            "and MongoDB (reachable, writable, what outlives a crash), the queue, the endpoint, "
+            "each licence, and the clocks. A licence is named by its fingerprint; 'fleet' is what "
+            "the workers know of it, 'call' what came of one call that is made with it now, and "
+            "counts as any other; --no-calls makes none. A licence that was refused and works "
+            "again is told to all workers; one that fails is not: they find out by themselves. "
+            "What is written to Redis and MongoDB, to see that it may be, is removed at once. No "
+            "licence or password is shown. Examples: 'scrapy doctor', 'scrapy doctor --no-calls', "
+            "'scrapy doctor --json'. Exit codes: 0 a run can work, or would wait for a licence, "
+            "whatever is warned of; else a run would fail or bring nothing: 2 a setting is "
+            "missing or wrong, 3 a server or the endpoint cannot be had, 4 every licence is "
+            "refused, 1 anything else."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
-        group = parser.add_argument_group(title="What is looked at, and how it is shown")
-        group.add_argument("--no-calls", action="store_true", help="spend no call of a licence")
-        group.add_argument("--json", action="store_true", help="write one JSON object")
+        group = parser.add_argument_group(title="What is asked, and how it is shown")
+        group.add_argument("--no-calls", action="store_true", help="make no call with a licence")
+        group.add_argument(
+            "--json", action="store_true", help="write one JSON object in place of lines"
+        )
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         if args:
@@ -168,7 +175,11 @@ def _summary(findings: list[Finding]) -> str:
     broken, warned = count[Level.FAILED], count[Level.WARNING]
     warnings = f"{warned} warning" + ("s" if warned != 1 else "")
     if broken:
-        return f"A run would fail: {broken} to be mended first, and {warnings}."
+        others = f", and {warnings}" if warned else ""
+        return f"A run would fail, or bring nothing: {broken} to be mended first{others}."
+    wait = next((finding.wait for finding in findings if finding.wait), None)
+    if wait is not None:
+        return f"A run would start, and wait: {wait}; {warnings}."
     return f"Nothing found that would keep a run from working; {warnings}."
 
 

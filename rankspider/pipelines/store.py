@@ -19,6 +19,7 @@ from rankspider.lake.opening import open_lake
 from rankspider.lake.writer import Writer, WriteRefused
 from rankspider.memory.local import Known, Record
 from rankspider.memory.widening import Widening, catch_up
+from rankspider.pipelines.rejections import Rejections, tell_counts
 from rankspider.pipelines.validate import rejected
 
 logger = logging.getLogger(__name__)
@@ -39,6 +40,7 @@ class StorePipeline:
         self._uri = configuration.mongo_uri
         self._database = configuration.mongo_database
         self._retention = configuration.retention
+        self._rejections = Rejections()
         self._widening: Widening | None = None
         self._room = asyncio.Semaphore(_MOST_UNDER_WAY)
         self._under_way: set[asyncio.Task[None]] = set()
@@ -117,6 +119,7 @@ class StorePipeline:
             self._stats.inc_value(f"rank/{item.kind}/rejected")
             record = rejected(item, "MongoDB refused it")
             record.detail = str(refused)
+            self._rejections.note(record)
             await self._writer.write(*writes_of(record))
             return
         if not isinstance(item, RejectedItem):
@@ -125,6 +128,8 @@ class StorePipeline:
     async def close_spider(self) -> None:
         if self._under_way:
             await asyncio.wait(self._under_way)
+        if self._crawler.spider is not None:  # a replay says itself what came of it
+            tell_counts(self._stats)
         if self._widening is not None:
             await self._widening.close()
         await self._writer.close()

@@ -9,6 +9,7 @@ from scrapy.statscollectors import StatsCollector
 
 from rankspider.endpoint.request import SEC_UID
 from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.pipelines.rejections import Rejections
 
 _INT64 = 1 << 63
 
@@ -21,6 +22,7 @@ class ValidatePipeline:
 
     def __init__(self, stats: StatsCollector) -> None:
         self._stats = stats
+        self._rejections = Rejections()
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -36,6 +38,7 @@ class ValidatePipeline:
                 return item
             item = rejected(item, reason)
         self._stats.inc_value(f"rank/{item.kind}/rejected")
+        self._rejections.note(item)
         return item
 
     def _count_flags(self, item: RankItem | UserItem | ListItem) -> None:
