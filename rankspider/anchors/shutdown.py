@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1
 # To give back what could not be finished, when Redis is there.
 _GIVE_BACK_SECONDS = 5.0
+# For Scrapy to close as it always does once the calls have ended, unless MongoDB is away.
+_CLOSE_SECONDS = 3.0
+
+out_of_time = object()
+"""The signal that calls under way are to end now."""
 
 
 class ShutdownExtension:
@@ -66,7 +71,20 @@ class ShutdownExtension:
                 deliveries.in_hand,
                 self._seconds,
             )
+        self._crawler.signals.send_catch_log(out_of_time)
         await deliveries.close(_GIVE_BACK_SECONDS)
+        await asyncio.sleep(_CLOSE_SECONDS)
+        self._end()
+
+    def _end(self) -> None:
+        """Without what still waits, such as for MongoDB."""
+        stats = self._crawler.stats
+        assert stats is not None
+        stats.set_value("finish_reason", "shutdown")
+        stats.close_spider(reason="shutdown")  # which dumps them
+        # It would tell of each task that is left. To cancel them all is no way out: Scrapy's own
+        # are among them, and Twisted tells of those.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         from twisted.internet import reactor  # installed by Scrapy by now
 
         reactor.stop()  # type: ignore[misc]

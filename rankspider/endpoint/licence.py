@@ -15,9 +15,10 @@ from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
+from rankspider.anchors.shutdown import out_of_time
 from rankspider.configuration import Configuration
 from rankspider.licences.ledger import Outcome
-from rankspider.licences.pool import Licence, LicencePool
+from rankspider.licences.pool import GivenUp, Licence, LicencePool
 
 _TOKEN = re.compile(r"(\btoken=)[^&\s\"'<>]+")
 # A whole answer at once, rather than in pieces of 64 KB.
@@ -50,6 +51,12 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         # Redirects, proxies and data loss are logged by whoever meets them.
         for log_handler in logging.root.handlers:
             log_handler.addFilter(without_token)
+        self._under_way: set[asyncio.Task[Any]] = set()
+        crawler.signals.connect(self._end_calls, out_of_time)
+
+    def _end_calls(self) -> None:
+        for task in self._under_way:
+            task.cancel()
 
     async def download_request(self, request: Request) -> Response:
         pool: LicencePool | None = getattr(self.crawler.spider, "licences", None)
@@ -57,14 +64,20 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             # A request of the user's own, to somewhere else: the licence is not for it.
             return await super().download_request(request)
         licence = request.meta[META_KEY] = await pool.take()
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way.add(task)
         try:
             return await super().download_request(request)
         except asyncio.CancelledError:
             pool.report(licence, Outcome.UNSENT)
-            raise
+            # Scrapy's downloader never learns that a task was cancelled: it would wait for ever.
+            raise GivenUp("the call was cut short") from None
         except Exception as error:
             _redact(error, licence.token)
             raise
+        finally:
+            self._under_way.discard(task)
 
     @asynccontextmanager
     async def _make_request(

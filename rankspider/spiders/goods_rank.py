@@ -39,7 +39,7 @@ from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
 from rankspider.licences.ledger import Outcome, Rates
 from rankspider.licences.outcomes import outcome_of
-from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
+from rankspider.licences.pool import AllLicencesRefused, GivenUp, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
 from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory
 from rankspider.memory.local import Known, Record
@@ -287,14 +287,14 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         """No answer came at all."""
         delivery: Delivery | None = error.request.meta.get(META_KEY)  # type: ignore[attr-defined]
         assert error.value is not None
-        if isinstance(error.value, AllLicencesRefused | asyncio.CancelledError):
+        if isinstance(error.value, AllLicencesRefused | GivenUp):
             self._not_asked(delivery, error.value)
         else:
             self._note_failure(error.request.meta, _download_failure(error.value))  # type: ignore[attr-defined]
         if delivery is not None:
             self.deliveries.complete(delivery)
 
-    def _not_asked(self, delivery: Delivery | None, error: BaseException) -> None:
+    def _not_asked(self, delivery: Delivery | None, error: AllLicencesRefused | GivenUp) -> None:
         """No licence was to be had, or the worker is stopping."""
         if delivery is not None:
             delivery.is_blameless = True
