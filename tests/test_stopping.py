@@ -17,6 +17,7 @@ from rankspider.anchors.keys import Keys
 from rankspider.embedded import embedded_servers
 from rankspider.simulator.world import World
 from tests.conftest import ROOT, Crawl, Simulator, crawl, scrapy
+from tests.local_redis import local_redis
 from tests.test_crawl import endpoint, left_over, sec_uids
 
 
@@ -172,6 +173,31 @@ def test_what_mongodb_does_not_take_in_time_is_given_back(
     assert leased(redis_client, queue_key) == 0
     acked = Crawl(0, log).stats.get("rank/anchors/acked", 0)
     assert redis_client.llen(queue_key) == 60 - acked > 0
+
+
+def test_without_redis_it_ends_all_the_same(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    queue_key: str,
+    tmp_path: Path,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "20000")
+    environment = {**endpoint(environment, simulator), "RANK_SHUTDOWN_SECONDS": "1"}
+    with local_redis(tmp_path / "redis", []) as server, server.client() as client:
+        client.rpush(queue_key, *sec_uids(60))
+        url = f"redis://127.0.0.1:{server.port}/0"
+        worker = start_worker({**environment, "REDIS_URL": url})
+        wait_until(lambda: client.zcard(Keys.of(queue_key).leases) == 32)
+        time.sleep(0.5)
+        with suspended(url):
+            worker.terminate()
+            log = worker.communicate(timeout=30)[1]
+    assert worker.returncode == 3, log
+    stats = Crawl(3, log).stats
+    assert stats["finish_reason"] == "shutdown"
+    assert stats["rank/anchors/left_leased"] == 32
+    assert "Task was destroyed" not in log, log
+    assert "Traceback" not in log, log
 
 
 @contextmanager

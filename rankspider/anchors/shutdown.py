@@ -31,6 +31,7 @@ class ShutdownExtension:
         self._crawler = crawler
         self._seconds = seconds
         self._watching: asyncio.Task[None] | None = None
+        self._is_late = False
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -41,6 +42,7 @@ class ShutdownExtension:
         connect(extension.spider_opened, signals.spider_opened)
         connect(extension.request_reached_downloader, signals.request_reached_downloader)
         connect(extension.spider_closed, signals.spider_closed)
+        connect(extension.engine_stopped, signals.engine_stopped)
         return extension
 
     def spider_opened(self) -> None:
@@ -52,6 +54,11 @@ class ShutdownExtension:
             delivery.is_asked = True
 
     def spider_closed(self) -> None:
+        # Others hear of it as well, and may wait for a Redis that is away: not longer, if late.
+        if not self._is_late:
+            self.engine_stopped()
+
+    def engine_stopped(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
 
@@ -71,8 +78,9 @@ class ShutdownExtension:
                 deliveries.in_hand,
                 self._seconds,
             )
-        self._crawler.signals.send_catch_log(out_of_time)
+        self._is_late = True
         await deliveries.close(_GIVE_BACK_SECONDS)
+        self._crawler.signals.send_catch_log(out_of_time)
         await asyncio.sleep(_CLOSE_SECONDS)
         self._end()
 
