@@ -157,23 +157,38 @@ def _reason(error: ValueError) -> str:
 
 def _tokens(settings: BaseSettings) -> tuple[str, ...]:
     inline, path = _text(settings, "RANK_API_TOKENS"), _tokens_file(settings)
-    if inline is None and path is None:
-        return ()
     if path is not None:
-        try:
-            inline = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-            raise ConfigurationError(
-                f"RANK_API_TOKENS_FILE: {path} cannot be read: {reason}"
-            ) from None
-    assert inline is not None
-    tokens = tokens_in(inline)
-    if not tokens:
-        raise ConfigurationError(
-            "RANK_API_TOKENS holds no licence: write one or more, separated by commas"
-        )
+        return _tokens_of(path)
+    if inline is None:
+        return ()
+    return _usable(tokens_in(inline), "RANK_API_TOKENS")
+
+
+def _tokens_of(path: Path) -> tuple[str, ...]:
+    try:
+        tokens = tokens_in_file(path)
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise ConfigurationError(f"RANK_API_TOKENS_FILE: {path} cannot be read: {reason}") from None
+    return _usable(tokens, f"RANK_API_TOKENS_FILE: {path}")
+
+
+def _usable(tokens: tuple[str, ...], where: str) -> tuple[str, ...]:
+    if (problem := tokens_problem(tokens)) is not None:
+        raise ConfigurationError(f"{where} {problem}")
     return tokens
+
+
+def tokens_problem(tokens: tuple[str, ...]) -> str | None:
+    """Why they cannot be used, as the rest of a sentence that shows none; None if they can."""
+    if not tokens:
+        return "holds no licence: write one or more, separated by commas"
+    for nth, token in enumerate(tokens, 1):
+        if not all(" " < char <= "~" for char in token):
+            return f"holds in licence {nth} what is no printable ASCII: was it copied whole?"
+        if token[0] == token[-1] and token[0] in "\"'":
+            return f"has quotes around licence {nth}: take them off, they would be sent with it"
+    return None
 
 
 def _tokens_file(settings: BaseSettings) -> Path | None:
@@ -184,6 +199,13 @@ def _tokens_file(settings: BaseSettings) -> Path | None:
 def tokens_in(text: str) -> tuple[str, ...]:
     """Licences separated by commas, blanks or lines; each once, in order."""
     return tuple(dict.fromkeys(text.replace(",", " ").split()))
+
+
+def tokens_in_file(path: Path) -> tuple[str, ...]:
+    """As `tokens_in`; a line that begins with ``#`` is a comment. Raises `OSError` and
+    `UnicodeDecodeError`."""
+    lines = path.read_text(encoding="utf-8-sig").splitlines()
+    return tokens_in("\n".join(line for line in lines if not line.lstrip().startswith("#")))
 
 
 DATABASE_NAMES = 'must be 1 to 63 bytes without any of / \\ . " $ * < > : | ? or space'

@@ -368,7 +368,9 @@ def test_what_the_vendor_says_tells_more_than_its_code(
 @pytest.mark.parametrize(
     ("location", "said"),
     [
-        ("https://other.invalid:1/x?token=s3cr3t", "https://other.invalid"),
+        ("https://other.invalid:1/x?token=s3cr3t", "https://other.invalid:1"),
+        ("http://u:s3cr3t@[::1]:8080/x", "http://[::1]:8080"),
+        ("http://other.invalid:s3cr3t", "no address"),
         ("//u:s3cr3t@other.invalid/", "://other.invalid"),
         ("/elsewhere?token=s3cr3t", "another path"),
         ("http://[s3cr3t", "no address"),

@@ -22,10 +22,11 @@ from redis import asyncio as redis_asyncio
 from redis.crc import key_slot
 
 from rankspider.anchors.keys import Keys
+from rankspider.configuration import tokens_in, tokens_in_file, tokens_problem
 from rankspider.licences.keys import fingerprint, licences_key
 from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report, Slot
 from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
-from rankspider.licences.watch import TokensFile, tokens_in
+from rankspider.licences.watch import TokensFile
 from tests.conftest import ROOT
 
 START_MS = 1_700_000_000_000.0
@@ -621,7 +622,15 @@ def test_four_workers_keep_the_pace(redis_url: str, queue_key: str) -> None:
 
 
 def test_tokens_in() -> None:
-    assert tokens_in(" a,b\n c,,\tb\n") == ("a", "b", "c")
+    assert tokens_in(" a,b\n c,,\tb\n#d") == ("a", "b", "c", "#d")
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_tokens_in_a_file(tmp_path: Path, mark: bytes) -> None:
+    path = tmp_path / "tokens"
+    path.write_bytes(mark + b"# ours, since May\r\na#1,b'\r\n  #c\r\n'd\"")
+    assert tokens_in_file(path) == ("a#1", "b'", "'d\"")
+    assert tokens_problem(tokens_in_file(path)) is None
 
 
 @pytest.fixture
@@ -650,7 +659,20 @@ def test_a_change_counts_when_it_stands_still(tokens_file: TokensFile, tmp_path:
     assert tokens_file.tokens == ("four!",)
 
 
-@pytest.mark.parametrize("content", [b"", b" ,\n", b"\xff\xfe", None])
+NO_LICENCES = [
+    b"",
+    b" ,\n",
+    b"# one\n  # another",
+    b"\xff\xfe",
+    b"'quoted'",
+    b'sound, "quoted"',
+    b'"',
+    "licen\u0441e".encode(),
+    b"a\x7f",
+]
+
+
+@pytest.mark.parametrize("content", [*NO_LICENCES, None])
 def test_a_file_that_cannot_be_used_is_said_once(
     tokens_file: TokensFile,
     tmp_path: Path,
@@ -665,6 +687,7 @@ def test_a_file_that_cannot_be_used_is_said_once(
     assert [tokens_file.poll() for _ in range(5)] == [False] * 5
     assert tokens_file.tokens == ("one", "two")
     assert len(caplog.records) == 1
+    assert "quoted" not in caplog.text
     path.write_text("three")
     assert [tokens_file.poll() for _ in range(2)] == [False, True]
 

@@ -1,16 +1,21 @@
 """No licence and no password in anything that a crawl leaves behind, and none sent astray."""
 
 import datetime as dt
+import html
 import ipaddress
 import json
+import re
 import ssl
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus, urlsplit
 
+import bson
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -19,7 +24,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from redis import Redis
 
-from rankspider.endpoint.licence import redacted
+from rankspider.archive.reading import Reader
+from rankspider.archive.selection import Selection
+from rankspider.endpoint.licence import masked, redacted
+from rankspider.endpoint.request import rank_url
 from rankspider.simulator.world import failing_sec_uid
 from tests.conftest import Simulator, crawl
 from tests.local_redis import local_redis
@@ -121,12 +129,100 @@ def test_a_login_that_fails_tells_no_password(
         assert_no_secret(ended.log)
 
 
-@given(token=st.text(st.characters(exclude_categories=("Cs", "Z")), min_size=1, max_size=20))
+def forms(token: str) -> list[str]:
+    """How a server, or the text of an error, may write it."""
+    return [
+        token,
+        quote(token),
+        quote(token, safe=""),
+        quote_plus(token),
+        json.dumps(token)[1:-1],
+        json.dumps(token, ensure_ascii=False)[1:-1],
+        json.dumps(token)[1:-1].replace("/", "\\/"),
+        json.dumps(json.dumps(token))[3:-3],
+        repr(token.encode())[2:-1],
+        ascii(token)[1:-1],
+        html.escape(token),
+    ]
+
+
+tokens = partial(st.text, st.characters(exclude_categories=("Cc", "Cs", "Z")), max_size=20)
+
+
+@given(token=tokens(min_size=1))
 @example(token="%")
+@example(token="licence-\u00e9\u4e2d\U0001f600")
+@example(token="\\\\'\"/")
 def test_every_form_of_a_licence_is_taken_out(token: str) -> None:
-    for form in (quote(token), quote(token, safe=""), quote_plus(token), token):
+    for form in forms(token):
         assert redacted(f"<{form}>", token) == "<***>" or form in "<***>"
-    assert redacted(f"a {token}", token).endswith("***")
+        assert redacted(f"a {form}", token).endswith("***")
+
+
+@given(token=tokens(min_size=8))
+@example(token="12345678")
+@example(token="S3cr3t+/=%&#?t0ken")
+def test_every_form_of_a_licence_is_masked_in_a_body(token: str) -> None:
+    for form in forms(token):
+        assert masked(f"<{form}>, <{form}>".encode(), token) == b"<***>, <***>"
+
+
+@pytest.mark.parametrize(
+    ("token", "body"),
+    [
+        ("demo", b"a demo"),  # as a word of any text may be
+        ("1234567", b'{"a":1234567}'),
+        ("12345678", b'{"id":9123456780,"other":912345678}'),
+        ("licence-a", b"licence-b"),
+    ],
+)
+def test_what_is_no_licence_stays_as_it_is(token: str, body: bytes) -> None:
+    assert masked(body, token) == body
+
+
+def test_no_document_repeats_a_licence(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+    tmp_path: Path,
+) -> None:
+    """Neither of a list that shows it in its texts, nor of a refusal; the archive keeps both."""
+    simulator = simulate("--rows", "3", "--anchors", "60", "--envelope", "code")
+    token = "S3cr3t+/licence"
+    environment = endpoint(environment, simulator) | {"RANK_API_TOKENS": token, "RANK_ARCHIVE": "1"}
+    sample = tmp_path / "sample"
+    with urllib.request.urlopen(rank_url(simulator.url, sec_uids(1)[0]) + "&token=demo") as answer:
+        sample.write_bytes(showing(token, answer.read()))
+    simulator.configure(sample=str(sample))
+    redis_client.rpush(queue_key, *sec_uids(2))
+    ended = crawl(environment)
+    assert ended.returncode == 0, ended.log
+    assert ended.stats["rank/answers/ok"] == 2
+    simulator.configure(sample=None)
+    redis_client.rpush(queue_key, *sec_uids(1))
+    refused = crawl({**environment, "RANK_API_TOKENS": "fail-token-echo~S3cr3t+/"})
+    assert refused.returncode == 4, refused.log
+    archived = list(Reader(database).answers(Selection()))
+    assert {each.failure for each in archived} == {None, "licence-refused"}
+    assert all(b"***" in each.body for each in archived)
+    stored = [
+        bson.encode(document)
+        for name in database.list_collection_names()
+        for document in database[name].find()
+    ]
+    assert b"nickname-***" in b"".join(stored)
+    for content in [*stored, *(each.body for each in archived)]:
+        assert_no_secret(content.decode("utf-8", "replace"))
+
+
+def showing(token: str, body: bytes) -> bytes:
+    """``body`` with the licence in every nickname and address, as they would write it."""
+    body, count = re.subn(rb'("nickname": ?)"', rb'\1"nickname-' + token.encode(), body)
+    assert count
+    written = json.dumps(quote(token)).encode()[1:-1]
+    return body.replace(b"https://", b"https://" + written + b".")
 
 
 class _Answering(BaseHTTPRequestHandler):

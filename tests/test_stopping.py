@@ -3,15 +3,21 @@
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from redis import Redis
 
 from rankspider.anchors.keys import Keys
+from rankspider.embedded import embedded_servers
 from rankspider.simulator.world import World
-from tests.conftest import ROOT, Simulator, crawl, scrapy
+from tests.conftest import ROOT, Crawl, Simulator, crawl, scrapy
+from tests.local_redis import local_redis
 from tests.test_crawl import endpoint, left_over, sec_uids
 
 
@@ -70,6 +76,56 @@ def test_one_signal_finishes_what_is_asked_and_gives_the_rest_back(
     assert simulator.get("/_simulator/stats")["answers"] == 300
 
 
+NOT_TO_BE_ASKED = [
+    {"RANK_API_TOKENS": "fail-quota"},
+    {"RANK_API_TOKENS": "fail-http429"},
+    {"RANK_API_TOKENS": "fail-not-json"},
+    {"RANK_REQUESTS_PER_SECOND": "0.02"},
+]
+
+
+@pytest.mark.parametrize("held_up", NOT_TO_BE_ASKED)
+def test_a_worker_that_waits_for_leave_ends_at_once(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    held_up: dict[str, str],
+) -> None:
+    """For a licence, the end of a cool-down, a probe, its turn."""
+    simulator = simulate("--rows", "3", "--anchors", "30")
+    environment = {**endpoint(environment, simulator), **held_up}
+    redis_client.rpush(queue_key, *sec_uids(30))
+    worker = start_worker(environment)
+    wait_until(lambda: answers_stood_still(simulator))
+    worker.terminate()
+    log = worker.communicate(timeout=15)[1]
+    assert worker.returncode == 0, log
+    stats = Crawl(0, log).stats
+    assert_ended_in_order(log)
+    assert leased(redis_client, queue_key) == 0
+    # What was answered with nonsense waits for its next try; all else is on the queue.
+    delayed = stats.get("rank/anchors/delayed", 0)
+    assert redis_client.hlen(Keys.of(queue_key).tries) == delayed
+    waiting = redis_client.llen(queue_key) + redis_client.zcard(Keys.of(queue_key).delayed)
+    assert waiting + stats.get("rank/anchors/acked", 0) == 30
+
+
+def assert_ended_in_order(log: str) -> None:
+    assert Crawl(0, log).stats["finish_reason"] == "shutdown"
+    assert "Task was destroyed" not in log, log
+    assert "Traceback" not in log, log
+    assert " ERROR: " not in log, log
+
+
+def answers_stood_still(simulator: Simulator, seconds: float = 1.5) -> bool:
+    """Whether it was asked at all, and for so long no more."""
+    before = simulator.get("/_simulator/stats")["answers"]
+    time.sleep(seconds)
+    after = simulator.get("/_simulator/stats")["answers"]
+    return bool(0 < before == after)
+
+
 def test_what_does_not_finish_in_time_is_given_back(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],
@@ -91,6 +147,74 @@ def test_what_does_not_finish_in_time_is_given_back(
     assert left_over(redis_client, queue_key) == [queue_key.encode()]
     simulator.configure(latency_ms=0)
     finish(environment, database, 60)
+
+
+def test_what_mongodb_does_not_take_in_time_is_given_back(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    tmp_path: Path,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "500")
+    environment = {**endpoint(environment, simulator), "RANK_SHUTDOWN_SECONDS": "1"}
+    redis_client.rpush(queue_key, *sec_uids(60))
+    with embedded_servers(tmp_path, redis=False, mongo=True) as servers:
+        assert servers.mongo_uri is not None
+        worker = start_worker({**environment, "MONGO_URI": servers.mongo_uri})
+        wait_until(lambda: simulator.get("/_simulator/stats")["answers"] > 0)
+        with suspended(servers.mongo_uri):
+            time.sleep(1)
+            worker.terminate()
+            log = worker.communicate(timeout=30)[1]
+    assert worker.returncode == 0, log
+    assert "RANK_SHUTDOWN_SECONDS" in log
+    assert_ended_in_order(log)
+    assert leased(redis_client, queue_key) == 0
+    acked = Crawl(0, log).stats.get("rank/anchors/acked", 0)
+    assert redis_client.llen(queue_key) == 60 - acked > 0
+
+
+def test_without_redis_it_ends_all_the_same(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    queue_key: str,
+    tmp_path: Path,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "20000")
+    environment = {**endpoint(environment, simulator), "RANK_SHUTDOWN_SECONDS": "1"}
+    with local_redis(tmp_path / "redis", []) as server, server.client() as client:
+        client.rpush(queue_key, *sec_uids(60))
+        url = f"redis://127.0.0.1:{server.port}/0"
+        worker = start_worker({**environment, "REDIS_URL": url})
+        wait_until(lambda: client.zcard(Keys.of(queue_key).leases) == 32)
+        time.sleep(0.5)
+        with suspended(url):
+            worker.terminate()
+            log = worker.communicate(timeout=30)[1]
+    assert worker.returncode == 3, log
+    stats = Crawl(3, log).stats
+    assert stats["finish_reason"] == "shutdown"
+    assert stats["rank/anchors/left_leased"] == 32
+    assert "Task was destroyed" not in log, log
+    assert "Traceback" not in log, log
+
+
+@contextmanager
+def suspended(url: str) -> Iterator[None]:
+    """The server that listens there says nothing meanwhile."""
+    port = urlsplit(url).port
+    (pid,) = {
+        each.pid
+        for each in psutil.net_connections("tcp4")
+        if each.status == psutil.CONN_LISTEN and each.laddr.port == port
+    }
+    server = psutil.Process(pid)
+    server.suspend()
+    try:
+        yield
+    finally:
+        server.resume()
 
 
 def test_two_signals_end_it_at_once_and_leases_run_out(

@@ -17,6 +17,11 @@ logger = logging.getLogger(__name__)
 _LOOK_SECONDS = 0.1
 # To give back what could not be finished, when Redis is there.
 _GIVE_BACK_SECONDS = 5.0
+# For Scrapy to close as it always does once the calls have ended, unless MongoDB is away.
+_CLOSE_SECONDS = 3.0
+
+out_of_time = object()
+"""The signal that calls under way are to end now."""
 
 
 class ShutdownExtension:
@@ -26,6 +31,7 @@ class ShutdownExtension:
         self._crawler = crawler
         self._seconds = seconds
         self._watching: asyncio.Task[None] | None = None
+        self._is_late = False
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -36,6 +42,7 @@ class ShutdownExtension:
         connect(extension.spider_opened, signals.spider_opened)
         connect(extension.request_reached_downloader, signals.request_reached_downloader)
         connect(extension.spider_closed, signals.spider_closed)
+        connect(extension.engine_stopped, signals.engine_stopped)
         return extension
 
     def spider_opened(self) -> None:
@@ -47,6 +54,11 @@ class ShutdownExtension:
             delivery.is_asked = True
 
     def spider_closed(self) -> None:
+        # Others hear of it as well, and may wait for a Redis that is away: not longer, if late.
+        if not self._is_late:
+            self.engine_stopped()
+
+    def engine_stopped(self) -> None:
         if self._watching is not None:
             self._watching.cancel()
 
@@ -66,7 +78,21 @@ class ShutdownExtension:
                 deliveries.in_hand,
                 self._seconds,
             )
+        self._is_late = True
         await deliveries.close(_GIVE_BACK_SECONDS)
+        self._crawler.signals.send_catch_log(out_of_time)
+        await asyncio.sleep(_CLOSE_SECONDS)
+        self._end()
+
+    def _end(self) -> None:
+        """Without what still waits, such as for MongoDB."""
+        stats = self._crawler.stats
+        assert stats is not None
+        stats.set_value("finish_reason", "shutdown")
+        stats.close_spider(reason="shutdown")  # which dumps them
+        # It would tell of each task that is left. To cancel them all is no way out: Scrapy's own
+        # are among them, and Twisted tells of those.
+        asyncio.get_running_loop().set_exception_handler(lambda *_: None)
         from twisted.internet import reactor  # installed by Scrapy by now
 
         reactor.stop()  # type: ignore[misc]

@@ -81,8 +81,8 @@ def of_http_status(
 ) -> Failure:
     """The failure that an HTTP status other than 200 means.
 
-    ``location`` is where a redirect leads. It is never followed; only its host is named, since
-    the rest may repeat the licence.
+    ``location`` is where a redirect leads. It is never followed; only host and port are named,
+    since the rest may repeat the licence.
     """
     if 300 <= status < 400:
         message = f"HTTP {status} to {_host(location)}, not followed"
@@ -95,7 +95,9 @@ def of_http_status(
 def _host(location: str | None) -> str:
     try:
         parts = urlsplit(location or "")
-        return f"{parts.scheme}://{parts.hostname}" if parts.hostname else "another path"
+        _ = parts.port  # ValueError if that is no number, but something to keep to oneself
+        host = parts.netloc.rpartition("@")[2]
+        return f"{parts.scheme}://{host}" if parts.hostname else "another path"
     except ValueError:
         return "no address"
 

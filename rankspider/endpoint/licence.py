@@ -1,9 +1,10 @@
 """The licence joins a request at the last moment, below everything that logs or stores it."""
 
 import asyncio
+import html
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from functools import lru_cache
 from typing import Any, ClassVar
@@ -15,11 +16,15 @@ from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.crawler import Crawler
 from scrapy.http import Response
 
+from rankspider.anchors.shutdown import out_of_time
 from rankspider.configuration import Configuration
 from rankspider.licences.ledger import Outcome
-from rankspider.licences.pool import Licence, LicencePool
+from rankspider.licences.pool import GivenUp, Licence, LicencePool
 
 _TOKEN = re.compile(r"(\btoken=)[^&\s\"'<>]+")
+# Letters and digits that stand as they are in addresses, JSON, HTML and Python.
+_PLAIN = re.compile(r"[0-9A-Za-z._-]+")
+_LEAST_CHARACTERS = 8
 # A whole answer at once, rather than in pieces of 64 KB.
 _READ_BYTES = 1 << 20
 
@@ -50,6 +55,12 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         # Redirects, proxies and data loss are logged by whoever meets them.
         for log_handler in logging.root.handlers:
             log_handler.addFilter(without_token)
+        self._under_way: set[asyncio.Task[Any]] = set()
+        crawler.signals.connect(self._end_calls, out_of_time)
+
+    def _end_calls(self) -> None:
+        for task in self._under_way:
+            task.cancel()
 
     async def download_request(self, request: Request) -> Response:
         pool: LicencePool | None = getattr(self.crawler.spider, "licences", None)
@@ -57,14 +68,20 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             # A request of the user's own, to somewhere else: the licence is not for it.
             return await super().download_request(request)
         licence = request.meta[META_KEY] = await pool.take()
+        task = asyncio.current_task()
+        assert task is not None
+        self._under_way.add(task)
         try:
             return await super().download_request(request)
         except asyncio.CancelledError:
             pool.report(licence, Outcome.UNSENT)
-            raise
+            # Scrapy's downloader never learns that a task was cancelled: it would wait for ever.
+            raise GivenUp("the call was cut short") from None
         except Exception as error:
             _redact(error, licence.token)
             raise
+        finally:
+            self._under_way.discard(task)
 
     @asynccontextmanager
     async def _make_request(
@@ -102,22 +119,58 @@ def _licensed(request: Request, licence: Licence) -> Request:
 
 
 def redacted(text: str, token: str) -> str:
-    """``text`` without ``token``, as it is and as addresses write it, in whole or in part."""
+    """``text`` without ``token``: as it is, and as addresses, JSON, HTML and Python write it."""
     return _forms(token).sub("***", text)
+
+
+def masked(body: bytes, token: str) -> bytes:
+    """An answer's ``body`` without ``token``, for whoever keeps it; nearly always ``body`` itself.
+
+    A licence of less than eight characters is left in it: what looks like one may be a word or a
+    number of the answer's own. So may one of digits alone amid other digits.
+    """
+    if len(token) < _LEAST_CHARACTERS or _plainest_part(token) not in body:
+        return body
+    return _forms_in_bytes(token).sub(b"***", body)
+
+
+@lru_cache(maxsize=256)
+def _plainest_part(token: str) -> bytes:
+    """Which every form has, so that one look tells of all: no encoding changes these."""
+    return max(_PLAIN.findall(token), key=len, default="").encode()
+
+
+@lru_cache(maxsize=256)
+def _forms_in_bytes(token: str) -> re.Pattern[bytes]:
+    forms = _forms(token).pattern.encode("utf-8", "surrogateescape")
+    return re.compile(rb"(?<![0-9])" + forms + rb"(?![0-9])" if token.isdecimal() else forms)
 
 
 @lru_cache(maxsize=256)
 def _forms(token: str) -> re.Pattern[str]:
-    """Each character percent-encoded or, if it is not, as it is: "%" begins its own code."""
-    either = (
-        f"(?:(?i:{_encoded(char.encode('utf-8', 'surrogateescape'))})|{re.escape(char)})"
-        for char in token
-    )
-    return re.compile("".join(either))
+    """Each character encoded or, if it is not, as it is: "%" and "\\" begin their own codes."""
+    return re.compile("".join(f"(?:{'|'.join(_ways_to_write(char))})" for char in token))
 
 
-def _encoded(raw: bytes) -> str:
-    return "".join(f"%{byte:02x}" for byte in raw)
+def _ways_to_write(char: str) -> Iterator[str]:
+    """As patterns, the longest first."""
+    raw = char.encode("utf-8", "surrogateescape")
+    yield f"(?i:{''.join(f'%{byte:02x}' for byte in raw)})"
+    yield f"(?i:{''.join(_escaped(f'x{byte:02x}') for byte in raw)})"
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    yield f"(?i:{''.join(_escaped('u' + units[at : at + 4]) for at in range(0, len(units), 4))})"
+    if not char.isascii():
+        yield _escaped(ascii(char)[2:-1])
+    if char in "\"'/\\":
+        yield _escaped(re.escape(char))
+    if html.escape(char) != char:
+        yield re.escape(html.escape(char))
+    yield re.escape(char)
+
+
+def _escaped(code: str) -> str:
+    r"""A pattern: behind a backslash, of which JSON within JSON has several."""
+    return rf"\\{{1,4}}{code}"
 
 
 def _redact(error: BaseException, token: str) -> None:

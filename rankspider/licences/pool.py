@@ -47,6 +47,10 @@ class AllLicencesRefused(RankspiderError):
     exit_code = 4
 
 
+class GivenUp(RankspiderError):
+    """The worker stops, and what waited for leave to be sent will not be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Licence:
     """Leave to send one request, now."""
@@ -96,6 +100,7 @@ class LicencePool:
         self._waiting: deque[asyncio.Future[_Reserved]] = deque()
         self._feeding: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
+        self._over = asyncio.Event()
         self._offset: float | None = None
         self._epoch = 0
         self._why = ""
@@ -111,8 +116,9 @@ class LicencePool:
         """Wait until a request may be sent, and return the licence to send it with.
 
         Every one taken is to be reported, `Outcome.UNSENT` if nothing was sent. Raises
-        `AllLicencesRefused`.
+        `AllLicencesRefused`, and `GivenUp` after `give_up`.
         """
+        self._require_going_on()
         if (spare := self._at_hand()) is not None:
             return spare
         late_will_do = False
@@ -146,14 +152,13 @@ class LicencePool:
         return await self.ledger.states(self._fingerprints)
 
     async def give_up(self) -> None:
-        """End the takes that wait, each with CancelledError."""
+        """End the takes that wait, and those to come, each with `GivenUp`."""
+        self._over.set()
         self._ready.clear()
         if self._feeding is not None:
             self._feeding.cancel()
             await asyncio.gather(self._feeding, return_exceptions=True)
-        for waiter in self._waiting:
-            waiter.cancel()
-        self._waiting.clear()
+        self._end_waiting(GivenUp("the worker stops"))
 
     async def close(self) -> None:
         """Send what is left to report, if Redis is there to take it; waiting takes end."""
@@ -188,13 +193,12 @@ class LicencePool:
 
     async def _due(self, reserved: _Reserved, late_will_do: bool) -> bool:
         """Wait for its time; False if it can no longer be used then."""
-        loop = asyncio.get_running_loop()
-        if (wait := reserved.at - loop.time()) > 0:
-            try:
-                await asyncio.sleep(wait)
-            except asyncio.CancelledError:
-                self.report(reserved.licence, Outcome.UNSENT)
-                raise
+        try:
+            await self._pause(self._over, reserved.at - asyncio.get_running_loop().time())
+            self._require_going_on()
+        except (asyncio.CancelledError, GivenUp):
+            self.report(reserved.licence, Outcome.UNSENT)
+            raise
         return self._holds(reserved) or (late_will_do and reserved.epoch == self._epoch)
 
     async def _feed(self) -> None:
@@ -207,10 +211,13 @@ class LicencePool:
                 if self._prune():
                     await self._hold_back(grant)
         except (*REDIS_ERRORS, AllLicencesRefused) as error:
-            while self._waiting:
-                waiter = self._waiting.popleft()
-                if not waiter.done():
-                    waiter.set_exception(error)
+            self._end_waiting(error)
+
+    def _end_waiting(self, error: Exception) -> None:
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.done():
+                waiter.set_exception(error)
 
     def _prune(self) -> int:
         """How many wait still; those that gave up in front are taken off."""
@@ -255,7 +262,7 @@ class LicencePool:
             self._say(grant)
         else:
             self._why = ""
-        await self._pause(min(grant.wait, _LONGEST_WAIT_SECONDS))
+        await self._pause(self._news, min(grant.wait, _LONGEST_WAIT_SECONDS))
 
     def _say(self, grant: Grant) -> None:
         if self._on_wait is not None:
@@ -271,14 +278,19 @@ class LicencePool:
                 grant.wait,
             )
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, end: asyncio.Event, seconds: float) -> None:
+        """At most so long; ``end`` may come first."""
         if seconds <= 0:
             return
         try:
             async with asyncio.timeout(seconds):
-                await self._news.wait()
+                await end.wait()
         except TimeoutError:
             pass
+
+    def _require_going_on(self) -> None:
+        if self._over.is_set():
+            raise GivenUp("the worker stops")
 
     def _start_anew(self) -> None:
         """Nothing reserved so far is to be used."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
-from rankspider.configuration import tokens_in
+from rankspider.configuration import tokens_in_file, tokens_problem
 
 logger = logging.getLogger(__name__)
 
@@ -16,8 +16,8 @@ _Signature = tuple[int, int, int]
 class TokensFile:
     """``RANK_API_TOKENS_FILE`` as it stands, whether written in place or replaced.
 
-    ``tokens`` is what was read at the start; a file that cannot be read, or is empty, leaves
-    the last good ones in use.
+    ``tokens`` is what was read at the start; a file that cannot be used, such as an empty
+    one, leaves the last good ones in use.
     """
 
     def __init__(self, path: Path, tokens: tuple[str, ...], poll_seconds: float = 2.0) -> None:
@@ -46,13 +46,13 @@ class TokensFile:
             seen, self._seen = self._seen, signature
             if signature == self._read or signature != seen:
                 return False
-            tokens = tokens_in(self._path.read_text(encoding="utf-8"))
+            tokens = tokens_in_file(self._path)
             if self._signature() != signature:
                 return False
         except (OSError, UnicodeDecodeError) as error:
             return self._complain(type(error).__name__)
-        if not tokens:
-            return self._complain("it holds no licence")
+        if (problem := tokens_problem(tokens)) is not None:
+            return self._complain(f"it {problem}")
         return self._accept(signature, tokens)
 
     def _accept(self, signature: _Signature, tokens: tuple[str, ...]) -> bool:

@@ -32,14 +32,14 @@ from rankspider.endpoint import failure
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.failure import AnswerError, Failure, Verdict
 from rankspider.endpoint.licence import META_KEY as LICENCE_META_KEY
-from rankspider.endpoint.licence import redacted
+from rankspider.endpoint.licence import masked, redacted
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.waiting import retry_after_seconds
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
 from rankspider.licences.ledger import Outcome, Rates
 from rankspider.licences.outcomes import outcome_of
-from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
+from rankspider.licences.pool import AllLicencesRefused, GivenUp, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
 from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory
 from rankspider.memory.local import Known, Record
@@ -196,6 +196,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
         With ``RANK_ARCHIVE``, the answer itself as well, whether it holds a list or not.
         """
+        response = _unlicensed(response)
         delivery: Delivery | None = response.meta.get(META_KEY)
         anchor = delivery.sec_uid if delivery else None
         try:
@@ -204,7 +205,11 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             failed = error.failure
             self._note_failure(response.meta, failed)
             if self.configuration.archive and response.status == 200:
-                yield AnswerItem.of_failure(response.body, _headers(response), failed, anchor)
+                headers = {
+                    name: _unlicensed_text(value, response.meta)
+                    for name, value in _headers(response).items()
+                }
+                yield AnswerItem.of_failure(response.body, headers, failed, anchor)
             return
         self._inc("rank/answers/ok")
         self._inc("rank/answers/mended", answer.is_mended)
@@ -287,14 +292,14 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         """No answer came at all."""
         delivery: Delivery | None = error.request.meta.get(META_KEY)  # type: ignore[attr-defined]
         assert error.value is not None
-        if isinstance(error.value, AllLicencesRefused | asyncio.CancelledError):
+        if isinstance(error.value, AllLicencesRefused | GivenUp):
             self._not_asked(delivery, error.value)
         else:
             self._note_failure(error.request.meta, _download_failure(error.value))  # type: ignore[attr-defined]
         if delivery is not None:
             self.deliveries.complete(delivery)
 
-    def _not_asked(self, delivery: Delivery | None, error: BaseException) -> None:
+    def _not_asked(self, delivery: Delivery | None, error: AllLicencesRefused | GivenUp) -> None:
         """No licence was to be had, or the worker is stopping."""
         if delivery is not None:
             delivery.is_blameless = True
@@ -312,9 +317,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     def _note_failure(self, meta: dict[str, Any], failed: Failure) -> None:
         self._report(meta, outcome_of(failed), failed.retry_after)
         self._inc(f"rank/answers/failed/{failed.name}")
-        licence: Licence | None = meta.get(LICENCE_META_KEY)
-        # A server may repeat what it was asked with.
-        message = redacted(failed.message, licence.token) if licence else failed.message
+        message = _unlicensed_text(failed.message, meta)
         self.logger.info("No list: %s (%s)", failed.name, message)
         delivery: Delivery | None = meta.get(META_KEY)
         if delivery is not None:
@@ -354,6 +357,20 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         assert self.crawler.stats is not None
         if count:
             self.crawler.stats.inc_value(name, count)
+
+
+def _unlicensed(response: Response) -> Response:
+    """Without the licence that it was asked with, which a server may repeat: none is stored."""
+    licence: Licence | None = response.meta.get(LICENCE_META_KEY)
+    if licence is None:
+        return response
+    body = masked(response.body, licence.token)
+    return response if body is response.body else response.replace(body=body)
+
+
+def _unlicensed_text(text: str, meta: dict[str, Any]) -> str:
+    licence: Licence | None = meta.get(LICENCE_META_KEY)
+    return redacted(text, licence.token) if licence else text
 
 
 def _headers(response: Response) -> dict[str, str]:
