@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from rankspider.anchors.keys import Keys
 from rankspider.lake.lists import ListName
 from rankspider.lake.questions.coverage import hours_covered
 from rankspider.lake.questions.curve import curve
@@ -85,11 +86,10 @@ def lake(
                 served.write_bytes(body(seconds, state))
                 simulator.configure(sample=str(served))
                 redis_client.rpush(queue_key, next(anchors))
+                # In this order: what has left the queue is leased until it is acknowledged.
                 until(
-                    lambda: (
-                        not redis_client.keys(f"*{queue_key}*:leases")
-                        and not redis_client.exists(queue_key)
-                    )
+                    lambda: not redis_client.exists(queue_key)
+                    and not redis_client.exists(Keys.of(queue_key).leases)
                 )
             process.terminate()
             assert ended(process).returncode == 0
