@@ -88,8 +88,10 @@ def lake(
                 redis_client.rpush(queue_key, next(anchors))
                 # In this order: what has left the queue is leased until it is acknowledged.
                 until(
-                    lambda: not redis_client.exists(queue_key)
-                    and not redis_client.exists(Keys.of(queue_key).leases)
+                    lambda: (
+                        not redis_client.exists(queue_key)
+                        and not redis_client.exists(Keys.of(queue_key).leases)
+                    )
                 )
             process.terminate()
             assert ended(process).returncode == 0
