@@ -3,14 +3,14 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
-from rankspider.lake.questions.sightings import sightings_since
+from rankspider.lake.questions.sightings import sightings_since, stays
 from rankspider.report import column
 
 
@@ -99,16 +99,9 @@ def _stays(
         # A row may tell another delta than follows from the points, and is flagged then.
         numbers[each["rank"], each["score"]] = number
         numbers[each["rank"], each["score"], each["delta"]] = number
-    seen = [(each["first_observed_at"], n) for n, each in enumerate(standings)]
-    seen += [(each["last_observed_at"], n) for n, each in enumerate(standings)]
-    for at, standing in again:
-        of_list = numbers.get(standing, numbers.get(standing[:2]))
-        if of_list is not None:
-            seen.append((at, of_list))
-    for number, stay in groupby(sorted(seen), key=lambda each: each[1]):
-        times = [at for at, _ in stay]
-        times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}
-        yield standings[number] | times_of_stay
+    known = [(at, numbers.get(said, numbers.get(said[:2]))) for at, said in again]
+    seen = [(at, number) for at, number in known if number is not None]
+    return stays(dict(enumerate(standings)), seen)
 
 
 def overall_speed(points: list[Point]) -> float | None:

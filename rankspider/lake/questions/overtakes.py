@@ -3,14 +3,14 @@
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import pairwise
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 from rankspider.lake.people import nicknames
-from rankspider.lake.questions.sightings import sightings_since
+from rankspider.lake.questions.sightings import sightings_since, stays
 from rankspider.lake.questions.states import state_at
 from rankspider.moments import HOUR
 from rankspider.report import column
@@ -83,20 +83,17 @@ def _states(
     snapshots = database[collections.SNAPSHOTS]
     with snapshots.aggregate(since_pipeline(name, hour, since)) as found:
         states = {state["_id"]: state for state in found}
-    seen = [(state["first_observed_at"], key) for key, state in states.items()]
-    seen += [(state["last_observed_at"], key) for key, state in states.items()]
-    seen += sightings_since(database, name, hour, since)
-    earlier = {key for _, key in seen} - states.keys()
+    again = sightings_since(database, name, hour, since)
+    earlier = {key for _, key in again} - states.keys()
     for state in snapshots.find({"_id": {"$in": sorted(earlier)}}, _FIELDS):
-        states[state["_id"]] = state
+        # What was before is none of these minutes'.
+        times = [at for at, key in again if key == state["_id"]]
+        times_since = {"first_observed_at": times[0], "last_observed_at": times[-1]}
+        states[state["_id"]] = state | times_since
     before = state_at(database, name, hour, since - dt.timedelta(milliseconds=1))
     if before is not None:
         yield before.as_document()
-    for key, stay in groupby(sorted(seen), key=lambda each: each[1]):
-        if key in states:
-            times = [at for at, _ in stay]
-            times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}
-            yield states[key] | times_of_stay
+    yield from stays(states, [each for each in again if each[1] in states])
 
 
 def since_pipeline(name: ListName, hour: dt.datetime, since: dt.datetime) -> list[Document]:

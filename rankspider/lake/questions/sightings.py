@@ -6,12 +6,17 @@ RANK_LIST_LAG_SECONDS while it stayed. Hours written before this release have no
 """
 
 import datetime as dt
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from typing import Any, TypeVar
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 
+_Key = TypeVar("_Key")
+"""Of one kind, with an order."""
 Sighting = tuple[dt.datetime, str]
 """When, and the ``_id`` of the state in `snapshots`."""
 
@@ -36,6 +41,23 @@ def newest_sighting(
     -1}}`` and ``{$limit: 1}``."""
     newest: list[Document] = [{"$sort": {"observed_at": -1}}, {"$limit": 1}]
     return next(iter(_found(database, name, hour, {"$lte": moment}, *newest)), None)
+
+
+def stays(
+    documents: Mapping[_Key, Document], again: Iterable[tuple[dt.datetime, _Key]]
+) -> Iterator[Document]:
+    """``documents`` in the order in which each was seen, and once more for each time it came back.
+
+    Each was seen at its first and its last observation, and at the moments of ``again``; it has
+    the first and the last of that stay.
+    """
+    seen: list[tuple[dt.datetime, Any]] = [*again]
+    for key, document in documents.items():
+        seen += [(document["first_observed_at"], key), (document["last_observed_at"], key)]
+    for key, stay in groupby(sorted(seen), key=lambda each: each[1]):
+        times = [at for at, _ in stay]
+        times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}
+        yield documents[key] | times_of_stay
 
 
 def _found(
