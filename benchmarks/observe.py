@@ -6,7 +6,7 @@ Every tenth of a second: how many anchors are done, and what each process has us
 import subprocess
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -54,6 +54,10 @@ def observe(
     processes = {"worker": [psutil.Process(worker.pid) for worker in workers]}
     processes |= {name: [psutil.Process(pid)] for name, pid in others.items()}
     before = endpoint.answers()
+
+    def answered() -> int:
+        return done() if done else endpoint.answers() - before
+
     samples: list[Sample] = []
     peak = 0
     deadline = time.monotonic() + _PATIENCE_SECONDS
@@ -61,11 +65,13 @@ def observe(
         if time.monotonic() > deadline:
             raise BenchmarkError(f"not done after {_PATIENCE_SECONDS:g} s{_tail(log)}")
         try:
-            samples.append(_look(processes, done() if done else endpoint.answers() - before))
+            samples.append(_look(processes, answered()))
             peak = max(peak, *map(_peak_rss, processes["worker"]))
         except psutil.NoSuchProcess:
             break
         time.sleep(_EVERY_SECONDS)
+    if samples and answered() > samples[-1].answers:  # it ended right after the last look
+        samples.append(replace(samples[-1], at=time.monotonic(), answers=answered()))
     seen = samples[-1].answers if samples else 0
     _check_end(workers, min(seen, endpoint.answers() - before), answers, log)
     return Run(samples, peak)

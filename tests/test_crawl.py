@@ -246,6 +246,15 @@ def test_what_is_wrong_is_one_line(
     assert "hunter2" not in ended.log
 
 
+def test_middlewares_with_nothing_to_do_are_off(environment: dict[str, str]) -> None:
+    sound = {"RANK_API_URL": "http://127.0.0.1:1", "RANK_API_TOKENS": "demo"}
+    log = crawl({**environment, **sound, "LOG_LEVEL": "INFO"}, "-a", "drain=1").log
+    idle = ("HttpAuthMiddleware", "OffsiteMiddleware", "HttpErrorMiddleware", "DepthMiddleware")
+    assert [name for name in idle if name in log] == []
+    assert "AcknowledgeMiddleware" in log
+    assert "DownloaderStats" in log
+
+
 def test_an_argument_that_nothing_reads(environment: dict[str, str]) -> None:
     ended = crawl(environment, "-a", "drian=1", "-L", "info")
     assert ended.returncode == 2

@@ -14,7 +14,9 @@ from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem,
 from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import escaped, storable, writes_of
 from rankspider.lake.opening import open_lake
-from rankspider.lake.writer import Writer, WriteRefused
+from rankspider.lake.pending import WriteRefused
+from rankspider.lake.write import Write
+from rankspider.lake.writer import Writer
 
 Database = AsyncDatabase[dict[str, Any]]
 HOUR = dt.datetime(2026, 1, 1, 10, tzinfo=dt.UTC)
@@ -205,7 +207,7 @@ async def test_one_document_that_cannot_be_held_harms_no_other(async_database: D
 @pytest.fixture
 def nothing_seems_new(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever is written together shares an update first."""
-    monkeypatch.setattr("rankspider.lake.writer._INSERTS_PAY", 2)
+    monkeypatch.setattr("rankspider.lake.bulk._INSERTS_PAY", 2)
 
 
 @pytest.mark.usefixtures("nothing_seems_new")
@@ -231,6 +233,18 @@ async def test_one_that_mongodb_refuses_harms_no_other(async_database: Database)
     assert [isinstance(each, WriteRefused) for each in outcomes] == [False, True, False]
     ranks = [each["rank"] async for each in async_database.ranks.find().sort("_id")]
     assert ranks == [1, 2, 1]
+
+
+async def test_a_fault_of_ours_is_handed_to_whoever_waits(async_database: Database) -> None:
+    writer = Writer(async_database)
+
+    def fault(write: Write) -> Write:
+        raise ZeroDivisionError
+
+    writes = writes_of(standing(1, 2, 100, 1))
+    with pytest.raises(ZeroDivisionError):
+        await writer.write(*writes, renewed=fault)
+    await writer.close()
 
 
 async def test_what_joined_a_refused_one_is_stored_all_the_same(async_database: Database) -> None:

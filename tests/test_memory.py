@@ -3,7 +3,7 @@
 import asyncio
 import datetime as dt
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from rankspider.lake.documents import writes_of
 from rankspider.lake.writer import Writer
 from rankspider.memory.fleet import FleetMemory
 from rankspider.memory.local import Bringing, Known, Mark, Record, mark_of
-from rankspider.memory.widening import Widening, catch_up
+from rankspider.memory.widening import Leaving, Widening, catch_up
 from tests.conftest import Simulator, crawl
 from tests.test_crawl import endpoint, sec_uids
 from tests.test_lake import COLLECTIONS, at, items, lake_after, standing, user
@@ -40,7 +40,7 @@ class Worker:
 
     def __init__(self, database: Database, lag_seconds: float) -> None:
         self.known = Known(lag_seconds)
-        self._writer = Writer(database, gather_seconds=0)
+        self._writer = Writer(database, gather_seconds=0.001)
         self._widening = Widening(self.known, self._writer, lambda record: None)
 
     async def see(self, item: Item) -> None:
@@ -48,7 +48,9 @@ class Worker:
             return
         record = self.known.bring(item, milliseconds(item), Bringing())
         await catch_up(self.known, self._writer, record)
-        await asyncio.gather(*(self._writer.write(each) for each in writes_of(item)))
+        leaving = Leaving(self.known, record)
+        await self._writer.write(*writes_of(item), renewed=leaving.renewed)
+        leaving.arrived()
         self.known.stored(record)
 
     async def close(self) -> None:
@@ -71,6 +73,7 @@ def test_what_a_worker_skips_is_in_the_lake_when_it_ends(
 ) -> None:
     seen = data.draw(st.permutations(observed + observed[:3]))
     lag_seconds = data.draw(st.sampled_from([0, 2, 3600]))
+    at_once = data.draw(st.integers(1, len(seen)))
 
     async def compare() -> None:
         client = connect(mongo_uri)
@@ -79,8 +82,8 @@ def test_what_a_worker_skips_is_in_the_lake_when_it_ends(
         for name in COLLECTIONS:
             await database[name].delete_many({})
         worker = Worker(database, lag_seconds)
-        for item in seen:
-            await worker.see(item)
+        for start in range(0, len(seen), at_once):
+            await asyncio.gather(*map(worker.see, seen[start : start + at_once]))
         await worker.close()
         for name in COLLECTIONS:
             stored = [document async for document in database[name].find().sort("_id")]
@@ -110,7 +113,7 @@ async def test_an_older_answer_that_comes_late_is_known_too() -> None:
     assert covers(known, standing(1, 1, 100, 20))
     assert covers(known, standing(1, 1, 100, 50))
     assert (record.early, record.seen) == (milliseconds_at(20), milliseconds_at(50))
-    assert known.lagging(all_of_them=True) == [record]
+    assert known.lagging() == [record]
 
 
 def milliseconds_at(second: int) -> int:
@@ -147,17 +150,78 @@ async def test_what_another_worker_wrote_is_not_passed_off_as_seen_again(
     assert (stored["nickname"], stored["observed_at"]) == ("B", at(3))
 
 
-async def test_what_was_superseded_is_written_when_it_comes_back(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("rankspider.memory.local._MOST_LEFT", 1)
+async def test_what_was_superseded_is_written_when_it_comes_back() -> None:
     known = Known(3600)
     first = await brought(known, user(1, "A", 10))
     assert covers(known, user(1, "A", 20))
     await brought(known, user(1, "B", 30))
     assert not covers(known, user(1, "A", 40))
     assert covers(known, user(1, "A", 25))
-    assert known.lagging(all_of_them=False) == [first]
+    assert known.take_left(10) == [first]
+
+
+async def test_what_is_seen_until_a_write_leaves_goes_with_it(async_database: Database) -> None:
+    worker = Worker(async_database, 3600)
+    first = asyncio.create_task(worker.see(user(1, "A", 10)))
+    await asyncio.sleep(0)
+    await worker.see(user(1, "A", 20))
+    await worker.see(user(1, "A", 5))
+    await first
+    (stored,) = [each async for each in async_database.user_history.find()]
+    assert (stored["first_observed_at"], stored["last_observed_at"]) == (at(5), at(20))
+    assert worker.known.lagging() == []
+    await worker.close()
+
+
+async def test_what_is_seen_after_the_first_write_left_is_widened_later() -> None:
+    known, item = Known(3600), user(1, "A", 10)
+    record = known.bring(item, milliseconds(item), Bringing())
+    leaving, (newest, history) = Leaving(known, record), writes_of(item)
+    assert covers(known, user(1, "A", 20))
+    leaving.renewed(newest)
+    assert covers(known, user(1, "A", 5))
+    assert covers(known, user(1, "A", 30))
+    leaving.renewed(history)
+    leaving.arrived()
+    known.stored(record)
+    assert (record.first, record.last) == (milliseconds_at(10), milliseconds_at(20))
+    assert known.lagging() == [record]
+
+
+async def test_what_is_superseded_before_it_leaves_does_not_pass_for_the_newest(
+    async_database: Database,
+) -> None:
+    worker = Worker(async_database, 3600)
+    seen = [user(1, "A", 10), user(1, "A", 20), user(1, "B", 30)]
+    await asyncio.gather(*map(worker.see, seen))
+    (newest,) = [each async for each in async_database.users.find()]
+    assert (newest["nickname"], newest["observed_at"]) == ("B", at(30))
+    histories = [each async for each in async_database.user_history.find()]
+    lasts = {each["nickname"]: each["last_observed_at"] for each in histories}
+    assert lasts == {"A": at(20), "B": at(30)}
+    assert not worker.known.left or not worker.known.take_left(10)
+    await worker.close()
+
+
+async def test_what_is_new_does_not_wait_behind_what_is_widened(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rankspider.lake.writer.MOST_TOGETHER", 5)
+    writer = Writer(async_database)
+    old = [user(number, "A", 10) for number in range(50)]
+    await asyncio.gather(*(writer.write(*writes_of(item)) for item in old))
+    ended: list[str] = []
+
+    async def note(what: str, writing: Awaitable[None]) -> None:
+        await writing
+        ended.append(what)
+
+    again = [write for item in old for write in writes_of(item)]
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(note("widened", writer.write(*again, patient=True)))
+        await asyncio.sleep(0.03)
+        tasks.create_task(note("new", writer.write(*writes_of(user(99, "A", 10)))))
+    assert ended == ["new", "widened"]
 
 
 async def test_beyond_the_lag_it_is_written_again() -> None:
@@ -178,14 +242,13 @@ async def test_a_failed_write_is_forgotten_and_said() -> None:
 
 async def test_memory_is_bounded_and_loses_no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("rankspider.memory.local._MOST_RECORDS", 10)
-    monkeypatch.setattr("rankspider.memory.local._MOST_LEFT", 1)
     known = Known(60)
     first = await brought(known, user(1, "A", 0))
     assert covers(known, user(1, "A", 5))
     for number in range(2, 30):
         await brought(known, user(number, "A", 6))
     assert not covers(known, user(1, "A", 7))
-    assert first in known.lagging(all_of_them=False)
+    assert first in known.take_left(100)
 
 
 async def test_one_answer_at_a_time_brings_a_new_list() -> None:

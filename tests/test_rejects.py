@@ -176,7 +176,7 @@ async def test_an_overlong_record_is_tried_whole(
     async_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(overlong, "ROOM_BYTES", 1000)
-    monkeypatch.setattr("rankspider.lake.writer.ROOM_BYTES", 1000)
+    monkeypatch.setattr("rankspider.lake.bulk.ROOM_BYTES", 1000)
     answer = sample()
     text_for_a_number_of_a_user(answer)
     await crawled(async_database, answer)

@@ -69,7 +69,7 @@ async def test_a_new_lake_has_validators_and_takes_what_a_worker_writes(
 async def test_an_overlong_document_satisfies_them(
     async_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rankspider.lake.writer.ROOM_BYTES", 1000)
+    monkeypatch.setattr("rankspider.lake.bulk.ROOM_BYTES", 1000)
     monkeypatch.setattr("rankspider.lake.overlong.ROOM_BYTES", 1000)
     await open_lake(async_database, {})
     long = "长" * 1000

@@ -115,6 +115,11 @@ class Deliveries:
     def in_hand(self) -> int:
         return len(self._held)
 
+    @property
+    def are_only_storing(self) -> bool:
+        """Whether no call is under way or to come, before some of them are stored."""
+        return 0 < len(self._held) == self._storing
+
     async def take(self) -> tuple[list[Delivery], int]:
         """Wait for room and lease what fits; return it and how many members wait still.
 

@@ -8,6 +8,7 @@ millisecond settle the same way in either order. Firsts, lasts and bests only ev
 
 import datetime as dt
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from rankspider.items import (
@@ -66,6 +67,22 @@ def widenings_of(record: Record, *, is_newest: bool) -> Iterator[Write]:
         yield Write(newest, key, {**again, "observed_at": seen}, least, tie=tie)
     elif newest is not None and record.early < record.first:
         yield Write(newest, key, None, least)
+
+
+def seen_until_now(write: Write, record: Record) -> Write:
+    """``write``, one of those of the item of ``record``, joined with all that was seen of it."""
+    kind, _ = record.mark.place
+    newest, history = _HISTORIES[kind]
+    if write.collection not in (newest, history):
+        return write
+    assert record.trace is not None
+    assert write.content is not None
+    early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (record.early, record.seen))
+    content = {**write.content, "revision": _revision(seen, record.trace.tie)}
+    if write.collection == newest:
+        content["observed_at"] = seen
+    most = {**write.most, "last_observed_at": seen} if write.collection == history else write.most
+    return replace(write, content=content, least={"first_observed_at": early}, most=most)
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:

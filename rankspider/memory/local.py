@@ -13,8 +13,6 @@ _MOST_RECORDS = 10_000
 # Some 350 KB each: answers that left together arrive in any order around a change of the list.
 _MOST_LISTS = 3
 
-# Superseded records wait for a quiet moment to be widened in, or until they are so many.
-_MOST_LEFT = 5000
 # Another worker may have stored something else since: so often the fleet's memory is asked.
 _SURE_MS = 60_000
 _LIST = ListItem.__name__
@@ -159,7 +157,7 @@ class Known:
 
     An identical observation up to ``lag_seconds`` newer than what was written says nothing new
     (of a whole list, ``list_lag_seconds``); a later one is written, to move the interval on. What
-    lags at the end is in `lagging`.
+    lags at the end is in `lagging` and `left`.
     """
 
     def __init__(self, lag_seconds: float, list_lag_seconds: float | None = None) -> None:
@@ -170,7 +168,8 @@ class Known:
         self._newest: dict[Place, Record] = {}
         self._lists: deque[SeenList] = deque(maxlen=_MOST_LISTS)
         self._turns: dict[object, asyncio.Future[None]] = {}
-        self._left: list[Record] = []
+        self.left: deque[Record] = deque()
+        """Superseded or dropped, with documents that lag behind what was seen of them."""
         self._carried: dict[int, Record] = {}
         self.newest_ms = 0
         """The newest observation so far."""
@@ -292,7 +291,7 @@ class Known:
 
     def _leave(self, record: Record) -> None:
         if record.lags:
-            self._left.append(record)
+            self.left.append(record)
 
     # Whole lists
 
@@ -336,17 +335,16 @@ class Known:
 
     # What lags
 
-    def lagging(self, *, all_of_them: bool) -> list[Record]:
-        """Records whose documents lag behind what was seen; the caller widens them.
+    def lagging(self) -> list[Record]:
+        """Records whose documents lag behind what was seen, but those `left`; the caller widens
+        them."""
+        return [record for record in self._records.values() if record.lags]
 
-        Those superseded or dropped since the last call, once they are many, or ``all_of_them``.
-        """
-        if not all_of_them and len(self._left) < _MOST_LEFT:
-            return []
-        left, self._left = self._left, []
-        if all_of_them:
-            left += [record for record in self._records.values() if record.lags]
-        return list(dict.fromkeys(left))
+    def take_left(self, most: int) -> list[Record]:
+        """The first ``most`` of those `left`, less what does not lag any more; the caller widens
+        them."""
+        taken = [self.left.popleft() for _ in range(min(most, len(self.left)))]
+        return [record for record in dict.fromkeys(taken) if record.lags]
 
     def is_newest(self, record: Record) -> bool:
         """Whether nothing newer is known of its place."""

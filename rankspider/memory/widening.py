@@ -5,12 +5,44 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from rankspider.lake.documents import widenings_of
+from rankspider.lake.documents import seen_until_now, widenings_of
+from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.memory.local import Known, Record
 
 _LOOK_SECONDS = 5.0
 _HOUR_MS = 3_600_000
+# Superseded records wait for a quiet moment to be widened in, or until they are so many.
+_MOST_LEFT = 5000
+# Records that are widened at a time: what is new waits behind them, and a server takes hundreds of
+# their documents a second.
+_PIECE = 200
+# More than that, and they no longer wait until the server has time: what is new waits with them.
+_MOST_PATIENT = 10_000
+
+
+class Leaving:
+    """What is seen of ``record`` until its writes leave, which the lake is to hold with them."""
+
+    def __init__(self, known: Known, record: Record) -> None:
+        self._known = known
+        self._record = record
+        self._early: list[int] = []
+        self._seen: list[int] = []
+
+    def renewed(self, write: Write) -> Write:
+        """``write`` by now."""
+        record = self._record
+        self._early.append(record.early)
+        self._seen.append(record.seen)
+        if (record.early, record.seen) == (record.first, record.last):
+            return write
+        return seen_until_now(write, record)
+
+    def arrived(self) -> None:
+        """All of them are durable."""
+        if self._seen:
+            self._known.widened(self._record, max(self._early), min(self._seen))
 
 
 class Widening:
@@ -29,7 +61,7 @@ class Widening:
         """Return when all that was seen is in the lake."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
-        await self._widen(all_of_them=True)
+        await self._widen_all()
 
     async def _look(self) -> None:
         newest, since = 0, time.monotonic()
@@ -41,21 +73,38 @@ class Widening:
             # The endpoint's clock goes on, though nothing may be asked of it.
             now = newest + (time.monotonic() - since) * 1000
             has_turned = 0 < before // _HOUR_MS < now // _HOUR_MS
-            await self._widen(all_of_them=has_turned or newest == before)
+            if has_turned or newest == before:
+                await self._widen_all()
+            else:
+                await self._widen_left(keep=_MOST_LEFT)
 
-    async def _widen(self, *, all_of_them: bool) -> None:
-        lagging = self._known.lagging(all_of_them=all_of_them)
-        await widen(self._known, self._writer, lagging)
-        for record in lagging:
+    async def _widen_all(self) -> None:
+        await self._widen_left(keep=0)
+        lagging = self._known.lagging()
+        for start in range(0, len(lagging), _PIECE):
+            await self._widen(lagging[start : start + _PIECE], patient=True)
+
+    async def _widen_left(self, keep: int) -> None:
+        while (count := len(self._known.left) - keep) > 0:
+            excess = count - _MOST_PATIENT
+            piece = self._known.take_left(max(excess, min(count, _PIECE)))
+            await self._widen(piece, patient=excess <= 0)
+
+    async def _widen(self, records: Sequence[Record], *, patient: bool) -> None:
+        await widen(self._known, self._writer, records, patient=patient)
+        for record in records:
             self._tell(record)
 
 
-async def widen(known: Known, writer: Writer, records: Sequence[Record]) -> None:
-    """Return when the lake holds ``records`` for all the time they were seen."""
+async def widen(
+    known: Known, writer: Writer, records: Sequence[Record], *, patient: bool = False
+) -> None:
+    """Return when the lake holds ``records`` for all the time they were seen; ``patient``: after
+    what is new."""
     seen = [(record.early, record.seen) for record in records]
     newest = [(record, known.is_newest(record)) for record in records]
     writes = (widenings_of(record, is_newest=is_newest) for record, is_newest in newest)
-    await writer.write(*chain.from_iterable(writes))
+    await writer.write(*chain.from_iterable(writes), patient=patient)
     for record, (first, last) in zip(records, seen, strict=True):
         known.widened(record, first, last)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Self
 
 from pymongo.errors import OperationFailure
@@ -16,9 +17,11 @@ from rankspider.lake.client import connect
 from rankspider.lake.collections import identity_of
 from rankspider.lake.documents import writes_of
 from rankspider.lake.opening import open_lake
-from rankspider.lake.writer import Writer, WriteRefused
+from rankspider.lake.pending import WriteRefused
+from rankspider.lake.write import Write
+from rankspider.lake.writer import Writer
 from rankspider.memory.local import Known, Record
-from rankspider.memory.widening import Widening, catch_up
+from rankspider.memory.widening import Leaving, Widening, catch_up
 from rankspider.pipelines.rejections import Rejections, tell_counts
 from rankspider.pipelines.validate import rejected
 
@@ -40,6 +43,9 @@ class StorePipeline:
         self._uri = configuration.mongo_uri
         self._database = configuration.mongo_database
         self._retention = configuration.retention
+        # With an archive nothing is in the lake that no archived answer says; what was seen of a
+        # record may be of an answer that is still on its way there.
+        self._is_archived = configuration.archive
         self._rejections = Rejections()
         self._widening: Widening | None = None
         self._room = asyncio.Semaphore(_MOST_UNDER_WAY)
@@ -62,7 +68,7 @@ class StorePipeline:
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
         database = self._client[self._database]
-        self._writer = Writer(database)
+        self._writer = Writer(database, is_all_there=self._is_all_there)
         try:
             await self._writer.patiently(lambda: open_lake(database, self._retention))
             lake = await self._writer.patiently(lambda: identity_of(database))
@@ -75,6 +81,10 @@ class StorePipeline:
             spider.lake = lake  # type: ignore[attr-defined]
             spider.is_lake_away = lambda: self._writer.is_away  # type: ignore[attr-defined]
             self._widening = Widening(spider.known, self._writer, spider.tell_fleet)  # type: ignore[attr-defined]
+
+    def _is_all_there(self) -> bool:
+        spider = self._crawler.spider
+        return spider is not None and spider.is_only_storing()  # type: ignore[attr-defined]
 
     async def process_item(self, item: Item) -> Item:
         """Return when ``item`` is durable, or, if the spider waits for that itself, when there is
@@ -101,7 +111,12 @@ class StorePipeline:
     async def _bring(self, item: Item, known: Known, record: Record) -> None:
         try:
             await catch_up(known, self._writer, record)
-            await self._store(item)
+            if self._is_archived or record.trace is None:
+                await self._store(item)
+            else:
+                leaving = Leaving(known, record)
+                await self._store(item, leaving.renewed)
+                leaving.arrived()
         except BaseException as error:
             known.forget(record, error)
             if not isinstance(item, RejectedItem):
@@ -110,9 +125,9 @@ class StorePipeline:
         known.stored(record)
         self._crawler.spider.tell_fleet(record)  # type: ignore[union-attr]
 
-    async def _store(self, item: Item) -> None:
+    async def _store(self, item: Item, renewed: Callable[[Write], Write] | None = None) -> None:
         try:
-            await self._writer.write(*writes_of(item))
+            await self._writer.write(*writes_of(item), renewed=renewed)
         except WriteRefused as refused:
             if isinstance(item, RejectedItem):
                 raise

@@ -5,9 +5,10 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
 from rankspider.lake.documents import rejected_item, writes_of
+from rankspider.lake.pending import WriteRefused
 from rankspider.lake.rejects import Rejects, Selection
 from rankspider.lake.write import Document
-from rankspider.lake.writer import Writer, WriteRefused
+from rankspider.lake.writer import Writer
 from rankspider.quarantine.again import StillWrong, items_of
 
 OF_THE_FIRST_RELEASE = (

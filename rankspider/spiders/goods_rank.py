@@ -16,6 +16,7 @@ from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.spidermiddlewares.depth import DepthMiddleware
 from scrapy.spidermiddlewares.httperror import HttpErrorMiddleware
+from scrapy.spidermiddlewares.metacopy import MetaCopyDetectionMiddleware
 from scrapy.spidermiddlewares.urllength import UrlLengthMiddleware
 from scrapy_redis.spiders import RedisSpider
 from twisted.python.failure import Failure as TwistedFailure
@@ -49,7 +50,12 @@ from rankspider.spiders.records import Records
 # comes from an answer, and every status is read. Other spiders keep theirs.
 _IDLE_MIDDLEWARES = {
     "DOWNLOADER_MIDDLEWARES": (HttpAuthMiddleware, OffsiteMiddleware),
-    "SPIDER_MIDDLEWARES": (DepthMiddleware, HttpErrorMiddleware, UrlLengthMiddleware),
+    "SPIDER_MIDDLEWARES": (
+        DepthMiddleware,
+        HttpErrorMiddleware,
+        MetaCopyDetectionMiddleware,
+        UrlLengthMiddleware,
+    ),
 }
 # How long an idle worker sleeps before it looks at the queue again.
 _POLL_SECONDS = 0.25
@@ -83,6 +89,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         for setting, middlewares in _IDLE_MIDDLEWARES.items():
             for middleware in middlewares:
                 settings.setdefault_in_component_priority_dict(setting, middleware, None)
+            # Scrapy's process puts the project's own over whatever is of its priority or less.
+            settings.set(setting, settings.getdict(setting), priority="spider")
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
         """Called by scrapy-redis from ``from_crawler``, in place of its own."""
@@ -139,6 +147,10 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             return 0
         concurrent: int = self.crawler.settings.getint("CONCURRENT_REQUESTS")
         return _STORING_ROOM * concurrent
+
+    def is_only_storing(self) -> bool:
+        """Whether nothing more will come before what waits for MongoDB is durable."""
+        return self.deliveries.are_only_storing
 
     async def _watch_tokens(self) -> None:
         path = self.configuration.tokens_file

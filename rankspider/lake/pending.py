@@ -1,0 +1,75 @@
+"""One write on its way to the lake, and whoever waits for it."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import bson
+from bson.raw_bson import RawBSONDocument
+
+from rankspider.errors import RankspiderError
+from rankspider.lake.write import Write
+
+
+class WriteRefused(RankspiderError):
+    """MongoDB cannot hold this document for what it is; the others of its batch are stored."""
+
+
+@dataclass(eq=False, slots=True)
+class Pending:
+    write: Write
+    renewed: Callable[[Write], Write] | None = None
+    """Called when it is about to leave: what is to be written by then."""
+    content: bytes | None = None
+    """``write.content`` as BSON, encoded once, whatever the number of attempts."""
+    is_there: bool = False
+    """An insert has found it."""
+    absorbed: "list[Pending]" = field(default_factory=list)
+    """Older ones of the same document, whose bounds are in ``write``."""
+    done: asyncio.Future[None] = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+
+    @property
+    def is_open(self) -> bool:
+        return not self.done.done()
+
+    @property
+    def raw(self) -> RawBSONDocument | None:
+        return None if self.content is None else RawBSONDocument(self.content)
+
+    def new_document(self) -> dict[str, Any]:
+        return {"_id": self.write.id, **(self.raw or {}), **self.write.bounds}
+
+    def renew(self) -> None:
+        if self.renewed is not None:
+            self.write = self.renewed(self.write)
+
+    def encode(self) -> None:
+        """Once it is known what leaves; it ends if that is nothing that BSON can hold."""
+        if self.content is not None or self.write.content is None:
+            return
+        try:
+            self.content = bson.encode(self.write.content)
+        except (bson.errors.BSONError, OverflowError, UnicodeError) as error:
+            refused = WriteRefused(f"no BSON for {self.write.collection} {self.write.id}: {error}")
+            refused.__cause__ = error
+            self.end(refused)
+
+    def absorb(self, older: "Pending") -> None:
+        self.write = self.write.joined(older.write)
+        self.absorbed += [older, *older.absorbed]
+        older.absorbed = []
+
+    def end(self, error: Exception | None = None) -> None:
+        """It is durable, with all that it absorbed; or it failed, and they are open still."""
+        if error is None:
+            for older in self.absorbed:
+                older.end()
+        if self.done.done():
+            return  # whoever waited has been cancelled
+        if error is None:
+            self.done.set_result(None)
+        else:
+            self.done.set_exception(error)
