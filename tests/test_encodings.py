@@ -1,10 +1,14 @@
 """Compressed answers over a real socket: asked for, and read, each way there is."""
 
+import gzip
+import zlib
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from redis import Redis
 
+from rankspider.endpoint.inflate import inflated
 from rankspider.simulator.world import World
 from tests.conftest import Simulator, crawl
 from tests.test_crawl import assert_accounted_for, endpoint, left_over, sec_uids
@@ -30,3 +34,49 @@ def test_gzip_brotli_and_zstd_are_asked_for_and_read(
     asked = {str(world.anchor(n).user_id) for n in range(40)}
     assert asked <= set(database.ranks.distinct("user_id"))
     assert left_over(redis_client, queue_key) == []
+
+
+CONTENT = b'{"data": {"ranks": [' + b"1, " * 100_000 + b"1]}}"
+SOUND = gzip.compress(CONTENT)
+
+
+def test_a_sound_gzip_stream_is_inflated() -> None:
+    assert inflated(SOUND, len(CONTENT) + 1) == CONTENT
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        SOUND[:-1],
+        SOUND[: len(SOUND) // 2],
+        SOUND + b"\0",
+        SOUND + SOUND,
+        SOUND[:-5] + bytes([SOUND[-5] ^ 1]) + SOUND[-4:],
+        zlib.compress(CONTENT),
+        CONTENT,
+        b"",
+    ],
+    ids=["cut", "half", "more", "two", "checksum", "deflate", "plain", "nothing"],
+)
+def test_whatever_else_is_left_to_scrapy(odd: bytes) -> None:
+    assert inflated(odd, 1 << 30) is None
+
+
+def test_what_is_too_long_is_left_to_scrapy() -> None:
+    assert inflated(SOUND, len(CONTENT)) is None
+    assert inflated(gzip.compress(bytes(50_000_000)), 1000) is None
+
+
+def test_gzip_needs_nothing_of_scrapys(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+) -> None:
+    environment = endpoint(environment, simulate("--rows", "3", "--anchors", "50", "--gzip"))
+    redis_client.rpush(queue_key, *sec_uids(20))
+    asked = 'DEFAULT_REQUEST_HEADERS={"Accept-Encoding": "gzip"}'
+    ended = crawl(environment, "-s", "COMPRESSION_ENABLED=0", "-s", asked)
+    assert ended.returncode == 0, ended.log
+    assert ended.stats["rank/answers/ok"] == 20
+    assert ended.stats["httpcompression/response_count"] == 20

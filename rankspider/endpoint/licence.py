@@ -15,9 +15,11 @@ from scrapy import Request
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.crawler import Crawler
 from scrapy.http import Response
+from scrapy.responsetypes import responsetypes
 
 from rankspider.anchors.shutdown import out_of_time
 from rankspider.configuration import Configuration
+from rankspider.endpoint.inflate import inflated
 from rankspider.licences.ledger import Outcome
 from rankspider.licences.pool import GivenUp, Licence, LicencePool
 
@@ -27,6 +29,7 @@ _PLAIN = re.compile(r"[0-9A-Za-z._-]+")
 _LEAST_CHARACTERS = 8
 # A whole answer at once, rather than in pieces of 64 KB.
 _READ_BYTES = 1 << 20
+_GIGABYTE = 1 << 30
 
 META_KEY = "licence"
 """Under which a request's ``meta`` holds the `Licence` it was sent with."""
@@ -50,6 +53,8 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         super().__init__(crawler)
         self._api_url = Configuration.read(crawler.settings).api_url
         self._session._read_bufsize = _READ_BYTES
+        limits = (self._default_maxsize, self._default_warnsize)
+        self._most_inflated = min((limit for limit in limits if limit), default=_GIGABYTE)
         # A call that is made again by itself is one more to pay for.
         self._session._retry_connection = False
         # Redirects, proxies and data loss are logged by whoever meets them.
@@ -93,6 +98,24 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         licensed = request if licence is None else _licensed(request, licence)
         async with super()._make_request(licensed, timeout) as response:
             yield response
+
+    async def _read_response(self, response: Any, request: Request) -> Response:
+        answer = await super()._read_response(response, request)
+        if META_KEY in request.meta and answer.headers.getlist("Content-Encoding") == [b"gzip"]:
+            return self._inflated(answer)
+        return answer
+
+    def _inflated(self, answer: Response) -> Response:
+        """As `HttpCompressionMiddleware` does it, which has nothing left to do then."""
+        body = inflated(answer.body, self._most_inflated)
+        if body is None:
+            return answer
+        assert self.crawler.stats is not None
+        self.crawler.stats.inc_value("httpcompression/response_bytes", len(body))
+        self.crawler.stats.inc_value("httpcompression/response_count")
+        del answer.headers["Content-Encoding"]
+        kind = responsetypes.from_args(headers=answer.headers, url=answer.url, body=body)
+        return answer.replace(cls=kind, body=body)
 
     @staticmethod
     async def _iter_body_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
