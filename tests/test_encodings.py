@@ -76,6 +76,7 @@ def test_gzip_needs_nothing_of_scrapys(
     environment = endpoint(environment, simulate("--rows", "3", "--anchors", "50", "--gzip"))
     redis_client.rpush(queue_key, *sec_uids(20))
     asked = 'DEFAULT_REQUEST_HEADERS={"Accept-Encoding": "gzip"}'
+    environment["RANK_MAX_DELIVERIES"] = "1"
     ended = crawl(environment, "-s", "COMPRESSION_ENABLED=0", "-s", asked)
     assert ended.returncode == 0, ended.log
     assert ended.stats["rank/answers/ok"] == 20
