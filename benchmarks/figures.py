@@ -23,6 +23,8 @@ class Figures:
     answers: int
     """In the steady state."""
     seconds: float
+    closing_seconds: float
+    """From the last answer to the end of the process, which no other figure counts."""
     peak_rss: int
 
 
@@ -51,6 +53,7 @@ def figures_of(run: Run, answers: int) -> Figures:
         cores=cores,
         answers=count,
         seconds=span,
+        closing_seconds=run.samples[-1].at - _when(run.samples, answers),
         peak_rss=run.peak_rss,
     )
 

@@ -114,6 +114,15 @@ def _lines(pairs: Pairs, runs: Runs, wires: list[WireRate]) -> Iterator[Line]:
     }
     yield _line(pairs.name, "answers/s", "", runs, _rate, behind, targets)
     yield _line(pairs.name, "CPU per answer", "ms", runs, _cpu, {}, targets)
+    yield Line(
+        pairs.name,
+        "then, to the end of the process",
+        "s",
+        **{
+            column: median([each.closing_seconds for each in runs[contestant.name]])
+            for column, contestant in (("ours", OURS), ("reference", REFERENCE), ("limit", LIMIT))
+        },
+    )
     if REFERENCE_DEFAULTS.name in runs:
         slow = runs[REFERENCE_DEFAULTS.name]
         ours = runs[OURS.name]
