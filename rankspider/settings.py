@@ -47,8 +47,8 @@ DOWNLOAD_TIMEOUT = 30
 DOWNLOAD_MAXSIZE = 100 * 1024 * 1024
 DOWNLOAD_VERIFY_CERTIFICATES = True
 DOWNLOAD_HANDLERS = {
-    "http": "rankspider.endpoint.licence.LicensedDownloadHandler",
-    "https": "rankspider.endpoint.licence.LicensedDownloadHandler",
+    "http": "rankspider.licences.download.LicensedDownloadHandler",
+    "https": "rankspider.licences.download.LicensedDownloadHandler",
 }
 # An anchor that failed goes back to the queue and waits there, so nothing is tried again in
 # place; every status reaches the spider, which knows what it means.

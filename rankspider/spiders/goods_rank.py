@@ -32,12 +32,12 @@ from rankspider.configuration import Configuration, read_flag
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.failure import AnswerError, Failure, Verdict
-from rankspider.endpoint.licence import META_KEY as LICENCE_META_KEY
 from rankspider.endpoint.licence import masked, redacted
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.waiting import retry_after_seconds
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
+from rankspider.licences.download import META_KEY as LICENCE_META_KEY
 from rankspider.licences.ledger import Outcome, Rates
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import AllLicencesRefused, GivenUp, Licence, LicencePool
