@@ -1,6 +1,7 @@
 """Bring the lake's intervals up to what was seen unchanged: at the hour's end, and at the end."""
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -10,6 +11,8 @@ from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.memory.local import Known, Record
 
+logger = logging.getLogger(__name__)
+
 _LOOK_SECONDS = 5.0
 _HOUR_MS = 3_600_000
 # Superseded records wait for a quiet moment to be widened in, or until they are so many.
@@ -17,8 +20,10 @@ _MOST_LEFT = 5000
 # Records that are widened at a time: what is new waits behind them, and a server takes hundreds of
 # their documents a second.
 _PIECE = 200
-# More than that, and they no longer wait until the server has time: what is new waits with them.
+# Beyond so many that are left, they no longer wait until the server has time.
 _MOST_PATIENT = 10_000
+# So many take a slow server some seconds.
+_WORTH_A_WORD = 1000
 
 
 class Leaving:
@@ -61,6 +66,11 @@ class Widening:
         """Return when all that was seen is in the lake."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
+        count = len(self._known.left) + len(self._known.lagging())
+        if count >= _WORTH_A_WORD:
+            logger.info(
+                "Writing until when %d unchanged records were seen; all else is stored", count
+            )
         await self._widen_all()
 
     async def _look(self) -> None:
