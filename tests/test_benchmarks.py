@@ -56,9 +56,10 @@ def test_a_short_run_fills_all_three_columns(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    rate, cpu, wire = json.loads(out.read_text())["lines"]
+    rate, cpu, closing, wire = json.loads(out.read_text())["lines"]
     for line in (rate, cpu):
         assert min(line["reference"], line["ours"], line["limit"]) > 0
+    assert min(closing["reference"], closing["ours"], closing["limit"]) >= 0
     assert wire["runs"]["wire"][0]["writes"] >= 4 * 512
 
 
