@@ -247,6 +247,20 @@ async def test_a_fault_of_ours_is_handed_to_whoever_waits(async_database: Databa
     await writer.close()
 
 
+async def test_a_fault_while_gathering_is_handed_to_whoever_waits(
+    async_database: Database,
+) -> None:
+    def fault() -> bool:
+        raise ZeroDivisionError
+
+    writer = Writer(async_database, is_all_there=fault)
+    _, history = writes_of(standing(1, 2, 100, 1))
+    both = (writer.write(history, patient=True), writer.write(history))
+    outcomes = await asyncio.gather(*both, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError] * 2
+    await writer.close()
+
+
 async def test_what_joined_a_refused_one_is_stored_all_the_same(async_database: Database) -> None:
     await open_lake(async_database, {})
     writer = Writer(async_database)

@@ -20,6 +20,7 @@ from rankspider.items import Item
 from rankspider.lake.client import connect
 from rankspider.lake.collections import identity_of
 from rankspider.lake.documents import writes_of
+from rankspider.lake.pending import WriteRefused
 from rankspider.lake.writer import Writer
 from rankspider.memory.fleet import FleetMemory
 from rankspider.memory.local import Bringing, Known, Mark, Record, mark_of
@@ -222,6 +223,44 @@ async def test_what_is_new_does_not_wait_behind_what_is_widened(
         await asyncio.sleep(0.03)
         tasks.create_task(note("new", writer.write(*writes_of(user(99, "A", 10)))))
     assert ended == ["new", "widened"]
+
+
+async def test_what_is_widened_does_not_wait_for_ever_behind_what_is_new(
+    async_database: Database,
+) -> None:
+    writer = Writer(async_database, gather_seconds=0.5)  # longer than any batch takes
+    await writer.write(*writes_of(user(1, "A", 10)))
+    widened = asyncio.create_task(writer.write(*writes_of(user(1, "A", 20)), patient=True))
+    for number in range(2, 200):
+        if widened.done():
+            break
+        news = asyncio.create_task(writer.write(*writes_of(user(number, "A", 10))))
+        await asyncio.sleep(0.05)
+    assert widened.done()
+    await news
+    await writer.close()
+
+
+async def test_one_record_that_cannot_be_widened_does_not_end_the_widening(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rankspider.memory.widening._LOOK_SECONDS", 0.05)
+    calls = 0
+
+    async def refuse_first(*_: object, **__: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise WriteRefused("not this one")
+
+    worker = Worker(async_database, 3600)
+    await worker.see(user(1, "A", 10))
+    await worker.see(user(1, "A", 20))
+    monkeypatch.setattr(worker._writer, "write", refuse_first)
+    await asyncio.sleep(0.5)
+    assert calls > 1
+    assert worker.known.lagging() == []
+    await worker.close()
 
 
 async def test_beyond_the_lag_it_is_written_again() -> None:

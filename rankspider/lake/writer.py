@@ -118,6 +118,11 @@ class Writer:
                 await self._send_some(collection, queue.waiting, self._batch_size)
                 took = time.monotonic() - began
                 pause = max(self._gather_seconds, min(took, _LONGEST_PAUSE_SECONDS))
+        except Exception as error:  # noqa: BLE001
+            # Handed to all who wait: nobody else would end their waiting.
+            for pending in (*queue.waiting, *queue.patient):
+                pending.end(error)
+            queue.waiting, queue.patient = [], []
         finally:
             del self._sending[collection]
 
@@ -125,11 +130,15 @@ class Writer:
         """Let more come for ``seconds``, and send meanwhile what is in no hurry."""
         until = time.monotonic() + seconds
         await asyncio.sleep(min(seconds, self._gather_seconds))
+        # A server so quick that there is no pause must not keep them waiting for ever.
+        must_send = bool(queue.patient)
         while queue.patient or time.monotonic() < until:
-            if queue.waiting and (self._is_all_there() or time.monotonic() >= until):
+            is_over = time.monotonic() >= until and not must_send
+            if queue.waiting and (self._is_all_there() or is_over):
                 return
             if queue.patient:
                 await self._send_some(collection, queue.patient, MOST_TOGETHER)
+                must_send = False
             else:
                 await asyncio.sleep(self._gather_seconds)
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from rankspider.lake.documents import seen_until_now, widenings_of
+from rankspider.lake.pending import WriteRefused
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.memory.local import Known, Record
@@ -101,7 +102,12 @@ class Widening:
             await self._widen(piece, patient=excess <= 0)
 
     async def _widen(self, records: Sequence[Record], *, patient: bool) -> None:
-        await widen(self._known, self._writer, records, patient=patient)
+        try:
+            await widen(self._known, self._writer, records, patient=patient)
+        except WriteRefused as error:
+            # The others of the piece are written; they are only written again later.
+            logger.error("An unchanged record's times cannot be stored: %s", error)
+            return
         for record in records:
             self._tell(record)
 
