@@ -105,7 +105,7 @@ class Widening:
         try:
             await widen(self._known, self._writer, records, patient=patient)
         except WriteRefused as error:
-            # The others of the piece are written; they are only written again later.
+            # The others of the piece are written: nothing but a note of that is missing.
             logger.error("An unchanged record's times cannot be stored: %s", error)
             return
         for record in records:
