@@ -263,6 +263,32 @@ async def test_one_record_that_cannot_be_widened_does_not_end_the_widening(
     await worker.close()
 
 
+async def test_a_failure_of_the_widening_is_said_and_the_end_writes_all_the_same(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rankspider.memory.widening._LOOK_SECONDS", 0.05)
+
+    worker = Worker(async_database, 3600)
+    write = worker._writer.write
+
+    async def fail(*writes: Any, patient: bool = False, **options: Any) -> None:
+        if patient:
+            raise RuntimeError("nobody foresaw this")
+        await write(*writes, **options)
+
+    with monkeypatch.context() as failing:
+        failing.setattr(worker._writer, "write", fail)
+        for nickname, second in [("A", 10), ("A", 20), ("B", 30)]:
+            await worker.see(user(1, nickname, second))
+        await asyncio.sleep(0.5)
+    assert [record.levelname for record in caplog.records] == ["CRITICAL"]
+    assert "nobody foresaw this" in caplog.text
+    await worker.close()
+    former = await async_database.user_history.find_one({"nickname": "A"})
+    assert former is not None
+    assert former["last_observed_at"] == at(20)
+
+
 async def test_beyond_the_lag_it_is_written_again() -> None:
     known = Known(60)
     await brought(known, user(1, "A", 0))

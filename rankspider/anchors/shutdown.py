@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+import signal
+import time
 from typing import Self
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.exceptions import NotConfigured
+from scrapy.utils.defer import deferred_from_coro
+from twisted.internet.defer import Deferred
 
 from rankspider.anchors.acknowledge import META_KEY
 from rankspider.anchors.deliveries import Deliveries, Delivery
@@ -19,19 +23,27 @@ _LOOK_SECONDS = 0.1
 _GIVE_BACK_SECONDS = 5.0
 # For Scrapy to close as it always does once the calls have ended, unless MongoDB is away.
 _CLOSE_SECONDS = 3.0
+# A server that took nothing for so long will not take the rest.
+_STANDSTILL_SECONDS = 10.0
 
 out_of_time = object()
 """The signal that calls under way are to end now."""
 
 
 class ShutdownExtension:
-    """After the first SIGTERM or SIGINT; the second one ends the process without it."""
+    """After the first SIGTERM or SIGINT; the second one ends the process without it.
+
+    The time limit is for anchors in hand. Once they are stored, the worker writes until when it
+    saw what has not changed, for as long as MongoDB takes it.
+    """
 
     def __init__(self, crawler: Crawler, seconds: float) -> None:
         self._crawler = crawler
         self._seconds = seconds
         self._watching: asyncio.Task[None] | None = None
         self._is_late = False
+        self._is_held = False
+        self._has_ended = False
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
@@ -42,11 +54,13 @@ class ShutdownExtension:
         connect(extension.spider_opened, signals.spider_opened)
         connect(extension.request_reached_downloader, signals.request_reached_downloader)
         connect(extension.spider_closed, signals.spider_closed)
-        connect(extension.engine_stopped, signals.engine_stopped)
         return extension
 
     def spider_opened(self) -> None:
+        from twisted.internet import reactor  # installed by Scrapy by now
+
         self._watching = asyncio.create_task(self._watch())
+        reactor.addSystemEventTrigger("before", "shutdown", self._hold)  # type: ignore[arg-type]
 
     def request_reached_downloader(self, request: Request) -> None:
         delivery: Delivery | None = request.meta.get(META_KEY)
@@ -55,11 +69,7 @@ class ShutdownExtension:
 
     def spider_closed(self) -> None:
         # Others hear of it as well, and may wait for a Redis that is away: not longer, if late.
-        if not self._is_late:
-            self.engine_stopped()
-
-    def engine_stopped(self) -> None:
-        if self._watching is not None:
+        if self._watching is not None and not self._is_late:
             self._watching.cancel()
 
     async def _watch(self) -> None:
@@ -73,16 +83,48 @@ class ShutdownExtension:
                 await deliveries.release_unasked()
                 await asyncio.Event().wait()
         except TimeoutError:
-            logger.warning(
-                "%d anchors not finished %g s after the signal (RANK_SHUTDOWN_SECONDS): given back",
-                deliveries.in_hand,
-                self._seconds,
-            )
+            await self._await_the_times(deliveries)
         self._is_late = True
         await deliveries.close(_GIVE_BACK_SECONDS)
         self._crawler.signals.send_catch_log(out_of_time)
         await asyncio.sleep(_CLOSE_SECONDS)
         self._end()
+
+    async def _await_the_times(self, deliveries: Deliveries) -> None:
+        """Return, with a warning, when the worker has to end without what is left to store."""
+        spider = self._crawler.spider
+        left, since = spider.known.count_lagging(), time.monotonic()  # type: ignore[union-attr]
+        while not deliveries.in_hand:
+            await asyncio.sleep(_LOOK_SECONDS)
+            before, left = left, spider.known.count_lagging()  # type: ignore[union-attr]
+            if left < before:
+                since = time.monotonic()
+            stands_still = time.monotonic() > since + _STANDSTILL_SECONDS
+            if stands_still or spider.is_lake_away():  # type: ignore[union-attr]
+                logger.warning(
+                    "MongoDB does not take until when %d unchanged records were seen: ending "
+                    "without. All anchors are stored",
+                    left,
+                )
+                return
+        logger.warning(
+            "%d anchors not finished %g s after the signal (RANK_SHUTDOWN_SECONDS): given back",
+            deliveries.in_hand,
+            self._seconds,
+        )
+
+    def _hold(self) -> Deferred[None]:
+        """Called before the reactor stops. A signal that finds the spider closing already, such as
+        when drained, would end the process at once, with what it has not written and its stats."""
+        self._is_held = True
+        return deferred_from_coro(self._see_through())
+
+    async def _see_through(self) -> None:
+        engine = self._crawler.engine
+        while engine.spider is not None and not self._crawler.crawling:
+            if self._has_ended or _is_forced():
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
 
     def _end(self) -> None:
         """Without what still waits, such as for MongoDB."""
@@ -93,6 +135,13 @@ class ShutdownExtension:
         # It would tell of each task that is left. To cancel them all is no way out: Scrapy's own
         # are among them, and Twisted tells of those.
         asyncio.get_running_loop().set_exception_handler(lambda *_: None)
-        from twisted.internet import reactor  # installed by Scrapy by now
+        self._has_ended = True
+        if not self._is_held:
+            from twisted.internet import reactor  # installed by Scrapy by now
 
-        reactor.stop()  # type: ignore[misc]
+            reactor.stop()  # type: ignore[misc]
+
+
+def _is_forced() -> bool:
+    """Whether a second signal came, after which Scrapy listens for none."""
+    return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN

@@ -340,6 +340,10 @@ class Known:
         them."""
         return [record for record in self._records.values() if record.lags]
 
+    def count_lagging(self) -> int:
+        """How many lag, those `left` included."""
+        return len(self.left) + sum(record.lags for record in self._records.values())
+
     def take_left(self, most: int) -> list[Record]:
         """The first ``most`` of those `left`, less what does not lag any more; the caller widens
         them."""

@@ -25,6 +25,7 @@ _PIECE = 200
 _MOST_PATIENT = 10_000
 # So many take a slow server some seconds.
 _WORTH_A_WORD = 1000
+_TELL_SECONDS = 10.0
 
 
 class Leaving:
@@ -62,17 +63,28 @@ class Widening:
         self._tell = tell
         self._writer = writer
         self._task = asyncio.create_task(self._look())
+        self._task.add_done_callback(_tell_of_failure)
 
     async def close(self) -> None:
         """Return when all that was seen is in the lake."""
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        count = len(self._known.left) + len(self._known.lagging())
+        await asyncio.wait([self._task])
+        count = self._known.count_lagging()
         if count >= _WORTH_A_WORD:
             logger.info(
                 "Writing until when %d unchanged records were seen; all else is stored", count
             )
-        await self._widen_all()
+        telling = asyncio.create_task(self._tell_what_is_left())
+        try:
+            await self._widen_all()
+        finally:
+            telling.cancel()
+
+    async def _tell_what_is_left(self) -> None:
+        while True:
+            await asyncio.sleep(_TELL_SECONDS)
+            count = self._known.count_lagging()
+            logger.info("Writing until when they were seen: %d unchanged records are left", count)
 
     async def _look(self) -> None:
         newest, since = 0, time.monotonic()
@@ -99,7 +111,11 @@ class Widening:
         while (count := len(self._known.left) - keep) > 0:
             excess = count - _MOST_PATIENT
             piece = self._known.take_left(max(excess, min(count, _PIECE)))
-            await self._widen(piece, patient=excess <= 0)
+            try:
+                await self._widen(piece, patient=excess <= 0)
+            except Exception:  # nobody foresaw it: they are tried once more at the end
+                self._known.left.extend(piece)
+                raise
 
     async def _widen(self, records: Sequence[Record], *, patient: bool) -> None:
         try:
@@ -110,6 +126,16 @@ class Widening:
             return
         for record in records:
             self._tell(record)
+
+
+def _tell_of_failure(task: asyncio.Task[None]) -> None:
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        logger.critical(
+            "Until when unchanged records are seen is not written before the worker ends: %s",
+            error,
+            exc_info=error,
+        )
 
 
 async def widen(

@@ -145,7 +145,9 @@ class StorePipeline:
             await asyncio.wait(self._under_way)
         if self._crawler.spider is not None:  # a replay says itself what came of it
             tell_counts(self._stats)
-        if self._widening is not None:
-            await self._widening.close()
-        await self._writer.close()
-        await self._client.close()
+        try:
+            if self._widening is not None:
+                await self._widening.close()
+        finally:
+            await self._writer.close()
+            await self._client.close()
