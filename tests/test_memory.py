@@ -268,6 +268,7 @@ async def test_a_failure_of_the_widening_is_said_and_the_end_writes_all_the_same
 ) -> None:
     monkeypatch.setattr("rankspider.memory.widening._LOOK_SECONDS", 0.05)
 
+    monkeypatch.setattr("rankspider.memory.local._MOST_RECORDS", 1)
     worker = Worker(async_database, 3600)
     write = worker._writer.write
 
