@@ -20,6 +20,7 @@ from rankspider.embedded import embedded_servers
 from rankspider.simulator.world import World
 from tests.conftest import ROOT, Simulator, scrapy
 from tests.test_crawl import endpoint, left_over, sec_uids
+from tests.test_mending import assert_follows_from_history
 
 ANCHORS = 1000
 WORKERS = 3
@@ -111,6 +112,7 @@ def assert_all_stored(client: Redis, queue_key: str, database: Any) -> None:
     ):
         said = [tuple(row[field] for field in fields) for row in collection.find()]
         assert len(said) == len(set(said))
+    assert_follows_from_history(database)
 
 
 def holders(client: Redis, queue_key: str) -> set[int]:

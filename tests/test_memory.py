@@ -19,7 +19,7 @@ from rankspider.anchors.keys import Keys
 from rankspider.items import Item
 from rankspider.lake.client import connect
 from rankspider.lake.collections import identity_of
-from rankspider.lake.documents import writes_of
+from rankspider.lake.documents import steps_of, writes_of
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.writer import Writer
 from rankspider.memory.fleet import FleetMemory
@@ -50,7 +50,8 @@ class Worker:
         record = self.known.bring(item, milliseconds(item), Bringing())
         await catch_up(self.known, self._writer, record)
         leaving = Leaving(self.known, record)
-        await self._writer.write(*writes_of(item), renewed=leaving.renewed)
+        for step in steps_of(writes_of(item)):
+            await self._writer.write(*step, renewed=leaving.renewed)
         leaving.arrived()
         self.known.stored(record)
 
@@ -174,15 +175,17 @@ async def test_what_is_seen_until_a_write_leaves_goes_with_it(async_database: Da
     await worker.close()
 
 
-async def test_what_is_seen_after_the_first_write_left_is_widened_later() -> None:
+async def test_what_is_seen_after_the_history_left_is_widened_later() -> None:
     known, item = Known(3600), user(1, "A", 10)
     record = known.bring(item, milliseconds(item), Bringing())
     leaving, (newest, history) = Leaving(known, record), writes_of(item)
     assert covers(known, user(1, "A", 20))
-    leaving.renewed(newest)
+    assert leaving.renewed(history).most["last_observed_at"] == at(20)
     assert covers(known, user(1, "A", 5))
     assert covers(known, user(1, "A", 30))
-    leaving.renewed(history)
+    write = leaving.renewed(newest)
+    assert write.content is not None
+    assert (write.content["observed_at"], write.least["first_observed_at"]) == (at(20), at(10))
     leaving.arrived()
     known.stored(record)
     assert (record.first, record.last) == (milliseconds_at(10), milliseconds_at(20))

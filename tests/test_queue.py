@@ -231,6 +231,37 @@ async def test_release_does_not_count(
         await queue.release(leases)
 
 
+async def test_one_worker_sees_to_what_was_cut_off(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str
+) -> None:
+    assert await queue.claim_cut_off() == 0
+    fill(redis_client, queue_key, "list", ["a", "b"])
+    await queue.take(2)
+    queue.clock_ms += 60_000
+    await queue.counts()  # both leases have run out
+    assert await queue.claim_cut_off() == 2
+    assert await queue.claim_cut_off() == -1
+    queue.clock_ms += 60_000  # whoever saw to it went silent
+    assert await queue.claim_cut_off() == 2
+    await queue.made_whole(2)
+    assert await queue.claim_cut_off() == 0
+
+
+async def test_what_is_cut_off_meanwhile_is_seen_to_again(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str
+) -> None:
+    fill(redis_client, queue_key, "list", ["a"])
+    await queue.release(await take(queue, 1), are_cut_off=True)
+    assert await queue.claim_cut_off() == 1
+    await queue.release(await take(queue, 1), are_cut_off=True)
+    await queue.made_whole(1)
+    assert await queue.claim_cut_off() == 2
+    await queue.made_whole(2)
+    assert redis_client.exists(Keys.of(queue_key).cut_off) == 0
+    await queue.release(await take(queue, 1))
+    assert await queue.claim_cut_off() == 0
+
+
 async def test_members_are_bytes(queue: AnchorQueue, redis_client: Redis, queue_key: str) -> None:
     member = bytes(range(256))
     redis_client.rpush(queue_key, member)

@@ -193,6 +193,8 @@ class Deliveries:
         try:
             async with asyncio.timeout(seconds):
                 await self._settle_ended()
+                storing = [lease for lease, each in self._held.items() if each.output_complete]
+                await self._give_back(storing, are_cut_off=True)
                 await self._give_back(list(self._held))
         except TimeoutError:
             self._stats.set_value("rank/anchors/left_leased", len(self._held))
@@ -201,9 +203,10 @@ class Deliveries:
                 len(self._held),
             )
 
-    async def _give_back(self, leases: list[Lease]) -> None:
+    async def _give_back(self, leases: list[Lease], *, are_cut_off: bool = False) -> None:
         if leases:
-            lost = await self._patiently(lambda: self._queue.release(leases))
+            release = partial(self._queue.release, leases, are_cut_off=are_cut_off)
+            lost = await self._patiently(release)
             self._stats.inc_value("rank/anchors/released", len(leases) - len(lost))
             self._drop(leases)
 

@@ -33,12 +33,15 @@ class Keys:
     """STRING: the last receipt given out."""
     memory: str
     """Stem of HASHes, one an hour: what the lake holds."""
+    cut_off: str
+    """HASH, while it is there: deliveries ended with nobody knowing how much of what they brought
+    is stored."""
 
     @classmethod
     def of(cls, queue: str) -> Self:
         """A queue key that carries a hash tag of its own lends it to the others."""
         stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
-        names = ("leases", "held", "delayed", "tries", "dead", "receipts", "memory")
+        names = ("leases", "held", "delayed", "tries", "dead", "receipts", "memory", "cut_off")
         return cls(queue, *(f"{stem}:{name}" for name in names))
 
     def all(self) -> list[str]:

@@ -8,6 +8,8 @@
 --       5 tries     HASH member -> {tries, silent, first, error, kind, score, receipt}, msgpack
 --       6 dead      HASH member -> dead letter, JSON
 --       7 receipts  STRING, the last receipt given out
+--       8 cut_off   HASH {times, until}: how often deliveries ended with nobody knowing how much of
+--                   them is stored, and until when (ms) a worker sees to that; gone when it is done
 -- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), then the operation's own
 --
 -- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
@@ -17,7 +19,7 @@
 -- alone at last, so that it takes no other with it for good.
 
 local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local tries, dead, receipts = KEYS[5], KEYS[6], KEYS[7]
+local tries, dead, receipts, cut_off = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 
 local function clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
@@ -83,6 +85,7 @@ local function bring_back(limit, most)
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
     local record = load(held, member)
     let_go(member)
+    redis.call('HINCRBY', cut_off, 'times', 1)
     record.silent = record.silent + 1
     local failure = 'lease ran out: its worker ' .. record.owner .. ' went silent'
     if record.tries >= most then
@@ -217,14 +220,16 @@ function operations.ack(...)
   return acked
 end
 
--- (member, receipt)... -> 1 or 0 each. Back to the queue at once; the delivery does not count.
-function operations.release(...)
+-- whether they are cut off, 1 or 0, (member, receipt)... -> 1 or 0 each. Back to the queue at once;
+-- the delivery does not count.
+function operations.release(are_cut_off, ...)
   local pairs_, released, returning = {...}, {}, {}
   for i = 1, #pairs_, 2 do
     local member = pairs_[i]
     local record = lease_of(member, pairs_[i + 1])
     if record then
       let_go(member)
+      if are_cut_off == '1' then redis.call('HINCRBY', cut_off, 'times', 1) end
       record.tries = record.tries - 1
       if record.tries == 0 then
         redis.call('HDEL', tries, member)
@@ -273,6 +278,25 @@ function operations.counts(most)
     length(redis.call('TYPE', queue).ok), redis.call('ZCARD', leases),
     redis.call('ZCARD', delayed), redis.call('HLEN', dead),
   }
+end
+
+-- lease ms -> how often something was cut off, now this worker's to see to; 0 if never, -1 while
+-- another worker sees to it
+function operations.claim_cut_off(lease_ms)
+  local times, by = unpack(redis.call('HMGET', cut_off, 'times', 'until'))
+  if not times then return 0 end
+  if by and tonumber(by) > now then return -1 end
+  redis.call('HSET', cut_off, 'until', now + tonumber(lease_ms))
+  return tonumber(times)
+end
+
+-- what claim_cut_off said. More may have been cut off since.
+function operations.made_whole(times)
+  if redis.call('HGET', cut_off, 'times') == times then
+    redis.call('DEL', cut_off)
+  else
+    redis.call('HDEL', cut_off, 'until')
+  end
 end
 
 -- member... -> how many were dead letters and wait again, their tries forgotten

@@ -114,9 +114,12 @@ class AnchorQueue:
         """Take ``leases`` off for good; return those that were no longer ours."""
         return await self._each("ack", leases)
 
-    async def release(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Give ``leases`` back at once, uncounted; return those that were no longer ours."""
-        return await self._each("release", leases)
+    async def release(self, leases: Sequence[Lease], *, are_cut_off: bool = False) -> list[Lease]:
+        """Give ``leases`` back at once, uncounted; return those that were no longer ours.
+
+        ``are_cut_off``: nobody knows how much of what they brought is stored.
+        """
+        return await self._each("release", leases, int(are_cut_off))
 
     async def fail(self, failures: Sequence[Failed]) -> dict[Lease, bool]:
         """Delay each, or bury it; return which of those still ours were buried."""
@@ -139,6 +142,17 @@ class AnchorQueue:
                     buried[failed.lease] = code == 2
         return buried
 
+    async def claim_cut_off(self) -> int:
+        """How often deliveries were cut off, by a lease that ran out or a release that says so,
+        since the last `made_whole`. It is this worker's to see to, for the time of a lease; -1:
+        another's. 0: never."""
+        times: int = await self._call("claim_cut_off", self._lease_ms)
+        return times
+
+    async def made_whole(self, times: int) -> None:
+        """What `claim_cut_off` told of, ``times`` in all, is seen to."""
+        await self._call("made_whole", times)
+
     async def counts(self) -> Counts:
         """How the queue stands, after what was due has come back."""
         return Counts(*await self._call("counts", self._max_deliveries))
@@ -154,7 +168,8 @@ class AnchorQueue:
     async def _call(self, operation: str, *arguments: Any) -> Any:
         clock = "" if self.clock_ms is None else self.clock_ms
         try:
-            return await self._script(keys=self._keys.all(), args=[operation, clock, *arguments])
+            keys = [*self._keys.all(), self._keys.cut_off]
+            return await self._script(keys=keys, args=[operation, clock, *arguments])
         except redis.ResponseError as error:
             raise explained(error, self._keys) from None
 

@@ -7,7 +7,7 @@ millisecond settle the same way in either order. Firsts, lasts and bests only ev
 """
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,8 +26,18 @@ from rankspider.memory.local import Record
 
 _INT64 = 1 << 63
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# What a document of history has beside what its newest observation says.
+_INTERVAL = ("_id", "first_observed_at", "last_observed_at")
 # Milliseconds up to the year 10000.
 _REVISION_DIGITS = 15
+
+
+_HISTORIES = {
+    RankItem.__name__: (collections.RANKS, collections.RANK_HISTORY),
+    UserItem.__name__: (collections.USERS, collections.USER_HISTORY),
+    ListItem.__name__: (None, collections.SNAPSHOTS),
+}
+_DERIVED = (collections.RANKS, collections.USERS, collections.SIGHTINGS)
 
 
 def writes_of(item: Item) -> Iterator[Write]:
@@ -43,11 +53,16 @@ def writes_of(item: Item) -> Iterator[Write]:
         yield _write_of_rejected(item)
 
 
-_HISTORIES = {
-    RankItem.__name__: (collections.RANKS, collections.RANK_HISTORY),
-    UserItem.__name__: (collections.USERS, collections.USER_HISTORY),
-    ListItem.__name__: (None, collections.SNAPSHOTS),
-}
+def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
+    """What of ``writes`` is to be durable first, and what then.
+
+    What a worker that is killed has written of an item is history alone, from which the rest can
+    be told: see `rankspider.lake.mending`.
+    """
+    steps: tuple[list[Write], list[Write]] = [], []
+    for write in writes:
+        steps[write.collection in _DERIVED].append(write)
+    return steps
 
 
 def widenings_of(record: Record, *, is_newest: bool) -> Iterator[Write]:
@@ -69,20 +84,43 @@ def widenings_of(record: Record, *, is_newest: bool) -> Iterator[Write]:
         yield Write(newest, key, None, least)
 
 
-def seen_until_now(write: Write, record: Record) -> Write:
-    """``write``, one of those of the item of ``record``, joined with all that was seen of it."""
+def is_history(write: Write) -> bool:
+    return any(write.collection == history for _, history in _HISTORIES.values())
+
+
+def seen_throughout(write: Write, record: Record, early_ms: int, seen_ms: int) -> Write:
+    """``write``, one of those of the item of ``record``, joined with what was seen of that from
+    ``early_ms`` to ``seen_ms``."""
     kind, _ = record.mark.place
     newest, history = _HISTORIES[kind]
     if write.collection not in (newest, history):
         return write
     assert record.trace is not None
     assert write.content is not None
-    early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (record.early, record.seen))
+    early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (early_ms, seen_ms))
     content = {**write.content, "revision": _revision(seen, record.trace.tie)}
     if write.collection == newest:
         content["observed_at"] = seen
     most = {**write.most, "last_observed_at": seen} if write.collection == history else write.most
     return replace(write, content=content, least={"first_observed_at": early}, most=most)
+
+
+def standing_now(history: Document, write: Write) -> Write:
+    """``write``, of bounds, with what ``history`` says, a document of `rank_history` or
+    `user_history`."""
+    content = {name: value for name, value in history.items() if name not in _INTERVAL}
+    moment = int(history["revision"][:_REVISION_DIGITS])
+    content["observed_at"] = _EPOCH + dt.timedelta(milliseconds=moment)
+    return replace(write, content=content)
+
+
+def first_sighting(snapshot: Document) -> Write:
+    """Of the state that ``snapshot`` holds."""
+    key, _, state = snapshot["_id"].rpartition("/")
+    observed = snapshot["first_observed_at"]
+    revision = _revision(observed, snapshot["revision"][_REVISION_DIGITS + 1 :])
+    hour = {"list": snapshot["list"], "begin_time": snapshot["begin_time"]}
+    return _sighting(key, state, hour, observed, revision)
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
@@ -149,14 +187,21 @@ def _write_of_list(item: ListItem) -> Write:
 
 
 def _write_of_sighting(item: ListItem) -> Write:
+    revision = _revision(item.observed_at, item.digest)
+    return _sighting(item.key, item.state, _hour(item.ranked_list), item.observed_at, revision)
+
+
+def _sighting(
+    key: str, state: str, hour: Document, observed_at: dt.datetime, revision: str
+) -> Write:
     content = {
-        **_hour(item.ranked_list),
-        "state": item.history_key,
-        "observed_at": item.observed_at,
-        "revision": _revision(item.observed_at, item.digest),
+        **hour,
+        "state": f"{key}/{state}",
+        "observed_at": observed_at,
+        "revision": revision,
     }
-    moment = f"{round(item.observed_at.timestamp() * 1000):0{_REVISION_DIGITS}d}"
-    return Write(collections.SIGHTINGS, f"{item.key}/{moment}-{item.state}", content, {})
+    moment = revision[:_REVISION_DIGITS]
+    return Write(collections.SIGHTINGS, f"{key}/{moment}-{state}", content, {})
 
 
 def _write_of_rejected(item: RejectedItem) -> Write:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from itertools import chain
 
-from rankspider.lake.documents import seen_until_now, widenings_of
+from rankspider.lake.documents import is_history, seen_throughout, steps_of, widenings_of
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
@@ -34,22 +34,20 @@ class Leaving:
     def __init__(self, known: Known, record: Record) -> None:
         self._known = known
         self._record = record
-        self._early: list[int] = []
-        self._seen: list[int] = []
+        self._early, self._seen = record.early, record.seen
 
     def renewed(self, write: Write) -> Write:
-        """``write`` by now."""
+        """``write`` by now, or by when its history left: it must not know of more than that."""
         record = self._record
-        self._early.append(record.early)
-        self._seen.append(record.seen)
-        if (record.early, record.seen) == (record.first, record.last):
+        if is_history(write):
+            self._early, self._seen = record.early, record.seen
+        if (self._early, self._seen) == (record.first, record.last):
             return write
-        return seen_until_now(write, record)
+        return seen_throughout(write, record, self._early, self._seen)
 
     def arrived(self) -> None:
         """All of them are durable."""
-        if self._seen:
-            self._known.widened(self._record, max(self._early), min(self._seen))
+        self._known.widened(self._record, self._early, self._seen)
 
 
 class Widening:
@@ -146,7 +144,8 @@ async def widen(
     seen = [(record.early, record.seen) for record in records]
     newest = [(record, known.is_newest(record)) for record in records]
     writes = (widenings_of(record, is_newest=is_newest) for record, is_newest in newest)
-    await writer.write(*chain.from_iterable(writes), patient=patient)
+    for step in steps_of(chain.from_iterable(writes)):
+        await writer.write(*step, patient=patient)
     for record, (first, last) in zip(records, seen, strict=True):
         known.widened(record, first, last)
 

@@ -15,7 +15,8 @@ from rankspider.errors import RankspiderError
 from rankspider.items import Item, RejectedItem
 from rankspider.lake.client import connect
 from rankspider.lake.collections import identity_of
-from rankspider.lake.documents import writes_of
+from rankspider.lake.documents import steps_of, writes_of
+from rankspider.lake.mending import make_whole
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.write import Write
@@ -80,11 +81,18 @@ class StorePipeline:
         if spider is not None:  # a replay has none
             spider.lake = lake  # type: ignore[attr-defined]
             spider.is_lake_away = lambda: self._writer.is_away  # type: ignore[attr-defined]
+            spider.make_lake_whole = self._make_whole  # type: ignore[attr-defined]
             self._widening = Widening(spider.known, self._writer, spider.tell_fleet)  # type: ignore[attr-defined]
 
     def _is_all_there(self) -> bool:
         spider = self._crawler.spider
         return spider is not None and spider.is_only_storing()  # type: ignore[attr-defined]
+
+    async def _make_whole(self) -> None:
+        database = self._client[self._database]
+        count = await self._writer.patiently(lambda: make_whole(database, self._writer))
+        self._stats.inc_value("rank/lake/made_whole", count)
+        logger.info("After a worker was cut off: %d documents brought up to their history", count)
 
     async def process_item(self, item: Item) -> Item:
         """Return when ``item`` is durable, or, if the spider waits for that itself, when there is
@@ -127,7 +135,8 @@ class StorePipeline:
 
     async def _store(self, item: Item, renewed: Callable[[Write], Write] | None = None) -> None:
         try:
-            await self._writer.write(*writes_of(item), renewed=renewed)
+            for step in steps_of(writes_of(item)):
+                await self._writer.write(*step, renewed=renewed)
         except WriteRefused as refused:
             if isinstance(item, RejectedItem):
                 raise
@@ -141,9 +150,12 @@ class StorePipeline:
             self._stats.inc_value(f"rank/{item.kind}/stored")
 
     async def close_spider(self) -> None:
+        spider = self._crawler.spider
+        if spider is not None and spider.cut_off is not None:  # type: ignore[attr-defined]
+            await spider.cut_off.close()  # type: ignore[attr-defined]
         if self._under_way:
             await asyncio.wait(self._under_way)
-        if self._crawler.spider is not None:  # a replay says itself what came of it
+        if spider is not None:  # a replay says itself what came of it
             tell_counts(self._stats)
         try:
             if self._widening is not None:

@@ -4,7 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import platform
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from scrapy import Request, signals
@@ -23,6 +23,7 @@ from twisted.python.failure import Failure as TwistedFailure
 
 from rankspider.anchors.acknowledge import META_KEY
 from rankspider.anchors.connection import connect
+from rankspider.anchors.cut_off import CutOff
 from rankspider.anchors.deliveries import Deliveries, Delivery
 from rankspider.anchors.keys import Keys
 from rankspider.anchors.member import sec_uid_of
@@ -79,8 +80,10 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     licences: LicencePool
     fleet: FleetMemory | None = None
     lake: str = ""
-    """Tells the lake from others; set when the store has been opened, as is `is_lake_away`."""
+    """Tells the lake from others; set when the store has been opened, as are the next two."""
     is_lake_away: Callable[[], bool] = staticmethod(lambda: False)
+    make_lake_whole: Callable[[], Awaitable[None]]
+    cut_off: CutOff | None = None
     _closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -126,6 +129,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             backoff_seconds=self.configuration.backoff_seconds,
             on_crash=self._stop_after_crash,
         )
+        self.cut_off = CutOff(queue, self.make_lake_whole)
         self.deliveries.start()
         self.licences = LicencePool(
             self.server,
@@ -176,7 +180,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
     async def _wait_for_work(self) -> None:
         if self.stops_when_drained and not self.deliveries.in_hand:
-            if (await self.deliveries.counts()).drained:
+            is_drained = (await self.deliveries.counts()).drained
+            if is_drained and self.cut_off is not None and await self.cut_off.is_mended():
                 raise CloseSpider("drained")
         await asyncio.sleep(_POLL_SECONDS)
 
