@@ -8,6 +8,7 @@ import bson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pymongo import MongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
@@ -258,6 +259,38 @@ async def test_a_fault_while_gathering_is_handed_to_whoever_waits(
     both = (writer.write(history, patient=True), writer.write(history))
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError] * 2
+    await writer.close()
+
+
+async def test_what_comes_after_another_does_not_leave_before_that_is_durable(
+    async_database: Database, mongo_uri: str
+) -> None:
+    writer = Writer(async_database, gather_seconds=0.001)
+    there: list[int] = []
+
+    def count(write: Write) -> Write:
+        if write.collection == "ranks":
+            there.append(blocking.count_documents({}))
+        return write
+
+    with MongoClient[dict[str, Any]](mongo_uri) as mongo:
+        blocking = mongo[async_database.name]["rank_history"]
+        for n in range(1, 6):
+            rank, history = writes_of(standing(n, 2, 100, 1))
+            await writer.write(history, then=[rank], renewed=count)
+    assert there == [1, 2, 3, 4, 5]
+    await writer.close()
+
+
+async def test_what_comes_after_a_refused_one_is_not_written(async_database: Database) -> None:
+    await open_lake(async_database, {})
+    writer = Writer(async_database)
+    _, refused = writes_of(standing(1, -1, 100, 1))
+    sound, _ = writes_of(standing(1, 1, 100, 1))
+    for is_patient in (False, True):
+        with pytest.raises(WriteRefused):
+            await writer.write(refused, then=[sound], patient=is_patient)
+    assert await async_database.ranks.count_documents({}) == 0
     await writer.close()
 
 

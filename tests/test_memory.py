@@ -50,8 +50,8 @@ class Worker:
         record = self.known.bring(item, milliseconds(item), Bringing())
         await catch_up(self.known, self._writer, record)
         leaving = Leaving(self.known, record)
-        for step in steps_of(writes_of(item)):
-            await self._writer.write(*step, renewed=leaving.renewed)
+        first, then = steps_of(writes_of(item))
+        await self._writer.write(*first, then=then, renewed=leaving.renewed)
         leaving.arrived()
         self.known.stored(record)
 

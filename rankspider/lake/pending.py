@@ -1,7 +1,7 @@
 """One write on its way to the lake, and whoever waits for it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,8 @@ class Pending:
     write: Write
     renewed: Callable[[Write], Write] | None = None
     """Called when it is about to leave: what is to be written by then."""
+    after: "Sequence[Pending]" = ()
+    """What must be durable before it leaves."""
     content: bytes | None = None
     """``write.content`` as BSON, encoded once, whatever the number of attempts."""
     is_there: bool = False
@@ -34,6 +36,18 @@ class Pending:
     @property
     def is_open(self) -> bool:
         return not self.done.done()
+
+    @property
+    def may_leave(self) -> bool:
+        """Whether nothing must be durable before; it ends if that was refused."""
+        for pending in self.after:
+            if pending.is_open:
+                return False
+            error = pending.done.exception()
+            if error is not None:
+                self.end(error)
+        self.after = ()
+        return self.is_open
 
     @property
     def raw(self) -> RawBSONDocument | None:
@@ -62,7 +76,7 @@ class Pending:
         self.absorbed += [older, *older.absorbed]
         older.absorbed = []
 
-    def end(self, error: Exception | None = None) -> None:
+    def end(self, error: BaseException | None = None) -> None:
         """It is durable, with all that it absorbed; or it failed, and they are open still."""
         if error is None:
             for older in self.absorbed:

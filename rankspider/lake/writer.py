@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
@@ -61,29 +61,36 @@ class Writer:
         self._outage = Outage("MongoDB", logger)
 
     async def write(
-        self, *writes: Write, renewed: Callable[[Write], Write] | None = None, patient: bool = False
+        self,
+        *writes: Write,
+        then: Iterable[Write] = (),
+        renewed: Callable[[Write], Write] | None = None,
+        patient: bool = False,
     ) -> None:
-        """Return when all ``writes`` are durable on a majority.
+        """Return when all ``writes`` are durable on a majority, and ``then`` those that do not
+        leave before that.
 
         ``renewed`` is called with each when it leaves, for what it should be by then. ``patient``
         ones give way to all others. Waits out an outage however long it lasts. Raises
         `WriteRefused`, once all have ended, if one of the documents is one that MongoDB cannot
         hold.
         """
-        futures = [self._add(Pending(write, renewed), patient=patient) for write in writes]
-        if futures:
-            await asyncio.wait(futures)
-        errors = [error for future in futures if (error := future.exception()) is not None]
+        first = [Pending(write, renewed) for write in writes]
+        every = [*first, *(Pending(write, renewed, after=first) for write in then)]
+        for pending in every:
+            self._add(pending, patient=patient)
+        if every:
+            await asyncio.wait([pending.done for pending in every])
+        errors = [error for each in every if (error := each.done.exception()) is not None]
         if errors:
             raise errors[0]
 
-    def _add(self, pending: Pending, *, patient: bool) -> asyncio.Future[None]:
+    def _add(self, pending: Pending, *, patient: bool) -> None:
         collection = pending.write.collection
         queue = self._queues[collection]
         (queue.patient if patient else queue.waiting).append(pending)
         if collection not in self._sending:
             self._sending[collection] = asyncio.create_task(self._send(collection, queue))
-        return pending.done
 
     @property
     def is_away(self) -> bool:
@@ -147,6 +154,8 @@ class Writer:
         batch = list(waiting)
         try:
             batch = _next_batch(waiting, most)
+            if not batch:  # all that wait come after others, which are on their way
+                await asyncio.sleep(self._gather_seconds)
             while rest := [pending for pending in batch if pending.is_open]:
                 await self.patiently(partial(self._bulk.send, collection, rest))
         except Exception as error:  # noqa: BLE001
@@ -164,6 +173,10 @@ def _next_batch(waiting: list[Pending], most: int) -> list[Pending]:
     batch: dict[str, Pending] = {}
     rest: list[Pending] = []
     for pending in waiting:
+        if not pending.may_leave:
+            if pending.is_open:
+                rest.append(pending)
+            continue
         id_ = pending.write.id
         other = batch.get(id_)
         if other is None and len(batch) == most:

@@ -135,8 +135,8 @@ class StorePipeline:
 
     async def _store(self, item: Item, renewed: Callable[[Write], Write] | None = None) -> None:
         try:
-            for step in steps_of(writes_of(item)):
-                await self._writer.write(*step, renewed=renewed)
+            first, then = steps_of(writes_of(item))
+            await self._writer.write(*first, then=then, renewed=renewed)
         except WriteRefused as refused:
             if isinstance(item, RejectedItem):
                 raise
