@@ -14,6 +14,7 @@ from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.lake import collections
+from rankspider.lake.bulk import MOST_TOGETHER
 from rankspider.lake.documents import first_sighting, standing_now
 from rankspider.lake.write import Document, Write
 from rankspider.lake.writer import Writer
@@ -22,7 +23,6 @@ Database = AsyncDatabase[dict[str, Any]]
 
 # What was cut off is of the hour, or of the one before if that turned in the meantime.
 _HOURS = 2
-_MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ async def _in_pieces(cursor: AsyncCursor[Document]) -> AsyncIterator[list[Docume
     piece: list[Document] = []
     async for document in cursor:
         piece.append(document)
-        if len(piece) == _MOST_AT_ONCE:
+        if len(piece) == MOST_TOGETHER:  # looked up by their ids at once
             yield piece
             piece = []
     if piece:
