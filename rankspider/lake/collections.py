@@ -30,6 +30,9 @@ OVERLONG = "overlong"
 # Begins the names of those that a checkup makes, and removes at once.
 TRIAL = "doctor_trial"
 
+DERIVED = (RANKS, USERS, SIGHTINGS)
+"""Collections that follow from others, the histories, and are written after those."""
+
 DATED = {
     RANKS: "begin_time",
     RANK_HISTORY: "begin_time",

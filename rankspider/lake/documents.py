@@ -37,7 +37,6 @@ _HISTORIES = {
     UserItem.__name__: (collections.USERS, collections.USER_HISTORY),
     ListItem.__name__: (None, collections.SNAPSHOTS),
 }
-_DERIVED = (collections.RANKS, collections.USERS, collections.SIGHTINGS)
 
 
 def writes_of(item: Item) -> Iterator[Write]:
@@ -61,7 +60,7 @@ def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
     """
     steps: tuple[list[Write], list[Write]] = [], []
     for write in writes:
-        steps[write.collection in _DERIVED].append(write)
+        steps[write.collection in collections.DERIVED].append(write)
     return steps
 
 

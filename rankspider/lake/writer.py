@@ -49,13 +49,16 @@ class Writer:
         batch_size: int = 1000,
         gather_seconds: float = 0.02,
         is_all_there: Callable[[], bool] = lambda: False,
+        least_pause: Callable[[str], float] = lambda _: 0,
     ) -> None:
         """``is_all_there``: whether nothing more will come before what waits is durable, so that
-        gathering any longer were in vain."""
+        gathering any longer were in vain. ``least_pause``: how many seconds the next batch of a
+        collection gathers at least, however quick the server."""
         self._bulk = Bulk(database)
         self._batch_size = batch_size
         self._gather_seconds = gather_seconds
         self._is_all_there = is_all_there
+        self._least_pause = least_pause
         self._queues: dict[str, _Queue] = defaultdict(_Queue)
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._outage = Outage("MongoDB", logger)
@@ -117,6 +120,7 @@ class Writer:
 
     async def _send(self, collection: str, queue: _Queue) -> None:
         """Send all that waits, and what comes meanwhile, one batch after the other."""
+        least = max(self._gather_seconds, self._least_pause(collection))
         try:
             pause = self._gather_seconds
             while queue.waiting or queue.patient:
@@ -124,7 +128,7 @@ class Writer:
                 began = time.monotonic()
                 await self._send_some(collection, queue.waiting, self._batch_size)
                 took = time.monotonic() - began
-                pause = max(self._gather_seconds, min(took, _LONGEST_PAUSE_SECONDS))
+                pause = max(least, min(took, _LONGEST_PAUSE_SECONDS))
         except Exception as error:  # noqa: BLE001
             # Handed to all who wait: nobody else would end their waiting.
             for pending in (*queue.waiting, *queue.patient):

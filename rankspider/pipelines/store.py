@@ -14,7 +14,7 @@ from rankspider.configuration import Configuration
 from rankspider.errors import RankspiderError
 from rankspider.items import Item, RejectedItem
 from rankspider.lake.client import connect
-from rankspider.lake.collections import identity_of
+from rankspider.lake.collections import DERIVED, identity_of
 from rankspider.lake.documents import steps_of, writes_of
 from rankspider.lake.mending import make_whole
 from rankspider.lake.opening import open_lake
@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 # Some bulks' worth; more would only take memory.
 _MOST_UNDER_WAY = 4000
+# Fewer, larger batches cost the worker and the server less; and each state of the list writes the
+# same places of it again, of which those that wait together are written once.
+_PAUSE_SECONDS = 0.2
+_JOINING_PAUSE_SECONDS = 0.4
 
 
 class StorePipeline:
@@ -69,7 +73,7 @@ class StorePipeline:
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
         database = self._client[self._database]
-        self._writer = Writer(database, is_all_there=self._is_all_there)
+        self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
         try:
             await self._writer.patiently(lambda: open_lake(database, self._retention))
             lake = await self._writer.patiently(lambda: identity_of(database))
@@ -163,3 +167,7 @@ class StorePipeline:
         finally:
             await self._writer.close()
             await self._client.close()
+
+
+def _least_pause(collection: str) -> float:
+    return _JOINING_PAUSE_SECONDS if collection in DERIVED else _PAUSE_SECONDS
