@@ -111,6 +111,23 @@ def test_a_worker_that_waits_for_leave_ends_at_once(
     assert waiting + stats.get("rank/anchors/acked", 0) == 30
 
 
+def test_a_crawl_that_closes_by_itself_does_not_wait_for_leave(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "30")
+    environment = {**endpoint(environment, simulator), "RANK_API_TOKENS": "fail-quota"}
+    redis_client.rpush(queue_key, *sec_uids(30))
+    ended = crawl(environment, "-s", "CLOSESPIDER_TIMEOUT=2", timeout=30)
+    assert ended.returncode == 0, ended.log
+    assert ended.stats["finish_reason"] == "closespider_timeout"
+    assert redis_client.llen(queue_key) == 30
+    assert leased(redis_client, queue_key) == 0
+    assert "Traceback" not in ended.log
+
+
 def assert_ended_in_order(log: str) -> None:
     assert Crawl(0, log).stats["finish_reason"] == "shutdown"
     assert "Task was destroyed" not in log, log

@@ -31,9 +31,10 @@ out_of_time = object()
 
 
 class ShutdownExtension:
-    """After the first SIGTERM or SIGINT; the second one ends the process without it.
+    """After the first SIGTERM or SIGINT; the second one ends the process without it. And when
+    Scrapy closes the spider by itself, such as for CLOSESPIDER_TIMEOUT, without a time limit.
 
-    The time limit is for anchors in hand. Once they are stored, the worker writes until when it
+    The limit is for anchors in hand. Once they are stored, the worker writes until when it
     saw what has not changed, for as long as MongoDB takes it.
     """
 
@@ -73,22 +74,35 @@ class ShutdownExtension:
             self._watching.cancel()
 
     async def _watch(self) -> None:
-        # Scrapy has no signal for the moment in which it is asked to stop.
-        while self._crawler.crawling:  # noqa: ASYNC110
+        # Scrapy has no signal for the moment in which it is asked to stop, or begins to.
+        while self._crawler.crawling and not self._is_closing:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
         deliveries: Deliveries = self._crawler.spider.deliveries  # type: ignore[union-attr]
+        giving_back = asyncio.create_task(self._give_back_unasked(deliveries))
         try:
+            while self._crawler.crawling:  # noqa: ASYNC110
+                await asyncio.sleep(_LOOK_SECONDS)
             async with asyncio.timeout(self._seconds):
-                await self._crawler.spider.licences.give_up()  # type: ignore[union-attr]
-                await deliveries.release_unasked()
+                await giving_back
                 await asyncio.Event().wait()
         except TimeoutError:
             await self._await_the_times(deliveries)
+        finally:
+            giving_back.cancel()
         self._is_late = True
         await deliveries.close(_GIVE_BACK_SECONDS)
         self._crawler.signals.send_catch_log(out_of_time)
         await asyncio.sleep(_CLOSE_SECONDS)
         self._end()
+
+    @property
+    def _is_closing(self) -> bool:
+        slot = self._crawler.engine._slot  # it says so nowhere else
+        return slot is not None and slot.closing is not None
+
+    async def _give_back_unasked(self, deliveries: Deliveries) -> None:
+        await self._crawler.spider.licences.give_up()  # type: ignore[union-attr]
+        await deliveries.release_unasked()
 
     async def _await_the_times(self, deliveries: Deliveries) -> None:
         """Return, with a warning, when the worker has to end without what is left to store."""
