@@ -379,3 +379,44 @@ async def test_what_waits_to_be_stored_makes_room_while_it_may(
     group, _ = await more
     assert len(group) == 2
     await deliveries.close(5)
+
+
+@pytest.mark.parametrize("ending", ["release_unasked", "close"])
+async def test_what_redis_gives_out_while_the_worker_stops_goes_back_at_once(
+    queue: AnchorQueue,
+    redis_client: Redis,
+    queue_key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    ending: str,
+) -> None:
+    fill(redis_client, queue_key, "list", ["a", "b", "c"])
+    given_out = asyncio.Event()
+    take = queue.take
+
+    async def late(count: int, *, in_hand: int = 0) -> Taken:
+        taken = await take(count, in_hand=in_hand)
+        given_out.set()
+        await asyncio.sleep(0.2)  # the answer is on its way
+        return taken
+
+    monkeypatch.setattr(queue, "take", late)
+    deliveries = Deliveries(
+        queue,
+        StatsCollector(get_crawler()),
+        room=2,
+        lease_seconds=60,
+        backoff_seconds=0.1,
+        on_crash=lambda: None,
+    )
+    deliveries.start()
+    taking = asyncio.create_task(deliveries.take())
+    await given_out.wait()
+    taking.cancel()
+    await asyncio.gather(taking, return_exceptions=True)
+    if ending == "release_unasked":
+        await deliveries.release_unasked()
+    else:
+        await deliveries.close(5)
+    assert redis_client.lrange(queue_key, 0, -1) == [b"a", b"b", b"c"]
+    assert redis_client.zcard(Keys.of(queue_key).leases) == 0
+    await deliveries.close(5)

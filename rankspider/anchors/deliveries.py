@@ -103,6 +103,7 @@ class Deliveries:
         self._has_room = asyncio.Event()
         self._most_in_hand = room
         self._is_stopped = False
+        self._taking: asyncio.Task[tuple[list[Delivery], int]] | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._outage = Outage("Redis", logger)
 
@@ -134,6 +135,11 @@ class Deliveries:
             if room > 0:
                 break
             self._has_room.clear()  # what waits to be stored has come to count in the meantime
+        # Whoever waits for it may be cancelled when Redis has given them out already.
+        self._taking = asyncio.create_task(self._take(room))
+        return await asyncio.shield(self._taking)
+
+    async def _take(self, room: int) -> tuple[list[Delivery], int]:
         in_hand = len(self._held)
         taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
         deliveries = [Delivery(lease, "") for lease in taken.leases]
@@ -174,6 +180,7 @@ class Deliveries:
 
     async def release_unasked(self) -> None:
         """Give back at once what was leased and not asked yet."""
+        await self._taken()
         rest = [
             lease
             for lease, delivery in self._held.items()
@@ -192,16 +199,24 @@ class Deliveries:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         try:
             async with asyncio.timeout(seconds):
+                await self._taken()
                 await self._settle_ended()
                 storing = [lease for lease, each in self._held.items() if each.output_complete]
                 await self._give_back(storing, are_cut_off=True)
                 await self._give_back(list(self._held))
         except TimeoutError:
+            if self._taking is not None:
+                self._taking.cancel()
             self._stats.set_value("rank/anchors/left_leased", len(self._held))
             logger.error(
                 "%d anchors could not be given back: they return when their leases run out",
                 len(self._held),
             )
+
+    async def _taken(self) -> None:
+        """Return when what is being taken is in hand."""
+        if self._taking is not None:
+            await asyncio.gather(self._taking, return_exceptions=True)
 
     async def _give_back(self, leases: list[Lease], *, are_cut_off: bool = False) -> None:
         if leases:

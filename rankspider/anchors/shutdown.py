@@ -101,6 +101,7 @@ class ShutdownExtension:
         return slot is not None and slot.closing is not None
 
     async def _give_back_unasked(self, deliveries: Deliveries) -> None:
+        deliveries.stop()
         await self._crawler.spider.licences.give_up()  # type: ignore[union-attr]
         await deliveries.release_unasked()
 
