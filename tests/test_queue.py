@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
 
 import pytest
 from hypothesis import assume, example, given
@@ -420,3 +421,36 @@ async def test_what_redis_gives_out_while_the_worker_stops_goes_back_at_once(
     assert redis_client.lrange(queue_key, 0, -1) == [b"a", b"b", b"c"]
     assert redis_client.zcard(Keys.of(queue_key).leases) == 0
     await deliveries.close(5)
+
+
+async def test_an_acknowledgement_under_way_is_not_repeated_when_the_worker_ends(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(redis_client, queue_key, "list", ["a", "b"])
+    acknowledged = asyncio.Event()
+    ack = queue.ack
+
+    async def late(leases: Sequence[Lease]) -> list[Lease]:
+        refused = await ack(leases)
+        acknowledged.set()
+        await asyncio.sleep(0.2)  # the answer is on its way
+        return refused
+
+    monkeypatch.setattr(queue, "ack", late)
+    stats = StatsCollector(get_crawler())
+    deliveries = Deliveries(
+        queue,
+        stats,
+        room=2,
+        lease_seconds=60,
+        backoff_seconds=0.1,
+        on_crash=lambda: None,
+    )
+    deliveries.start()
+    taken, _ = await deliveries.take()
+    deliveries.complete(taken[0])
+    await acknowledged.wait()
+    deliveries.complete(taken[1])
+    await deliveries.close(5)
+    assert stats.get_value("rank/anchors/acked") == 2
+    assert stats.get_value("rank/anchors/ack_refused") is None

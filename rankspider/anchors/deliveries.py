@@ -103,7 +103,8 @@ class Deliveries:
         self._has_room = asyncio.Event()
         self._most_in_hand = room
         self._is_stopped = False
-        self._taking: asyncio.Task[tuple[list[Delivery], int]] | None = None
+        self._is_closing = False
+        self._calls: set[asyncio.Task[Any]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._outage = Outage("Redis", logger)
 
@@ -135,9 +136,7 @@ class Deliveries:
             if room > 0:
                 break
             self._has_room.clear()  # what waits to be stored has come to count in the meantime
-        # Whoever waits for it may be cancelled when Redis has given them out already.
-        self._taking = asyncio.create_task(self._take(room))
-        return await asyncio.shield(self._taking)
+        return await self._through(self._take(room))
 
     async def _take(self, room: int) -> tuple[list[Delivery], int]:
         in_hand = len(self._held)
@@ -180,13 +179,13 @@ class Deliveries:
 
     async def release_unasked(self) -> None:
         """Give back at once what was leased and not asked yet."""
-        await self._taken()
+        await self._calls_to_end()
         rest = [
             lease
             for lease, delivery in self._held.items()
             if not (delivery.is_asked or delivery.is_settling)
         ]
-        await self._give_back(rest)
+        await self._through(self._give_back(rest))
 
     async def close(self, seconds: float) -> None:
         """Settle what has ended and give the rest back at once, within ``seconds``.
@@ -194,29 +193,36 @@ class Deliveries:
         What cannot be given back by then, with Redis away, comes back when its lease runs out.
         """
         self.stop()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        renewing, settling = self._tasks
+        renewing.cancel()
+        self._is_closing = True
+        self._something_ended.set()
         try:
             async with asyncio.timeout(seconds):
-                await self._taken()
+                # An acknowledgement under way is not repeated: Redis would refuse it.
+                await asyncio.gather(renewing, settling, return_exceptions=True)
+                await self._calls_to_end()
                 await self._settle_ended()
                 storing = [lease for lease, each in self._held.items() if each.output_complete]
                 await self._give_back(storing, are_cut_off=True)
                 await self._give_back(list(self._held))
         except TimeoutError:
-            if self._taking is not None:
-                self._taking.cancel()
             self._stats.set_value("rank/anchors/left_leased", len(self._held))
             logger.error(
                 "%d anchors could not be given back: they return when their leases run out",
                 len(self._held),
             )
 
-    async def _taken(self) -> None:
-        """Return when what is being taken is in hand."""
-        if self._taking is not None:
-            await asyncio.gather(self._taking, return_exceptions=True)
+    async def _through(self, call: Coroutine[Any, Any, _T]) -> _T:
+        """What ``call`` does. Whoever waits for it may be cancelled when Redis has done it already,
+        such as given out anchors; `close` waits for its answer then."""
+        task = asyncio.create_task(call)
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+        return await asyncio.shield(task)
+
+    async def _calls_to_end(self) -> None:
+        await asyncio.gather(*self._calls, return_exceptions=True)
 
     async def _give_back(self, leases: list[Lease], *, are_cut_off: bool = False) -> None:
         if leases:
@@ -250,7 +256,7 @@ class Deliveries:
                 self._stats.inc_value("rank/anchors/lease_lost", len(lost))
 
     async def _settle(self) -> None:
-        while True:
+        while not self._is_closing:
             await self._something_ended.wait()
             await asyncio.sleep(_GATHER_SECONDS)
             await self._settle_ended()
