@@ -129,7 +129,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             backoff_seconds=self.configuration.backoff_seconds,
             on_crash=self._stop_after_crash,
         )
-        self.cut_off = CutOff(queue, self.make_lake_whole)
+        # A store that could not be opened has not set it; the spider closes then.
+        self.cut_off = CutOff(queue, lambda: self.make_lake_whole())
         self.deliveries.start()
         self.licences = LicencePool(
             self.server,
