@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import assume, example, given
@@ -341,20 +341,29 @@ def test_a_queue_key_that_leaves_no_slot_to_share(key: str) -> None:
         Configuration.read(settings)
 
 
+def deliveries_on(
+    queue: AnchorQueue,
+    stats: StatsCollector | None = None,
+    *,
+    storing_room: Callable[[], int] = lambda: 0,
+) -> Deliveries:
+    return Deliveries(
+        queue,
+        stats or StatsCollector(get_crawler()),
+        room=2,
+        lease_seconds=60,
+        backoff_seconds=0.1,
+        on_crash=lambda: None,
+        storing_room=storing_room,
+    )
+
+
 async def test_what_waits_to_be_stored_makes_room_while_it_may(
     queue: AnchorQueue, redis_client: Redis, queue_key: str
 ) -> None:
     fill(redis_client, queue_key, "list", [str(n) for n in range(20)])
     storing_room = 3
-    deliveries = Deliveries(
-        queue,
-        StatsCollector(get_crawler()),
-        room=2,
-        lease_seconds=60,
-        backoff_seconds=0.1,
-        on_crash=lambda: None,
-        storing_room=lambda: storing_room,
-    )
+    deliveries = deliveries_on(queue, storing_room=lambda: storing_room)
     deliveries.start()
     waiting = []
     for taken in (2, 2, 1):
@@ -401,14 +410,7 @@ async def test_what_redis_gives_out_while_the_worker_stops_goes_back_at_once(
         return taken
 
     monkeypatch.setattr(queue, "take", late)
-    deliveries = Deliveries(
-        queue,
-        StatsCollector(get_crawler()),
-        room=2,
-        lease_seconds=60,
-        backoff_seconds=0.1,
-        on_crash=lambda: None,
-    )
+    deliveries = deliveries_on(queue)
     deliveries.start()
     taking = asyncio.create_task(deliveries.take())
     await given_out.wait()
@@ -438,14 +440,7 @@ async def test_an_acknowledgement_under_way_is_not_repeated_when_the_worker_ends
 
     monkeypatch.setattr(queue, "ack", late)
     stats = StatsCollector(get_crawler())
-    deliveries = Deliveries(
-        queue,
-        stats,
-        room=2,
-        lease_seconds=60,
-        backoff_seconds=0.1,
-        on_crash=lambda: None,
-    )
+    deliveries = deliveries_on(queue, stats)
     deliveries.start()
     taken, _ = await deliveries.take()
     deliveries.complete(taken[0])

@@ -39,7 +39,8 @@ class CutOff:
                 logger.debug("Nobody can tell what was cut off: %s", type(error).__name__)
                 return False
             except Exception:
-                # Not for this worker to wait for. It is noted still, for the next.
+                # Whatever it is, it must end neither the looks nor the crawl, whose own anchors are
+                # stored. What was cut off is noted still, for the next worker.
                 logger.exception("What was cut off could not be mended")
                 return True
             return times >= 0
