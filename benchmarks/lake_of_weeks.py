@@ -14,16 +14,15 @@ import msgspec
 from pymongo.database import Database
 
 from rankspider.endpoint.answer import decode
+from rankspider.endpoint.extraction import Extraction
 from rankspider.items import Item, ListItem, RankItem
 from rankspider.lake import collections
 from rankspider.lake.documents import writes_of
 from rankspider.lake.write import Write
-from rankspider.memory.local import Known
 from rankspider.simulator.clock import HOUR, Clock, PaceBySeconds, seconds_left
 from rankspider.simulator.edition import row_end, unlisted_row_end
 from rankspider.simulator.endpoint import RankEndpoint
 from rankspider.simulator.world import World
-from rankspider.spiders.records import Records
 
 Document = dict[str, Any]
 Documents = dict[str, dict[str, Document]]
@@ -81,7 +80,7 @@ def items_of_hour(world: World, begin_time: int, seconds: Sequence[int]) -> Iter
 def _items_of_answer(world: World, now_ms: int, asked: str) -> Iterator[Item]:
     endpoint = RankEndpoint(world, Clock(now_ms, speed=0), _PACE)
     answer = decode(endpoint.answer(asked).body(wrapped=False))
-    return iter(Records(answer, asked, Known(0), keep_private=False))
+    return iter(Extraction(answer, asked, keep_private=False))
 
 
 def _items_of_state(world: World, now_ms: int, asked: str, like: ListItem) -> Iterator[Item]:

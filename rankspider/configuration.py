@@ -49,10 +49,6 @@ class Configuration:
     shutdown_seconds: float
     stop_when_drained: bool
     keep_private_fields: bool
-    observed_lag_seconds: float
-    """Of standings and profiles."""
-    list_lag_seconds: float
-    """Of snapshots."""
     timezone: ZoneInfo
     """In which hours are given and shown."""
     retention: Mapping[str, int]
@@ -90,8 +86,6 @@ class Configuration:
             shutdown_seconds=_number(settings, "RANK_SHUTDOWN_SECONDS", least=0),
             stop_when_drained=_flag(settings, "RANK_STOP_WHEN_DRAINED"),
             keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
-            observed_lag_seconds=_number(settings, "RANK_OBSERVED_LAG_SECONDS", least=0),
-            list_lag_seconds=_number(settings, "RANK_LIST_LAG_SECONDS", least=0),
             timezone=_timezone(settings),
             retention=_retention(settings),
             archive=_flag(settings, "RANK_ARCHIVE"),

@@ -110,8 +110,8 @@ class RankItem:
     """Soft checks it fails: names of `rankspider.endpoint.checks`."""
     anchor: str | None = None
     """The ``sec_uid`` that was asked for; a standing is the same whoever asked."""
-    fingerprint: bytes = field(default=b"", repr=False, compare=False)
-    """Equal only for answers that say the same of it: cheaper to have than `digest`."""
+    record: Any = field(default=None, repr=False, compare=False)
+    """What dedupe remembers it by (`rankspider.dedupe.record`), on a copy as well."""
 
     @cached_property
     def key(self) -> str:
@@ -160,7 +160,7 @@ class UserItem:
     """The rest of the user object."""
     observed_at: dt.datetime
     anchor: str | None = None
-    fingerprint: bytes = field(default=b"", repr=False, compare=False)
+    record: Any = field(default=None, repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -200,7 +200,7 @@ class ListItem:
     anchor: str | None = None
     flags: list[str] = field(default_factory=list)
     """Soft checks that the list as a whole fails: names of `rankspider.endpoint.checks`."""
-    fingerprint: bytes = field(default=b"", repr=False, compare=False)
+    record: Any = field(default=None, repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:
@@ -263,6 +263,7 @@ class RejectedItem:
     """Of a row, the score of the next better place, if there is one and it could be read."""
     detail: str | None = None
     """What goes beyond the reason, which stays the same for all of a kind."""
+    record: Any = field(default=None, repr=False, compare=False)
 
     @cached_property
     def key(self) -> str:

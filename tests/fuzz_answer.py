@@ -20,14 +20,13 @@ import atheris
 with atheris.instrument_imports(include=["rankspider"]):
     from rankspider.endpoint.answer import Answer, decode
     from rankspider.endpoint.body import UNREADABLE
+    from rankspider.endpoint.extraction import Extraction
     from rankspider.endpoint.failure import AnswerError, Failure
     from rankspider.endpoint.mirrors import Text
+    from rankspider.endpoint.validation import problem_of, rejected
     from rankspider.items import RejectedItem
     from rankspider.lake.documents import writes_of
-    from rankspider.memory.local import Known
-    from rankspider.pipelines.validate import problem_of, rejected
     from rankspider.simulator.replies import REPLIES
-    from rankspider.spiders.records import Records
 
 import bson
 
@@ -66,7 +65,7 @@ def examine(body: bytes) -> None:
             assert _said(fresh) == _said(again)
         elif fresh.listed.content == _KNOWN.content:
             assert _said(fresh)[1:] == _said(again)[1:]
-        for item in Records(fresh, None, Known(3600), keep_private=False):
+        for item in Extraction(fresh, None, keep_private=False):
             _store(item)
     elif not isinstance(again, Answer) or again.listed is not _KNOWN:
         # In a list that is known the addresses of pictures are not looked at.

@@ -15,17 +15,16 @@ from pymongo import AsyncMongoClient
 from pymongo.database import Database
 
 from rankspider.endpoint.answer import decode
-from rankspider.items import UserItem
+from rankspider.endpoint.extraction import Extraction
+from rankspider.items import ListItem, UserItem
 from rankspider.lake.collections import ensure_indexes
-from rankspider.lake.documents import writes_of
+from rankspider.lake.documents import sighting_of, writes_of
 from rankspider.lake.writer import Writer
-from rankspider.memory.local import Known
 from rankspider.simulator.anchors import Anchor
 from rankspider.simulator.clock import Clock, PaceBySeconds
 from rankspider.simulator.endpoint import RankEndpoint
 from rankspider.simulator.journal import Record
 from rankspider.simulator.world import Standing, World
-from rankspider.spiders.records import Records
 
 SEED = 20
 SELLERS = 30
@@ -155,9 +154,15 @@ def _asked(world: World, number: int) -> str | None:
 
 async def _store(writer: Writer, known: set[str], body: bytes, asked: str | None) -> None:
     """What the spider and the pipelines do with one answer: the one place that knows how."""
-    items = Records(decode(body), asked, Known(0), keep_private=False)
+    items = Extraction(decode(body), asked, keep_private=False)
     new = [item for item in items if not isinstance(item, UserItem) or _is_new(item, known)]
-    await asyncio.gather(*(writer.write(write) for item in new for write in writes_of(item)))
+    writes = [write for item in new for write in writes_of(item)]
+    writes += [
+        sighting_of(item.ranked_list, item.history_key, item.observed_at)
+        for item in new
+        if isinstance(item, ListItem)
+    ]
+    await asyncio.gather(*map(writer.write, writes))
 
 
 def _is_new(user: UserItem, known: set[str]) -> bool:

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from scrapy.statscollectors import MemoryStatsCollector
 from scrapy.utils.test import get_crawler
 
+from rankspider.dedupe.reading import Reader
 from rankspider.endpoint.answer import Answer, Row, decode
 from rankspider.endpoint.checks import (
     ListedRow,
@@ -22,12 +23,11 @@ from rankspider.endpoint.checks import (
     flags_of_times,
     listed_rows,
 )
+from rankspider.endpoint.extraction import Extraction
 from rankspider.items import Item, ListItem, RankItem, RejectedItem
 from rankspider.lake.client import connect
 from rankspider.lake.documents import writes_of
-from rankspider.memory.local import Bringing, Known
 from rankspider.pipelines.validate import ValidatePipeline
-from rankspider.spiders.records import Records
 from tests.conftest import ROOT
 from tests.test_lake import lake_after
 
@@ -45,8 +45,8 @@ def read(answer: Document) -> Answer:
     return decode(json.dumps(answer).encode())
 
 
-def records(answer: Document, known: Known | None = None) -> list[Item]:
-    return list(Records(read(answer), "asked", known or Known(60), keep_private=False))
+def records(answer: Document) -> list[Item]:
+    return list(Extraction(read(answer), "asked", keep_private=False))
 
 
 def passed(items: list[Item]) -> tuple[list[Item], dict[str, Any]]:
@@ -223,23 +223,17 @@ def test_what_is_fine_is_told_from_nothing_as_the_first_release_did() -> None:
     assert state.digest == state.state
 
 
-def known_after(answer: Document) -> Known:
-    """The memory of a worker that has stored ``answer``."""
-    known = Known(60)
-    for item in records(answer, known):
-        observed = round(item.observed_at.timestamp() * 1000)
-        known.stored(known.bring(item, observed, Bringing()))
-    return known
-
-
-async def test_known_bytes_beside_another_neighbour_are_looked_at_again() -> None:
-    answer = sample()
-    known = known_after(answer)
-    assert rank_items(records(answer, known)) == []
+def test_a_row_beside_another_neighbour_is_looked_at_again() -> None:
+    """Two rows of the same bytes may differ in their flags."""
+    answer, reader = sample(), Reader(keep_private=False)
+    before = reader.read(read(answer), "asked").whole.rows
     answer["data"]["ranks"][0]["score"] += 400  # its text and its flags stay as they were
     moved(10)(answer)
-    listed = [item for item in rank_items(records(answer, known)) if item.listed]
-    assert [(item.rank, item.flags) for item in listed] == [(1, []), (2, ["delta"])]
+    after = reader.read(read(answer), "asked").whole.rows
+    changed = [one != other for one, other in zip(before.versions, after.versions, strict=True)]
+    assert changed == [True, False, True, False]  # both standings, neither profile
+    flags = [item.flags for item in rank_items(records(answer)) if item.listed]
+    assert flags == [[], ["delta"]]
 
 
 def test_a_row_below_an_unreadable_one_is_compared_with_nothing() -> None:
@@ -306,8 +300,7 @@ def test_what_is_broken_is_rejected_once_whoever_asks(change: Change) -> None:
         change(answer)
         answer["data"]["anchor_info"]["user"]["nickname"] = nickname
         moved(seconds)(answer)
-        found = Records(read(answer), nickname, Known(60), keep_private=False)
-        items, _ = passed(list(found))
+        items, _ = passed(list(Extraction(read(answer), nickname, keep_private=False)))
         keys |= {item.key for item in items if isinstance(item, RejectedItem)}
     assert sorted(key.split("/")[0] for key in keys) == ["lists", "rows"]
 

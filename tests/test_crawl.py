@@ -49,7 +49,7 @@ def left_over(client: Redis, queue_key: str) -> list[bytes]:
     keys = Keys.of(queue_key)
     stay = {keys.receipts.encode(), licences_key(keys).encode()}
     left = [key for key in client.keys(f"*{queue_key}*") if key not in stay]
-    return [key for key in left if not key.startswith(keys.memory.encode())]
+    return [key for key in left if not key.startswith(keys.dedupe.encode())]
 
 
 def test_the_vendors_sample(

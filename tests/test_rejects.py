@@ -14,6 +14,7 @@ from scrapy.utils.project import get_project_settings
 
 from rankspider.commands.rejects import Command
 from rankspider.endpoint import answer as answers
+from rankspider.endpoint import validation
 from rankspider.endpoint.answer import Card, RowShape
 from rankspider.errors import RankspiderError
 from rankspider.items import Form, Item, RejectedItem
@@ -23,7 +24,6 @@ from rankspider.lake.documents import rejected_item, writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.rejects import Rejects, Selection
 from rankspider.lake.writer import Writer
-from rankspider.pipelines import validate
 from rankspider.quarantine.retry import OF_THE_FIRST_RELEASE, Quarantine
 from tests.test_checks import Document, overtaken, passed, records, sample
 from tests.test_lake import written
@@ -113,7 +113,7 @@ async def test_an_item_that_a_check_refused(
 ) -> None:
     answer = sample()
     with monkeypatch.context() as strict:
-        strict.setattr(validate, "_INT64", 30_000)  # refuses the first row and the list
+        strict.setattr(validation, "_INT64", 30_000)  # refuses the first row and the list
         await crawled(async_database, answer)
     assert await async_database.ranks.count_documents({}) == 2
     assert {None} == set(await retried(async_database))
@@ -240,7 +240,7 @@ def test_payloads_of_items_hold_all_of_the_item() -> None:
     items: list[Item] = list(passed(records(sample()))[0])
     for item in items:
         assert not isinstance(item, RejectedItem)
-        again = msgspec.json.decode(validate.rejected(item, "").payload, type=type(item))
+        again = msgspec.json.decode(validation.rejected(item, "").payload, type=type(item))
         assert again == item
 
 

@@ -48,25 +48,40 @@ class AcknowledgeMiddleware:
                     goes_on = True
                 else:
                     delivery.open_items += 1
+                    delivery.in_pipelines += 1
                 yield element
         except Exception as error:
             delivery.fail("spider-error", f"{type(error).__name__}: {error}"[:500])
-            self._deliveries.complete(delivery)
+            self._complete(delivery)
             raise
         if not goes_on:
-            self._deliveries.complete(delivery)
+            self._complete(delivery)
+
+    def _complete(self, delivery: Delivery) -> None:
+        self._deliveries.complete(delivery)
+        self._release(delivery)
 
     def item_ended(self, response: Response | None) -> None:
         delivery = _delivery_of(response)
         if delivery is not None:
+            delivery.in_pipelines -= 1
             self._deliveries.item_ended(delivery)
+            self._release(delivery)
+
+    def _release(self, delivery: Delivery) -> None:
+        """What was filtered out, or became something else, on its way to the store: nobody else
+        would end what waits for it."""
+        if delivery.output_complete and delivery.in_pipelines == 0:
+            for record in delivery.records:
+                if not record.is_taken:
+                    self._crawler.spider.dedupe.lost(record)  # type: ignore[union-attr]
 
     def item_failed(self, response: Response | None, failure: Failure) -> None:
         delivery = _delivery_of(response)
         if delivery is not None:
             error = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
             delivery.fail("store-error", error[:500])
-            self._deliveries.item_ended(delivery)
+            self.item_ended(response)
 
     @property
     def _deliveries(self) -> Deliveries:

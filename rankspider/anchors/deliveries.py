@@ -5,7 +5,7 @@ import logging
 import random
 import re
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
@@ -63,6 +63,10 @@ class Delivery:
     is_asked: bool = False
     """The call has left, or is about to."""
     is_settling: bool = False
+    in_pipelines: int = 0
+    """Of its items, those that Scrapy's pipelines have."""
+    records: list[Any] = field(default_factory=list)
+    """What dedupe remembers of its items (`rankspider.dedupe.record`)."""
 
     def fail(
         self, reason: str, error: str, *, hopeless: bool = False, retry_after: float | None = None

@@ -31,8 +31,8 @@ class Keys:
     """HASH member → its dead letter, JSON."""
     receipts: str
     """STRING: the last receipt given out."""
-    memory: str
-    """Stem of HASHes, one an hour: what the lake holds."""
+    dedupe: str
+    """Stem of HASHes, one an hour: what was read, and whether it is stored."""
     cut_off: str
     """HASH, while it is there: deliveries ended with nobody knowing how much of what they brought
     is stored."""
@@ -41,7 +41,7 @@ class Keys:
     def of(cls, queue: str) -> Self:
         """A queue key that carries a hash tag of its own lends it to the others."""
         stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
-        names = ("leases", "held", "delayed", "tries", "dead", "receipts", "memory", "cut_off")
+        names = ("leases", "held", "delayed", "tries", "dead", "receipts", "dedupe", "cut_off")
         return cls(queue, *(f"{stem}:{name}" for name in names))
 
     def all(self) -> list[str]:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 import signal
-import time
 from typing import Self
 
 from scrapy import Request, signals
@@ -23,8 +22,6 @@ _LOOK_SECONDS = 0.1
 _GIVE_BACK_SECONDS = 5.0
 # For Scrapy to close as it always does once the calls have ended, unless MongoDB is away.
 _CLOSE_SECONDS = 3.0
-# A server that took nothing for so long will not take the rest.
-_STANDSTILL_SECONDS = 10.0
 
 out_of_time = object()
 """The signal that calls under way are to end now."""
@@ -33,9 +30,6 @@ out_of_time = object()
 class ShutdownExtension:
     """After the first SIGTERM or SIGINT; the second one ends the process without it. And when
     Scrapy closes the spider by itself, such as for CLOSESPIDER_TIMEOUT, without a time limit.
-
-    The limit is for anchors in hand. Once they are stored, the worker writes until when it
-    saw what has not changed, for as long as MongoDB takes it.
     """
 
     def __init__(self, crawler: Crawler, seconds: float) -> None:
@@ -86,7 +80,11 @@ class ShutdownExtension:
                 await giving_back
                 await asyncio.Event().wait()
         except TimeoutError:
-            await self._await_the_times(deliveries)
+            logger.warning(
+                "%d anchors not finished %g s after the signal (RANK_SHUTDOWN_SECONDS): given back",
+                deliveries.in_hand,
+                self._seconds,
+            )
         finally:
             giving_back.cancel()
         self._is_late = True
@@ -105,32 +103,9 @@ class ShutdownExtension:
         await self._crawler.spider.licences.give_up()  # type: ignore[union-attr]
         await deliveries.release_unasked()
 
-    async def _await_the_times(self, deliveries: Deliveries) -> None:
-        """Return, with a warning, when the worker has to end without what is left to store."""
-        spider = self._crawler.spider
-        left, since = spider.known.count_lagging(), time.monotonic()  # type: ignore[union-attr]
-        while not deliveries.in_hand:
-            await asyncio.sleep(_LOOK_SECONDS)
-            before, left = left, spider.known.count_lagging()  # type: ignore[union-attr]
-            if left < before:
-                since = time.monotonic()
-            stands_still = time.monotonic() > since + _STANDSTILL_SECONDS
-            if stands_still or spider.is_lake_away():  # type: ignore[union-attr]
-                logger.warning(
-                    "MongoDB does not take until when %d unchanged records were seen: ending "
-                    "without. All anchors are stored",
-                    left,
-                )
-                return
-        logger.warning(
-            "%d anchors not finished %g s after the signal (RANK_SHUTDOWN_SECONDS): given back",
-            deliveries.in_hand,
-            self._seconds,
-        )
-
     def _hold(self) -> Deferred[None]:
         """Called before the reactor stops. A signal that finds the spider closing already, such as
-        when drained, would end the process at once, with what it has not written and its stats."""
+        when drained, would end the process at once, without its stats."""
         self._is_held = True
         return deferred_from_coro(self._see_through())
 

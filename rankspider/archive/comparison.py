@@ -1,10 +1,9 @@
 """Two lakes side by side, document by document.
 
-A crawl may let the times of what it saw unchanged lag (RANK_OBSERVED_LAG_SECONDS), and with them
-what an observation says beside its record: the seconds left, the mirrors' hosts, who was asked,
-how far an unlisted anchor is from the list.
-A replay has no lag. So documents that differ in nothing else, and in times by no more than the
-lag, count as the same within it.
+A crawl notes in `calls` until when it saw what stays as it is, and in the records only until when
+that was news; a replay notes the last time of all. With it goes what an observation says beside its
+record: the seconds left, the mirrors' hosts, who was asked, how far an unlisted anchor is from the
+list. So documents that differ in nothing else, and are seen later in the replay, count as the same.
 """
 
 import datetime as dt
@@ -29,7 +28,7 @@ COMPARED = (
     collections.REJECTED,
 )
 _FEW = 3
-_LAGGING = ("observed_at", "last_observed_at")
+_LAST = ("observed_at", "last_observed_at")
 # The same record at another moment says these anew.
 _MOMENTARY: dict[str, tuple[str, ...]] = {
     collections.SNAPSHOTS: ("delta_time",),
@@ -43,7 +42,8 @@ class Difference:
     """How one collection of the lake compares to the replayed one; ids are the first few."""
 
     same: int = 0
-    within_lag: int = 0
+    seen_later: int = 0
+    """The same, but for when the replay saw it last."""
     different: int = 0
     only_in_lake: int = 0
     only_replayed: int = 0
@@ -60,19 +60,18 @@ class Difference:
 def compare(
     lake: Database[Document],
     replayed: Database[Document],
-    lag: dt.timedelta,
     progress: Callable[[str], None],
 ) -> dict[str, Difference]:
     """By collection; ``progress`` is called with the name of each before it is read."""
     found = {}
     for collection in COMPARED:
         progress(collection)
-        found[collection] = _compared(collection, lake, replayed, lag)
+        found[collection] = _compared(collection, lake, replayed)
     return found
 
 
 def _compared(
-    collection: str, lake: Database[Document], replayed: Database[Document], lag: dt.timedelta
+    collection: str, lake: Database[Document], replayed: Database[Document]
 ) -> Difference:
     difference = Difference()
     pairs = _pairs(_by_id(lake, collection), _by_id(replayed, collection))
@@ -86,29 +85,29 @@ def _compared(
             _add(difference.only_replayed_ids, here["_id"])
         elif there == here:
             difference.same += 1
-        elif fields := differing(collection, there, here, lag):
+        elif fields := differing(collection, there, here):
             difference.different += 1
             _add(difference.different_ids, f"{here['_id']}: {', '.join(fields)}")
         else:
-            difference.within_lag += 1
+            difference.seen_later += 1
     return difference
 
 
-def differing(collection: str, there: Document, here: Document, lag: dt.timedelta) -> list[str]:
-    """The fields in which two documents of one ``_id`` differ beyond the lag."""
+def differing(collection: str, there: Document, here: Document) -> list[str]:
+    """The fields in which two documents of one ``_id`` differ, but for a later last time here."""
     ignored = ("revision", *_MOMENTARY.get(collection, ()))
     if collection in _STANDINGS and not here.get("listed"):
         ignored += OWN_TEXTS
     return [
         name
         for name in sorted({*there, *here})
-        if name not in ignored and not _agree(name, there.get(name), here.get(name), lag)
+        if name not in ignored and not _agree(name, there.get(name), here.get(name))
     ] + ([] if _tie(collection, there) == _tie(collection, here) else ["revision"])
 
 
-def _agree(name: str, there: Any, here: Any, lag: dt.timedelta) -> bool:
-    if name in _LAGGING and isinstance(there, dt.datetime) and isinstance(here, dt.datetime):
-        return abs(here - there) <= lag
+def _agree(name: str, there: Any, here: Any) -> bool:
+    if name in _LAST and isinstance(there, dt.datetime) and isinstance(here, dt.datetime):
+        return here >= there
     return bool(without_mirrors(there) == without_mirrors(here))
 
 

@@ -2,19 +2,18 @@
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from itertools import islice
 
+from rankspider.archive.feed import Feed
 from rankspider.archive.reading import Archived, Reader
 from rankspider.archive.runs import Runs
 from rankspider.archive.selection import Selection
-from rankspider.archive.store import Store
 from rankspider.endpoint.answer import decode
+from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError
-from rankspider.items import Item
-from rankspider.memory.local import Known
-from rankspider.spiders.records import Records
+from rankspider.items import ListItem
 
 _READ_AHEAD = 32
 
@@ -42,7 +41,7 @@ class Replayed:
 
 
 class Replay:
-    """Feeds what ``reader`` finds to ``store``, in the order in which it was observed.
+    """Gives what ``reader`` finds to ``feed``, in the order in which it was observed.
 
     ``keep_private`` as in the crawl. ``stop`` ends it early; ``progress`` is called with each
     answer.
@@ -51,36 +50,34 @@ class Replay:
     def __init__(
         self,
         reader: Reader,
-        store: Store,
+        feed: Feed,
         *,
         keep_private: bool,
         stop: asyncio.Event,
         progress: Callable[[Replayed], None],
     ) -> None:
         self._reader = reader
-        self._store = store
+        self._feed = feed
         self._keep_private = keep_private
         self._stop = stop
         self._progress = progress
         self._runs = Runs()
-        # Knows nothing, since nothing is marked in it: every row makes its records.
-        self._known = Known(0)
         self.replayed = Replayed()
 
     async def run(self, selection: Selection) -> Replayed:
-        """Return when all of it is durable. Raises what the store or the reader raises."""
+        """Return when all of it is durable. Raises what the lake or the reader raises."""
         async for archived in self._answers(selection):
             if self._stop.is_set():
                 self.replayed.is_whole = False
                 break
-            for item in self._items(archived):
-                for needed in self._runs.needed(self._store.validated(item)):
-                    await self._store.put(needed)
+            extraction = self._extraction(archived)
+            if extraction is not None:
+                await self._give(extraction)
             self.replayed.note(archived)
             self._progress(self.replayed)
         for item in self._runs.rest():
-            await self._store.put(item)
-        await self._store.flush()
+            await self._feed.put(item)
+        await self._feed.flush()
         return self.replayed
 
     async def _answers(self, selection: Selection) -> AsyncIterator[Archived]:
@@ -90,13 +87,24 @@ class Replay:
             for archived in batch:
                 yield archived
 
-    def _items(self, archived: Archived) -> Iterator[Item]:
+    async def _give(self, extraction: Extraction) -> None:
+        for item in extraction:
+            valid = self._feed.validated(item)
+            for needed in self._runs.needed(valid):
+                await self._feed.put(needed)
+            if isinstance(valid, ListItem):
+                sighting = self._feed.store.sight(
+                    valid.ranked_list, valid.history_key, valid.observed_at
+                )
+                await self._feed.begin(sighting)
+
+    def _extraction(self, archived: Archived) -> Extraction | None:
         try:
             answer = decode(archived.body, archived.headers)
         except AnswerError as error:
             name = error.failure.name
             self.replayed.failures[name] = self.replayed.failures.get(name, 0) + 1
             self.replayed.judged_anew += archived.failure is None
-            return
+            return None
         self.replayed.judged_anew += archived.failure is not None
-        yield from Records(answer, archived.anchor, self._known, keep_private=self._keep_private)
+        return Extraction(answer, archived.anchor, keep_private=self._keep_private)

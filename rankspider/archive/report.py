@@ -39,11 +39,11 @@ def replayed_text(
 
 
 def _differences(compared: Mapping[str, Difference]) -> list[str]:
-    heads = ("collection", " same", " within the lag", " different", " only in the lake")
+    heads = ("collection", " same", " seen later", " different", " only in the lake")
     rows = [
         (
             name,
-            *(f"{count:,}" for count in (each.same, each.within_lag, each.different)),
+            *(f"{count:,}" for count in (each.same, each.seen_later, each.different)),
             f"{each.only_in_lake:,}",
             f"{each.only_replayed:,}",
         )

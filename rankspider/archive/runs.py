@@ -1,14 +1,10 @@
 """Observations in order, without those that only say once more what was said before and after."""
 
-import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rankspider.items import Item, ListItem
-from rankspider.memory.local import Place, mark_of
+from rankspider.items import Item
 
-# While a list stays as it is, a sighting so often, as in a crawl.
-_SIGHTED = dt.timedelta(seconds=60)
 # About 2 KB each.
 _MOST_RUNS = 100_000
 
@@ -18,48 +14,37 @@ class _Run:
     """Observations of one record that say the same."""
 
     newest: Item
-    written: Item
-    """The latest one that was written."""
     is_written: bool = True
     """Whether the newest one is; the first one is."""
 
 
 class Runs:
-    """Of a run of equal observations only the first and the last need to be written, and of a list
-    one a minute.
+    """Of a run of equal observations only the first and the last need to be written.
 
     That leaves the lake that writing every one would: what lies between widens nothing. An
     observation out of order is written as it is.
     """
 
     def __init__(self) -> None:
-        self._runs: dict[Place, _Run] = {}
+        self._runs: dict[tuple[type, str], _Run] = {}
 
     def needed(self, item: Item) -> Iterator[Item]:
         """What must be written, now that ``item`` is observed."""
-        place = mark_of(item).place
+        place = type(item), item.key
         run = self._runs.get(place)
         if run is not None and item.observed_at >= run.newest.observed_at:
             if item.digest == run.newest.digest:
                 run.newest, run.is_written = item, False
-                if isinstance(item, ListItem):
-                    yield from self._sighting(run)
                 return
             if not run.is_written:
                 yield run.newest
         elif run is not None:
             yield item
             return
-        self._runs[place] = _Run(item, item)
+        self._runs[place] = _Run(item)
         yield item
         if len(self._runs) > _MOST_RUNS:
             yield from self.rest()
-
-    @staticmethod
-    def _sighting(run: _Run) -> Iterator[Item]:
-        if run.newest.observed_at - run.written.observed_at >= _SIGHTED:
-            run.written, run.is_written = run.newest, True
-            yield run.newest
 
     def rest(self) -> Iterator[Item]:
         """What must be written at the end, or before a pause."""

@@ -14,13 +14,12 @@ from urllib.parse import urlencode, urlsplit
 from rankspider.checkup.clock import Reading, of_http_date
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import Answer, decode
+from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError, Failure
 from rankspider.endpoint.request import rank_url
+from rankspider.endpoint.validation import problem_of
 from rankspider.endpoint.waiting import retry_after_seconds
 from rankspider.items import RejectedItem
-from rankspider.memory.local import Known
-from rankspider.pipelines.validate import problem_of
-from rankspider.spiders.records import Records
 
 _TIMEOUT_SECONDS = 30
 _CHUNK_BYTES = 1 << 16
@@ -115,7 +114,7 @@ def _answered(headers: Message, body: bytes, sent: float) -> Called:
 
 
 def _rejected(answer: Answer) -> Iterator[tuple[str, str]]:
-    for item in Records(answer, None, Known(0), keep_private=False):
+    for item in Extraction(answer, None, keep_private=False):
         reason = item.reason if isinstance(item, RejectedItem) else problem_of(item)
         if reason is not None:
             yield item.kind, reason

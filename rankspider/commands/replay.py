@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import datetime as dt
 import signal
 import sys
 import time
@@ -14,14 +13,15 @@ from scrapy.settings import Settings
 
 from rankspider.archive import selection as options
 from rankspider.archive.comparison import compare
+from rankspider.archive.feed import Feed
 from rankspider.archive.reading import Reader
 from rankspider.archive.replay import Replay, Replayed
 from rankspider.archive.report import replayed_json, replayed_text
 from rankspider.archive.selection import Selection
-from rankspider.archive.store import Store
 from rankspider.command import INTERRUPTED, RankCommand
 from rankspider.configuration import DATABASE_NAMES, Configuration, is_database_name
 from rankspider.embedded import embedded_servers
+from rankspider.lake.store import Store
 from rankspider.servers import reachable_lake
 
 _DIFFERS = 1
@@ -44,11 +44,11 @@ class Command(RankCommand):
             "database of the same server: no endpoint, no licence and no Redis. What is there "
             "already does no harm, so a replay that was stopped may be run again. Example, after "
             "a change to the code: 'scrapy replay --into rankspider_new --compare'. --compare "
-            "reads all of both databases, so it fits a replay of all answers; times that lag "
-            "within RANK_OBSERVED_LAG_SECONDS, and the mirrors' hosts, are no difference. Times "
-            "are given and shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 "
-            "done, 1 --compare found a difference, or an error, 2 wrong usage, 3 MongoDB cannot "
-            "be reached, 130 stopped by Ctrl-C."
+            "reads all of both databases, so it fits a replay of all answers; that a replay notes "
+            "a later last time, and the mirrors' hosts, are no difference. Times are given and "
+            "shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, "
+            "1 --compare found a difference, or an error, 2 wrong usage, 3 MongoDB cannot be "
+            "reached, 130 stopped by Ctrl-C."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -79,8 +79,7 @@ class Command(RankCommand):
                 replayed = asyncio.run(_replay(lake, settings, selection))
                 compared = None
                 if opts.compare and replayed.is_whole:
-                    lag = dt.timedelta(seconds=configuration.observed_lag_seconds)
-                    compared = compare(lake, lake.client[target], lag, _say_comparing)
+                    compared = compare(lake, lake.client[target], _say_comparing)
         sys.stdout.write(
             replayed_json(replayed, compared, target)
             if opts.json
@@ -122,16 +121,19 @@ async def _replay(
 
     loop.add_signal_handler(signal.SIGINT, finish)
     reader = Reader(lake)
-    async with Store(settings) as store:
+    configuration = Configuration.read(settings)
+    assert configuration.mongo_uri is not None  # that of a server, or of the embedded one
+    store = Store(configuration.mongo_uri, configuration.mongo_database, configuration.retention)
+    async with Feed(store) as feed:
         replay = Replay(
             reader,
-            store,
-            keep_private=Configuration.read(settings).keep_private_fields,
+            feed,
+            keep_private=configuration.keep_private_fields,
             stop=stop,
             progress=_Progress(reader.count(selection)),
         )
         replayed = await replay.run(selection)
-        replayed.stored = store.stored()
+        replayed.stored = feed.stored()
         return replayed
 
 

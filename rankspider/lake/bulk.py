@@ -74,7 +74,7 @@ class Bulk:
     async def _insert(self, collection: str, batch: Iterable[Pending]) -> int:
         """Insert what is not there, as far as is known; return how many were."""
         novel = [each for each in batch if each.is_open and not each.is_there]
-        novel = [each for each in novel if each.write.makes is not None]
+        novel = [each for each in novel if each.write.content is not None]
         inserts: list[_Operation] = [InsertOne(each.new_document()) for each in novel]
         await self._bulk(collection, novel, inserts)
         inserted = sum(not each.is_there for each in novel)
@@ -92,7 +92,7 @@ class Bulk:
             if is_away(error):
                 raise
             return  # told apart one by one
-        if writes[0].makes is None or reached == len(group):
+        if writes[0].content is None or reached == len(group):
             _end(group)
         elif not any(pending.is_there for pending in group):
             # If nobody makes or removes documents meanwhile, the others were reached.
@@ -105,7 +105,7 @@ class Bulk:
             UpdateOne(
                 {"_id": pending.write.id},
                 update_of(pending.write, pending.raw),
-                upsert=pending.write.makes is not None,
+                upsert=pending.write.content is not None,
             )
             for pending in rest
         ]

@@ -22,32 +22,47 @@ from rankspider.items import (
 )
 from rankspider.lake import collections
 from rankspider.lake.write import Document, Write
-from rankspider.memory.local import Record
 
 _INT64 = 1 << 63
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # What a document of history has beside what its newest observation says.
 _INTERVAL = ("_id", "first_observed_at", "last_observed_at")
 # Milliseconds up to the year 10000.
 _REVISION_DIGITS = 15
+SIGHTING_SECONDS = 10
+# The revision of what never changes.
+_ALWAYS = "-"
 
 
-_HISTORIES = {
-    RankItem.__name__: (collections.RANKS, collections.RANK_HISTORY),
-    UserItem.__name__: (collections.USERS, collections.USER_HISTORY),
-    ListItem.__name__: (None, collections.SNAPSHOTS),
+_COLLECTIONS = {
+    RankItem.kind: (collections.RANKS, collections.RANK_HISTORY),
+    UserItem.kind: (collections.USERS, collections.USER_HISTORY),
+    ListItem.kind: (None, collections.SNAPSHOTS),
 }
+# Sorts before every time: what is late widens intervals and bests, and says nothing of the newest.
+_LATE = "0" * _REVISION_DIGITS
 
 
-def writes_of(item: Item) -> Iterator[Write]:
-    """What is written to the lake for ``item``."""
+def writes_of(item: Item, *, is_late: bool = False) -> Iterator[Write]:
+    """What is written to the lake for ``item``.
+
+    ``is_late``: something newer of its place is stored, which may have been seen again since, so
+    that its revision does not tell.
+    """
+    for write in _writes_of(item):
+        if is_late and write.content is not None:
+            tie = write.revision[_REVISION_DIGITS:]
+            yield replace(write, content={**write.content, "revision": f"{_LATE}{tie}"})
+        else:
+            yield write
+
+
+def _writes_of(item: Item) -> Iterator[Write]:
     if isinstance(item, RankItem):
         yield from _writes_of_standing(item)
     elif isinstance(item, UserItem):
         yield from _writes_of_user(item)
     elif isinstance(item, ListItem):
         yield _write_of_list(item)
-        yield _write_of_sighting(item)
     else:
         yield _write_of_rejected(item)
 
@@ -64,62 +79,21 @@ def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
     return steps
 
 
-def widenings_of(record: Record, *, is_newest: bool) -> Iterator[Write]:
-    """What moves the documents of ``record`` on to its oldest and newest observations.
-
-    ``is_newest``: whether it is what its place says now.
-    """
-    kind, key = record.mark.place
-    newest, history = _HISTORIES[kind]
-    assert record.trace is not None
-    early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (record.early, record.seen))
-    tie = record.trace.tie
-    least, again = {"first_observed_at": early}, {"revision": _revision(seen, tie)}
-    last = {"last_observed_at": seen}
-    yield Write(history, record.trace.history_key, again, least, last, tie=tie)
-    if newest is not None and is_newest:
-        yield Write(newest, key, {**again, "observed_at": seen}, least, tie=tie)
-    elif newest is not None and record.early < record.first:
-        yield Write(newest, key, None, least)
-
-
-def is_history(write: Write) -> bool:
-    return any(write.collection == history for _, history in _HISTORIES.values())
-
-
-def seen_throughout(write: Write, record: Record, early_ms: int, seen_ms: int) -> Write:
-    """``write``, one of those of the item of ``record``, joined with what was seen of that from
-    ``early_ms`` to ``seen_ms``."""
-    kind, _ = record.mark.place
-    newest, history = _HISTORIES[kind]
-    if write.collection not in (newest, history):
-        return write
-    assert record.trace is not None
-    assert write.content is not None
-    early, seen = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (early_ms, seen_ms))
-    content = {**write.content, "revision": _revision(seen, record.trace.tie)}
-    if write.collection == newest:
-        content["observed_at"] = seen
-    most = {**write.most, "last_observed_at": seen} if write.collection == history else write.most
-    return replace(write, content=content, least={"first_observed_at": early}, most=most)
+def seen_until(item: Item, suffix: str, until: dt.datetime) -> Iterator[Write]:
+    """What notes that another content of the place of ``item``, whose document in the history ends
+    with ``suffix``, was seen ``until`` then."""
+    newest, history = _COLLECTIONS[item.kind]
+    yield Write(history, f"{item.key}/{suffix}", None, {}, {"last_observed_at": until})
+    if newest is not None:
+        yield Write(newest, item.key, None, {}, {"observed_at": until})
 
 
 def standing_now(history: Document, write: Write) -> Write:
     """``write``, of bounds, with what ``history`` says, a document of `rank_history` or
     `user_history`."""
     content = {name: value for name, value in history.items() if name not in _INTERVAL}
-    moment = int(history["revision"][:_REVISION_DIGITS])
-    content["observed_at"] = _EPOCH + dt.timedelta(milliseconds=moment)
+    content["observed_at"] = history["last_observed_at"]
     return replace(write, content=content)
-
-
-def first_sighting(snapshot: Document) -> Write:
-    """Of the state that ``snapshot`` holds."""
-    key, _, state = snapshot["_id"].rpartition("/")
-    observed = snapshot["first_observed_at"]
-    revision = _revision(observed, snapshot["revision"][_REVISION_DIGITS + 1 :])
-    hour = {"list": snapshot["list"], "begin_time": snapshot["begin_time"]}
-    return _sighting(key, state, hour, observed, revision)
 
 
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
@@ -185,22 +159,19 @@ def _write_of_list(item: ListItem) -> Write:
     return _write_of_history(collections.SNAPSHOTS, item, state)
 
 
-def _write_of_sighting(item: ListItem) -> Write:
-    revision = _revision(item.observed_at, item.digest)
-    return _sighting(item.key, item.state, _hour(item.ranked_list), item.observed_at, revision)
-
-
-def _sighting(
-    key: str, state: str, hour: Document, observed_at: dt.datetime, revision: str
-) -> Write:
-    content = {
-        **hour,
-        "state": f"{key}/{state}",
-        "observed_at": observed_at,
-        "revision": revision,
-    }
-    moment = revision[:_REVISION_DIGITS]
-    return Write(collections.SIGHTINGS, f"{key}/{moment}-{state}", content, {})
+def sighting_of(ranked_list: RankedList, state: str, observed_at: dt.datetime) -> Write:
+    """That ``state``, an ``_id`` in `snapshots`, was seen: one document for each some seconds."""
+    key, _, digest = state.rpartition("/")
+    seconds = int(observed_at.timestamp())
+    bucket = seconds - seconds % SIGHTING_SECONDS
+    content = {**_hour(ranked_list), "state": state, "revision": _ALWAYS}
+    return Write(
+        collections.SIGHTINGS,
+        f"{key}/{bucket}-{digest}",
+        content,
+        {"observed_at": observed_at},
+        {"last_observed_at": observed_at},
+    )
 
 
 def _write_of_rejected(item: RejectedItem) -> Write:

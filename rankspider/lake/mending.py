@@ -1,7 +1,7 @@
 """Bring what is derived up to its history, after a worker was cut off between the two.
 
 A worker writes an item's history first. One that is killed before the rest is durable leaves a
-standing, a profile or a state of a list that nothing but its history tells of; the anchor comes
+standing or a profile that nothing but its history tells of; the anchor comes
 back, but what it brings then may be newer.
 """
 
@@ -15,7 +15,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.lake import collections
 from rankspider.lake.bulk import MOST_TOGETHER
-from rankspider.lake.documents import first_sighting, standing_now
+from rankspider.lake.documents import standing_now
 from rankspider.lake.write import Document, Write
 from rankspider.lake.writer import Writer
 
@@ -38,7 +38,7 @@ class _Derived:
 
 
 async def make_whole(database: Database, writer: Writer) -> int:
-    """Bring `ranks`, `users` and `sightings` of the lake's two latest hours up to the histories.
+    """Bring `ranks` and `users` of the lake's two latest hours up to the histories.
 
     Return how many of their documents were behind; some may have been on their way there by
     another worker. Raises `pymongo.errors.PyMongoError` where the lake cannot be read; may be
@@ -57,7 +57,7 @@ async def make_whole(database: Database, writer: Writer) -> int:
     recent = {"first_observed_at": {"$gte": min(hours)}}
     users = database[_USERS.history].find(recent, ["first_observed_at", "revision"])
     count += await _bring_up(database, writer, _USERS, users)
-    return count + await _sight(database, writer, hours)
+    return count
 
 
 async def _latest_hours(database: Database) -> list[dt.datetime]:
@@ -127,24 +127,6 @@ def _fold_users(key: str, documents: Iterable[Document]) -> Write:
 
 _STANDINGS = _Derived(collections.RANK_HISTORY, collections.RANKS, 3, _fold_standings)
 _USERS = _Derived(collections.USER_HISTORY, collections.USERS, 1, _fold_users)
-
-
-async def _sight(database: Database, writer: Writer, hours: list[dt.datetime]) -> int:
-    """Note when each state of a list was first seen, where nothing says that it ever was."""
-    of_hours = {"begin_time": {"$in": hours}}
-    sightings = database[collections.SIGHTINGS].find(of_hours, ["state", "begin_time"])
-    seen: dict[dt.datetime, set[str]] = {}
-    async for sighting in sightings:
-        seen.setdefault(sighting["begin_time"], set()).add(sighting["state"])
-    fields = ["list", "begin_time", "first_observed_at", "revision"]
-    writes = [
-        first_sighting(snapshot)
-        async for snapshot in database[collections.SNAPSHOTS].find(of_hours, fields)
-        # An hour without any is of a release that had none.
-        if snapshot["_id"] not in seen.get(snapshot["begin_time"], {snapshot["_id"]})
-    ]
-    await writer.write(*writes)
-    return len(writes)
 
 
 async def _in_pieces(cursor: AsyncCursor[Document]) -> AsyncIterator[list[Document]]:

@@ -1,7 +1,7 @@
 """One write on its way to the lake, and whoever waits for it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,8 +19,6 @@ class WriteRefused(RankspiderError):
 @dataclass(eq=False, slots=True)
 class Pending:
     write: Write
-    renewed: Callable[[Write], Write] | None = None
-    """Called when it is about to leave: what is to be written by then."""
     after: "Sequence[Pending]" = ()
     """What must be durable before it leaves."""
     content: bytes | None = None
@@ -55,10 +53,6 @@ class Pending:
 
     def new_document(self) -> dict[str, Any]:
         return {"_id": self.write.id, **(self.raw or {}), **self.write.bounds}
-
-    def renew(self) -> None:
-        if self.renewed is not None:
-            self.write = self.renewed(self.write)
 
     def encode(self) -> None:
         """Once it is known what leaves; it ends if that is nothing that BSON can hold."""

@@ -47,7 +47,7 @@ class Rejects:
     """The collection ``rejected`` of one lake."""
 
     def __init__(self, database: AsyncDatabase[Document]) -> None:
-        self._database = database
+        self.database = database
         self._collection = database[REJECTED]
 
     async def groups(self, limit: int) -> list[Group]:
@@ -74,7 +74,7 @@ class Rejects:
     async def one(self, id_: str) -> Document | None:
         """A record with its payload, however long."""
         document = await self._collection.find_one({"_id": id_})
-        return None if document is None else await whole(self._database, document)
+        return None if document is None else await whole(self.database, document)
 
     async def batches(self, selection: Selection) -> AsyncIterator[list[Document]]:
         """The records that were there at the beginning, with their payloads."""
@@ -82,7 +82,7 @@ class Rejects:
         for start in range(0, len(ids), _AT_ONCE):
             some = {"_id": {"$in": ids[start : start + _AT_ONCE]}}
             found = await self._collection.find(some).to_list()
-            yield [await whole(self._database, document) for document in found]
+            yield [await whole(self.database, document) for document in found]
 
     async def missing(self, ids: Iterable[str]) -> list[str]:
         wanted = list(dict.fromkeys(ids))

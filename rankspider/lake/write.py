@@ -5,9 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 Document = dict[str, Any]
-Shape = tuple[bool, tuple[str, ...], tuple[str, ...], bool, bool]
-# In a revision, after the 15 digits of a time and a hyphen.
-_TIE_AT = 16
+Shape = tuple[bool, tuple[str, ...], tuple[str, ...], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +13,8 @@ class Write:
     """One upsert: ``content`` if it is the newest, the rest in any case."""
 
     collection: str
-    id: str
+    id: Any
+    """Text, but for what is only ever inserted."""
     content: Document | None
     """With its ``revision``. None: nothing but bounds; such a write makes no document."""
     least: Document
@@ -24,14 +23,6 @@ class Write:
     """Fields that only ever rise."""
     best_rank: int | None = None
     """The place, 0 off the list: of those above 0 the least stays. None: there is no such field."""
-    tie: str | None = None
-    """``content`` is only of a document whose revision ends with it: such a write says that the
-    same was seen again, and makes no document."""
-
-    @property
-    def makes(self) -> Document | None:
-        """The content of the document it makes; None: it makes none."""
-        return None if self.tie is not None else self.content
 
     @property
     def revision(self) -> str:
@@ -41,7 +32,7 @@ class Write:
     def can_join(self, other: "Write") -> bool:
         """Whether both make a document, the same one."""
         same = (self.collection, self.id, self.shape) == (other.collection, other.id, other.shape)
-        return same and self.makes is not None
+        return same and self.content is not None
 
     def joined(self, older: "Write") -> "Write":
         """What this write and ``older`` come to, if `can_join` says that they can."""
@@ -63,7 +54,7 @@ class Write:
     def shape(self) -> Shape:
         """Writes of one shape can share an update."""
         bounds = tuple(self.least), tuple(self.most), self.best_rank is not None
-        return self.content is not None, *bounds, self.tie is not None
+        return self.content is not None, *bounds
 
 
 def update_of(write: Write, content: Mapping[str, Any] | None) -> list[Document]:
@@ -90,14 +81,12 @@ def _news(write: Write, content: Mapping[str, Any] | None) -> Document:
     news = write.bounds
     if content is not None:
         news["content"] = content
-    if write.tie is not None:
-        news["tie"] = write.tie
     return news
 
 
 def _update(shape: Shape, news: Document) -> list[Document]:
     """``news``: an expression of the document's own. ``$literal`` keeps ``$`` in values as text."""
-    has_content, least, most, has_best, has_tie = shape
+    has_content, least, most, has_best = shape
     bounds: Document = {name: {"$min": [f"${name}", f"$$new.{name}"]} for name in least}
     bounds |= {name: {"$max": [f"${name}", f"$$new.{name}"]} for name in most}
     if has_best:
@@ -105,9 +94,6 @@ def _update(shape: Shape, news: Document) -> list[Document]:
     merged: list[Any] = ["$$ROOT", bounds]
     if has_content:
         applies: Document = {"$gt": ["$$new.content.revision", "$revision"]}
-        if has_tie:
-            tie = {"$substrBytes": ["$revision", _TIE_AT, -1]}
-            applies = {"$and": [applies, {"$eq": [tie, "$$new.tie"]}]}
         merged.insert(1, {"$cond": [applies, "$$new.content", {}]})
     return [{"$replaceWith": {"$let": {"vars": {"new": news}, "in": {"$mergeObjects": merged}}}}]
 

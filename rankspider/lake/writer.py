@@ -1,7 +1,7 @@
 """When writes go to the lake: what waits for one collection goes out together.
 
 A server that is busy does more in larger batches, and joined writes are fewer: so the next batch
-gathers for as long as the last one took. What is in no hurry goes in that pause.
+gathers for as long as the last one took.
 """
 
 import asyncio
@@ -9,14 +9,13 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, TypeVar
 
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
-from rankspider.lake.bulk import MOST_TOGETHER, Bulk, is_away
+from rankspider.lake.bulk import Bulk, is_away
 from rankspider.lake.pending import Pending
 from rankspider.lake.write import Write
 from rankspider.outage import Outage
@@ -25,15 +24,6 @@ logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _LONGEST_PAUSE_SECONDS = 0.5
-
-
-@dataclass(eq=False, slots=True)
-class _Queue:
-    """Of one collection."""
-
-    waiting: list[Pending] = field(default_factory=list)
-    patient: list[Pending] = field(default_factory=list)
-    """In no hurry."""
 
 
 class Writer:
@@ -59,41 +49,32 @@ class Writer:
         self._gather_seconds = gather_seconds
         self._is_all_there = is_all_there
         self._least_pause = least_pause
-        self._queues: dict[str, _Queue] = defaultdict(_Queue)
+        self._waiting: dict[str, list[Pending]] = defaultdict(list)
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._outage = Outage("MongoDB", logger)
 
-    async def write(
-        self,
-        *writes: Write,
-        then: Iterable[Write] = (),
-        renewed: Callable[[Write], Write] | None = None,
-        patient: bool = False,
-    ) -> None:
+    async def write(self, *writes: Write, then: Iterable[Write] = ()) -> None:
         """Return when all ``writes`` are durable on a majority, and ``then`` those that do not
         leave before that.
 
-        ``renewed`` is called with each when it leaves, for what it should be by then. ``patient``
-        ones give way to all others. Waits out an outage however long it lasts. Raises
-        `WriteRefused`, once all have ended, if one of the documents is one that MongoDB cannot
-        hold.
+        Waits out an outage however long it lasts. Raises `WriteRefused`, once all have ended, if
+        one of the documents is one that MongoDB cannot hold.
         """
-        first = [Pending(write, renewed) for write in writes]
-        every = [*first, *(Pending(write, renewed, after=first) for write in then)]
+        first = [Pending(write) for write in writes]
+        every = [*first, *(Pending(write, after=first) for write in then)]
         for pending in every:
-            self._add(pending, patient=patient)
+            self._add(pending)
         if every:
             await asyncio.wait([pending.done for pending in every])
         errors = [error for each in every if (error := each.done.exception()) is not None]
         if errors:
             raise errors[0]
 
-    def _add(self, pending: Pending, *, patient: bool) -> None:
+    def _add(self, pending: Pending) -> None:
         collection = pending.write.collection
-        queue = self._queues[collection]
-        (queue.patient if patient else queue.waiting).append(pending)
+        self._waiting[collection].append(pending)
         if collection not in self._sending:
-            self._sending[collection] = asyncio.create_task(self._send(collection, queue))
+            self._sending[collection] = asyncio.create_task(self._send(collection))
 
     @property
     def is_away(self) -> bool:
@@ -118,46 +99,38 @@ class Writer:
         while self._sending:
             await asyncio.wait(self._sending.values())
 
-    async def _send(self, collection: str, queue: _Queue) -> None:
+    async def _send(self, collection: str) -> None:
         """Send all that waits, and what comes meanwhile, one batch after the other."""
+        waiting = self._waiting[collection]
         least = max(self._gather_seconds, self._least_pause(collection))
         try:
             pause = self._gather_seconds
-            while queue.waiting or queue.patient:
-                await self._gather(collection, queue, pause)
+            while waiting:
+                await self._gather(pause)
                 began = time.monotonic()
-                await self._send_some(collection, queue.waiting, self._batch_size)
+                await self._send_some(collection, waiting)
                 took = time.monotonic() - began
                 pause = max(least, min(took, _LONGEST_PAUSE_SECONDS))
         except Exception as error:  # noqa: BLE001
             # Handed to all who wait: nobody else would end their waiting.
-            for pending in (*queue.waiting, *queue.patient):
+            for pending in waiting:
                 pending.end(error)
-            queue.waiting, queue.patient = [], []
+            waiting.clear()
         finally:
             del self._sending[collection]
 
-    async def _gather(self, collection: str, queue: _Queue, seconds: float) -> None:
-        """Let more come for ``seconds``, and send meanwhile what is in no hurry."""
+    async def _gather(self, seconds: float) -> None:
+        """Let more come for ``seconds``, unless nothing more will."""
         until = time.monotonic() + seconds
         await asyncio.sleep(min(seconds, self._gather_seconds))
-        # A server so quick that there is no pause must not keep them waiting for ever.
-        must_send = bool(queue.patient)
-        while queue.patient or time.monotonic() < until:
-            is_over = time.monotonic() >= until and not must_send
-            if queue.waiting and (self._is_all_there() or is_over):
-                return
-            if queue.patient:
-                await self._send_some(collection, queue.patient, MOST_TOGETHER)
-                must_send = False
-            else:
-                await asyncio.sleep(self._gather_seconds)
+        while time.monotonic() < until and not self._is_all_there():  # noqa: ASYNC110
+            await asyncio.sleep(self._gather_seconds)
 
-    async def _send_some(self, collection: str, waiting: list[Pending], most: int) -> None:
+    async def _send_some(self, collection: str, waiting: list[Pending]) -> None:
         """See through the first of those ``waiting``, and take them out."""
         batch = list(waiting)
         try:
-            batch = _next_batch(waiting, most)
+            batch = _next_batch(waiting, self._batch_size)
             if not batch:  # all that wait come after others, which are on their way
                 await asyncio.sleep(self._gather_seconds)
             while rest := [pending for pending in batch if pending.is_open]:
@@ -186,7 +159,6 @@ def _next_batch(waiting: list[Pending], most: int) -> list[Pending]:
         if other is None and len(batch) == most:
             rest.append(pending)
             continue
-        pending.renew()
         if other is None:
             batch[id_] = pending
         elif other.write.can_join(pending.write):

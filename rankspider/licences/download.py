@@ -1,10 +1,13 @@
 """The licence joins a request at the last moment, below everything that logs or stores it."""
 
 import asyncio
+import datetime as dt
 import logging
 import re
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -29,6 +32,18 @@ _GIGABYTE = 1 << 30
 
 META_KEY = "licence"
 """Under which a request's ``meta`` holds the `Licence` it was sent with."""
+ASKED_META_KEY = "asked"
+"""Under which it holds when it left, see `Asked`."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """One call that was made."""
+
+    at: dt.datetime
+    """When it left, UTC, by this machine's clock."""
+    milliseconds: int = 0
+    """Until it was answered, or failed."""
 
 
 class LicensedDownloadHandler(AiohttpDownloadHandler):
@@ -72,6 +87,8 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         task = asyncio.current_task()
         assert task is not None
         self._under_way.add(task)
+        asked = request.meta[ASKED_META_KEY] = Asked(dt.datetime.now(dt.UTC))
+        began = time.monotonic()
         try:
             return await super().download_request(request)
         except asyncio.CancelledError:
@@ -82,6 +99,7 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             _redact(error, licence.token)
             raise
         finally:
+            asked.milliseconds = round((time.monotonic() - began) * 1000)
             self._under_way.discard(task)
 
     @asynccontextmanager

@@ -1,6 +1,5 @@
-"""Spare the lake what it holds already. Looks before the store, marks after it."""
+"""Spare the lake what it holds already, and end what comes to nothing."""
 
-import asyncio
 from typing import Self
 
 from scrapy import signals
@@ -9,18 +8,15 @@ from scrapy.exceptions import DropItem
 from scrapy.statscollectors import StatsCollector
 from twisted.python.failure import Failure
 
+from rankspider.dedupe.news import Dedupe
+from rankspider.dedupe.record import record_of
 from rankspider.items import Item, RejectedItem
-from rankspider.memory.local import Bringing, Known, mark_of
-
-_MILLISECONDS = 1000
 
 
 class DedupePipeline:
     """Drops an item that says what the lake holds already.
 
-    Unchanged: it is durable. Duplicate: another answer of the same moment is bringing it; this
-    one ends when that is durable, since its anchor must not be acknowledged before. The spider
-    has looked at most items before it made them: those pass.
+    The spider has asked about its own before it made them: those pass.
     """
 
     def __init__(self, crawler: Crawler, stats: StatsCollector) -> None:
@@ -36,38 +32,28 @@ class DedupePipeline:
         return pipeline
 
     @property
-    def _known(self) -> Known:
-        known: Known = self._crawler.spider.known  # type: ignore[union-attr]
-        return known
+    def _dedupe(self) -> Dedupe:
+        dedupe: Dedupe = self._crawler.spider.dedupe  # type: ignore[union-attr]
+        return dedupe
 
     async def process_item(self, item: Item) -> Item:
-        if self._known.is_brought(item):
+        if item.record is not None or await self._dedupe.claim(item):
             return item
-        mark, observed = mark_of(item), round(item.observed_at.timestamp() * _MILLISECONDS)
-        record = self._known.covering(mark, observed)
-        if record is None:
-            self._known.bring(item, observed, Bringing())
-            return item
-        outcome = "unchanged"
-        if record.bringing is not None:
-            outcome = "duplicate"
-            await asyncio.shield(record.bringing.done)
         if not isinstance(item, RejectedItem):  # counted as rejected already
-            self._stats.inc_value(f"rank/{item.kind}/{outcome}")
-        raise DropItem(outcome)
+            self._stats.inc_value(f"rank/{item.kind}/unchanged")
+        raise DropItem("unchanged")
 
     def item_dropped(self, item: Item) -> None:
-        """By another pipeline: nobody waits for it any longer."""
-        record = self._known.record_of(item)
+        """By another pipeline: nobody wants it, so nobody waits for it."""
+        record = record_of(item)
         if record is not None:
-            self._known.forget(record)
+            self._dedupe.lost(record)
 
     def item_lost(self, item: Item, failure: Failure) -> None:
-        """Forget it, so that the next one is written, and tell those who wait for it."""
-        record = self._known.record_of(item)
-        if record is None:
+        """The next one is stored, and those who wait for this one fail with it."""
+        record = record_of(item)
+        if record is None or record.ended.done():
             return
-        assert failure.value is not None
-        self._known.forget(record, failure.value)
+        self._dedupe.lost(record, failure.value)
         if not isinstance(item, RejectedItem):
             self._stats.inc_value(f"rank/{item.kind}/lost")

@@ -8,10 +8,10 @@ from rankspider.endpoint import answer
 from rankspider.endpoint.answer import Answer, Row
 from rankspider.endpoint.body import UNREADABLE, Body
 from rankspider.endpoint.checks import ListedRow, list_problem
+from rankspider.endpoint.extraction import OWN, Extraction
 from rankspider.endpoint.failure import AnswerError
+from rankspider.endpoint.validation import problem_of
 from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
-from rankspider.pipelines.validate import problem_of
-from rankspider.spiders.statement import OWN, Statement
 
 Sound = RankItem | UserItem | ListItem
 
@@ -51,7 +51,7 @@ def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
         if record.kind == "lists":
             return [_list(record, keep_private)]
         read = _answer_around(record)
-        said = Statement(read, record.anchor, keep_private=keep_private)
+        said = Extraction(read, record.anchor, keep_private=keep_private)
         if record.kind == "users":
             return [said.user(answer.row_of_user(record.payload.encode()))]
         return _row(record, read, said)
@@ -66,11 +66,11 @@ def _list(record: RejectedItem, keep_private: bool) -> Item:
     problem = list_problem(read)
     if problem is not None:
         raise StillWrong(problem)
-    said = Statement(read, record.anchor, keep_private=keep_private)
-    return said.state()
+    said = Extraction(read, record.anchor, keep_private=keep_private)
+    return said.list_item()
 
 
-def _row(record: RejectedItem, read: Answer, said: Statement) -> list[Item]:
+def _row(record: RejectedItem, read: Answer, said: Extraction) -> list[Item]:
     problem = list_problem(read)
     if problem is not None:
         raise StillWrong(problem)

@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from rankspider.lake.documents import rejected_item, writes_of
+from rankspider.items import ListItem
+from rankspider.lake.documents import rejected_item, sighting_of, writes_of
 from rankspider.lake.pending import WriteRefused
+from rankspider.lake.recall import NOTHING_LATER, seen_later
 from rankspider.lake.rejects import Rejects, Selection
 from rankspider.lake.write import Document
 from rankspider.lake.writer import Writer
@@ -55,8 +57,19 @@ class Quarantine:
         items = items_of(record, keep_private=self._keep_private)
         if dry_run:
             return
-        writes = [self._writer.write(write) for item in items for write in writes_of(item)]
-        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+        # What was seen again since, unchanged, has an older revision than its last observation.
+        later = NOTHING_LATER
+        if record.ranked_list is not None:
+            later = await seen_later(self._rejects.database, record.ranked_list, record.observed_at)
+        writes = [
+            write for item in items for write in writes_of(item, is_late=later.includes(item))
+        ]
+        writes += [
+            sighting_of(item.ranked_list, item.history_key, item.observed_at)
+            for item in items
+            if isinstance(item, ListItem)
+        ]
+        outcomes = await asyncio.gather(*map(self._writer.write, writes), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome

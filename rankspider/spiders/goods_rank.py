@@ -4,7 +4,8 @@ import asyncio
 import datetime as dt
 import os
 import platform
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Coroutine
+from dataclasses import replace
 from typing import Any
 
 from scrapy import Request, signals
@@ -30,6 +31,8 @@ from rankspider.anchors.member import sec_uid_of
 from rankspider.anchors.queue import AnchorQueue
 from rankspider.archive.answers import AnswerItem
 from rankspider.configuration import Configuration, read_flag
+from rankspider.dedupe.arbiter import Arbiter
+from rankspider.dedupe.news import Dedupe, News
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.failure import AnswerError, Failure, Verdict
@@ -38,14 +41,14 @@ from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.waiting import retry_after_seconds
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item
+from rankspider.lake.ledger import OK, Call
+from rankspider.lake.store import Store
+from rankspider.licences.download import ASKED_META_KEY, Asked
 from rankspider.licences.download import META_KEY as LICENCE_META_KEY
 from rankspider.licences.ledger import Outcome, Rates
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import AllLicencesRefused, GivenUp, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
-from rankspider.memory.fleet import FINGERPRINT_BYTES, FleetMemory
-from rankspider.memory.local import Known, Record
-from rankspider.spiders.records import Records
 
 # Each takes time for every answer and has nothing to do here: one address is asked, no request
 # comes from an answer, and every status is read. Other spiders keep theirs.
@@ -78,12 +81,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     redis_key: str | None
     deliveries: Deliveries
     licences: LicencePool
-    fleet: FleetMemory | None = None
-    lake: str = ""
-    """Tells the lake from others; set when the store has been opened, as are the next two."""
-    is_lake_away: Callable[[], bool] = staticmethod(lambda: False)
-    make_lake_whole: Callable[[], Awaitable[None]]
-    cut_off: CutOff | None = None
+    store: Store
+    dedupe: Dedupe
+    cut_off: CutOff
     _closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -104,9 +104,15 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         drain = getattr(self, "drain", self.configuration.stop_when_drained)
         self.stops_when_drained = read_flag("drain", drain)
         self.server = connect(crawler.settings)
-        self.known = Known(
-            self.configuration.observed_lag_seconds, self.configuration.list_lag_seconds
+        assert self.configuration.mongo_uri is not None  # the crawl command has seen to it
+        self.store = Store(
+            self.configuration.mongo_uri,
+            self.configuration.mongo_database,
+            self.configuration.retention,
+            is_all_there=lambda: self.deliveries.are_only_storing,
         )
+        self._settling: set[asyncio.Task[None]] = set()
+        self._worker = f"{platform.node()}:{os.getpid()}"
         crawler.signals.connect(self._open_deliveries, signals.spider_opened)
         crawler.signals.connect(self._close_deliveries, signals.spider_closed)
 
@@ -116,7 +122,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         queue = AnchorQueue(
             self.server,
             Keys.of(self.redis_key),
-            owner=f"{platform.node()}:{os.getpid()}",
+            owner=self._worker,
             lease_seconds=self.configuration.lease_seconds,
             max_deliveries=self.configuration.max_deliveries,
         )
@@ -129,8 +135,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             backoff_seconds=self.configuration.backoff_seconds,
             on_crash=self._stop_after_crash,
         )
-        # A store that could not be opened has not set it; the spider closes then.
-        self.cut_off = CutOff(queue, lambda: self.make_lake_whole())
+        self.cut_off = CutOff(queue, self._make_lake_whole)
         self.deliveries.start()
         self.licences = LicencePool(
             self.server,
@@ -143,19 +148,25 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             on_change=lambda change: self._inc(f"rank/licences/{change.state}"),
             on_wait=lambda why, _: self._inc(f"rank/licences/waits/{why}"),
         )
-        self.fleet = FleetMemory(self.server, Keys.of(self.redis_key), self.lake)
+        stem = f"{Keys.of(self.redis_key).dedupe}:{self.store.identity}"
+        arbiter = Arbiter(self.server, stem, self.store.newest_observation)
+        keep_private = self.configuration.keep_private_fields
+        self.dedupe = Dedupe(arbiter, self.store.seen_later, keep_private=keep_private)
         self._watching = asyncio.ensure_future(self._watch_tokens())
 
     def _storing_room(self) -> int:
         # A kill would waste the calls that wait: none is added to them during an outage.
-        if self.is_lake_away():
+        if self.store.is_away:
             return 0
         concurrent: int = self.crawler.settings.getint("CONCURRENT_REQUESTS")
         return _STORING_ROOM * concurrent
 
-    def is_only_storing(self) -> bool:
-        """Whether nothing more will come before what waits for MongoDB is durable."""
-        return self.deliveries.are_only_storing
+    async def _make_lake_whole(self) -> None:
+        count = await self.store.make_whole()
+        self._inc("rank/lake/made_whole", count)
+        self.logger.info(
+            "After a worker was cut off: %d documents brought up to their history", count
+        )
 
     async def _watch_tokens(self) -> None:
         path = self.configuration.tokens_file
@@ -182,7 +193,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     async def _wait_for_work(self) -> None:
         if self.stops_when_drained and not self.deliveries.in_hand:
             is_drained = (await self.deliveries.counts()).drained
-            if is_drained and self.cut_off is not None and await self.cut_off.is_mended():
+            if is_drained and await self.cut_off.is_mended():
                 raise CloseSpider("drained")
         await asyncio.sleep(_POLL_SECONDS)
 
@@ -218,10 +229,18 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         delivery: Delivery | None = response.meta.get(META_KEY)
         anchor = delivery.sec_uid if delivery else None
         try:
-            answer, records = await self._read(response, anchor)
+            answer = self._read(response)
+            if self.configuration.archive:
+                archived = AnswerItem.of_list(response.body, answer, anchor)
+                yield archived
+                # Nothing may stand in the lake that no archived answer says, whatever is killed.
+                await archived.ended.wait()
+                if not archived.is_durable:
+                    return  # the anchor has failed with it
+            news = await self.dedupe.news_of(answer, anchor)
         except AnswerError as error:
             failed = error.failure
-            self._note_failure(response.meta, failed)
+            self._note_failure(response.meta, failed, response)
             if self.configuration.archive and response.status == 200:
                 headers = {
                     name: _unlicensed_text(value, response.meta)
@@ -232,56 +251,75 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         self._inc("rank/answers/ok")
         self._inc("rank/answers/mended", answer.is_mended)
         self._report(response.meta, Outcome.OK)
+        if delivery is not None:
+            delivery.records = [item.record for item in news.items]
         try:
-            if self.configuration.archive:
-                archived = AnswerItem.of_list(response.body, answer, anchor)
-                yield archived
-                # Nothing may stand in the lake that no archived answer says, whatever is killed.
-                await archived.ended.wait()
-                if not archived.is_durable:
-                    return  # the anchor has failed with it
-            if self.fleet is not None:
-                await records.look_up(self.fleet)
-            items = records.items()
-        finally:
-            records.give_way()
-        try:
-            while items:
-                yield items.pop(0)
+            while news.items:
+                yield news.items.pop(0)
         finally:
             # The engine wants no more: what it has not taken is on its way no longer.
-            self.known.forget_all(items)
-        self._count(records)
-        for done in records.on_their_way:
-            self._wait_for(done, delivery)
+            for item in news.items:
+                self.dedupe.lost(item.record, asyncio.CancelledError())
+        self._count(news)
+        self._settle(self._stored(news, response), delivery)
 
-    async def _read(self, response: Response, anchor: str | None) -> tuple[Answer, Records]:
-        """Raises `AnswerError`. The records have taken their turn."""
+    def _read(self, response: Response) -> Answer:
+        """Raises `AnswerError`. An answer that is archived is read through first."""
         if response.status != 200:
             raise AnswerError(_http_failure(response))
-        known = self.known.list_texts
-        answer = decode(response.body, _headers(response), trusting=True, known=known)
-        keep_private = self.configuration.keep_private_fields
-        records = Records(answer, anchor, self.known, keep_private=keep_private)
-        await records.take_turn()
-        if not records.is_list_known:
-            try:
-                answer.require_readable()
-            except AnswerError:
-                records.give_way()
-                raise
-        return answer, records
+        trusting = not self.configuration.archive
+        known = self.dedupe.list_texts
+        return decode(response.body, _headers(response), trusting=trusting, known=known)
 
-    def _wait_for(self, done: "asyncio.Future[None]", delivery: Delivery | None) -> None:
-        """An anchor must not be acknowledged before all it brought is in the lake.
+    async def _stored(self, news: News, response: Response) -> None:
+        """Return when all that ``news`` are of is durable, and the call on record."""
+        call, extraction = self._call_of(response.meta, OK, response), news.read.extraction
+        if news.pending:
+            await asyncio.gather(*news.pending)
+        if call is not None:
+            ranked_list = extraction.ranked_list if extraction.is_trusted else None
+            call = replace(
+                call,
+                observed_at=extraction.observed_at,
+                begin_time=ranked_list.begin_time if ranked_list else None,
+                list_state=news.read.whole.state,
+            )
+            if news.read.anchor is not None:
+                call = replace(call, **vars(news.read.anchor))
+            await self.store.note(call, ranked_list)
+
+    def _call_of(
+        self, meta: dict[str, Any], outcome: str, response: Response | None = None
+    ) -> Call | None:
+        """What is known of a call that was made; None if none was."""
+        asked: Asked | None = meta.get(ASKED_META_KEY)
+        if asked is None:
+            return None
+        delivery: Delivery | None = meta.get(META_KEY)
+        licence: Licence | None = meta.get(LICENCE_META_KEY)
+        return Call(
+            anchor=delivery.sec_uid if delivery else None,
+            asked_at=asked.at,
+            milliseconds=asked.milliseconds,
+            purpose="queue",
+            outcome=outcome,
+            status=response.status if response else None,
+            bytes=len(response.body) if response else None,
+            licence=licence.fingerprint if licence else None,
+            worker=self._worker,
+        )
+
+    def _settle(self, storing: Coroutine[Any, Any, None], delivery: Delivery | None) -> None:
+        """An anchor must not be acknowledged before ``storing`` ends.
 
         The answer itself is let go of meanwhile: many wait, and each has some 450 KB.
         """
 
-        def over(done: "asyncio.Future[None]") -> None:
-            error = done.exception()
-            if isinstance(error, asyncio.CancelledError):
+        def over(task: "asyncio.Task[None]") -> None:
+            self._settling.discard(task)
+            if task.cancelled() or isinstance(task.exception(), asyncio.CancelledError):
                 return  # the worker stops: the anchor goes back to the queue
+            error = task.exception()
             if error is not None:
                 message = f"{type(error).__name__}: {error}"[:500]
                 self.logger.error("Not stored: %s", message)
@@ -292,15 +330,25 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
         if delivery is not None:
             delivery.open_items += 1
-        done.add_done_callback(over)
+        task = asyncio.create_task(storing)
+        self._settling.add(task)
+        task.add_done_callback(over)
 
-    def _count(self, records: Records) -> None:
+    async def settled(self) -> None:
+        """Return when nothing is on its way to the lake any more."""
+        if hasattr(self, "cut_off"):
+            await self.cut_off.close()
+        while self._settling:
+            await asyncio.wait(self._settling)
+
+    def _count(self, news: News) -> None:
         """Account for what brought nothing new, and so no items."""
-        if records.is_list_empty:
+        if news.read.extraction.is_trusted and not news.read.whole.rows.versions:
             self._inc("rank/lists/empty")
         for outcome, counts in (
-            ("unchanged", records.unchanged),
-            ("duplicate", records.repeated),
+            ("unchanged", news.unchanged),
+            ("duplicate", news.repeated),
+            ("rejected", news.rejected),
         ):
             for kind, count in counts.items():
                 self._inc(f"rank/{kind}/read", count)
@@ -332,12 +380,17 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if licence is not None:
             self.licences.report(licence, outcome, retry_after)
 
-    def _note_failure(self, meta: dict[str, Any], failed: Failure) -> None:
+    def _note_failure(
+        self, meta: dict[str, Any], failed: Failure, response: Response | None = None
+    ) -> None:
         self._report(meta, outcome_of(failed), failed.retry_after)
         self._inc(f"rank/answers/failed/{failed.name}")
         message = _unlicensed_text(failed.message, meta)
         self.logger.info("No list: %s (%s)", failed.name, message)
         delivery: Delivery | None = meta.get(META_KEY)
+        call = self._call_of(meta, failed.name, response)
+        if call is not None:
+            self._settle(self.store.note(call), delivery)
         if delivery is not None:
             # A licence that is refused, used up or too fast is no anchor's fault.
             delivery.is_blameless = failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
@@ -348,19 +401,11 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                 retry_after=failed.retry_after,
             )
 
-    def tell_fleet(self, record: Record) -> None:
-        """``record`` is durable, up to its newest observation written."""
-        if self.fleet is None or record.trace is None:
-            return
-        if len(record.mark.fingerprint) == FINGERPRINT_BYTES:
-            self.fleet.tell(record.mark, record.trace.digest, record.first, record.last)
-
     async def _close_deliveries(self) -> None:
         self._watching.cancel()
         await self.deliveries.close(self.configuration.shutdown_seconds)
         await self.licences.close()
-        if self.fleet is not None:
-            await self.fleet.close()
+        await self.dedupe.close()
         await self.server.aclose()
 
     def _stop_after_crash(self) -> None:

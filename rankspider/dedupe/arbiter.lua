@@ -1,0 +1,233 @@
+-- What any worker has read of each place, and whether that is stored. Redis 6.2 or later.
+--
+-- KEYS  1 the HASH of one hour of the endpoint's clock; it may be lost or evicted at any time
+-- ARGV  1 operation, then the operation's own
+--
+-- A place is a list of an hour as a whole, a user's standing in it, or a user's profile. Its
+-- record is the newest content that anybody brought, and from when to when that was seen:
+--
+--   digest 16 bytes, first and last (endpoint's clock, ms), run, owner, claim, suffix
+--
+-- `claim` is 0 once it is stored; until then, the time (Redis's clock, ms) up to which `owner` is
+-- trusted to store it. `suffix` completes the id of its document in the history.
+--
+-- A list is compared as a whole, so its rows are not touched while it stays as it is: they name
+-- the run of the list that they stand in, and were seen for as long as that. A run is a field of
+-- its own, `last` and, if one of its rows was seen otherwise elsewhere, a mark that breaks it: its
+-- rows are then to be asked one by one again.
+
+local hash = KEYS[1]
+local HOLD_SECONDS = 7200
+local LAYOUT = '>c16I6I6c14c4I6'
+local SUFFIX_AT = 53
+local NO_RUN = string.rep('\0', 14)
+local CONFLICT = string.rep('\0', 16)
+local EXPIRED = 1
+local UNTOLD = '-'
+
+-- What a worker is to do with a record; the same letters stand in arbiter.py.
+local SAME, MINE, WAIT, NEWS, WRITE, LATE, UNSURE, ROWS = 's', 'm', 'w', 'n', 'r', 'l', 'u', 'f'
+
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+local function load(place)
+  local packed = redis.call('HGET', hash, place)
+  if not packed then return nil end
+  local digest, first, last, run, owner, claim = struct.unpack(LAYOUT, packed)
+  return {digest = digest, first = first, last = last, run = run, owner = owner, claim = claim,
+          suffix = string.sub(packed, SUFFIX_AT)}
+end
+
+local function save(place, record)
+  redis.call('HSET', hash, place, struct.pack(LAYOUT, record.digest, record.first, record.last,
+    record.run, record.owner, record.claim) .. record.suffix)
+end
+
+-- Until when a run was seen, and whether it is broken.
+local function run_of(run)
+  local packed = run ~= NO_RUN and redis.call('HGET', hash, run)
+  if not packed then return 0, false end
+  return struct.unpack('>I6', packed), #packed > 6
+end
+
+local function save_run(run, last, is_broken)
+  redis.call('HSET', hash, run, struct.pack('>I6', last) .. (is_broken and 'b' or ''))
+end
+
+local function break_run(run)
+  local last, is_broken = run_of(run)
+  if last > 0 and not is_broken then save_run(run, last, true) end
+end
+
+local function last_of(record)
+  return math.max(record.last, (run_of(record.run)))
+end
+
+local function take(place, version, t, run, asking)
+  save(place, {digest = version.digest, first = t, last = t, run = run, owner = asking.owner,
+               claim = now + asking.claim, suffix = version.suffix})
+  return NEWS
+end
+
+-- The same content as the record's.
+local function judge_same(place, record, version, t, run, asking)
+  local last = last_of(record)
+  local is_stored = record.claim == 0
+  if not is_stored and (record.claim <= now or (asking.again and record.owner == asking.owner)) then
+    return take(place, version, t, run, asking)
+  end
+  if t < record.first then return is_stored and LATE or WRITE end
+  if t > last or (run ~= NO_RUN and run ~= record.run) then
+    record.last = math.max(t, last)
+    if run ~= NO_RUN then record.run = run end
+    save(place, record)
+  end
+  if is_stored then return SAME end
+  return record.owner == asking.owner and MINE or WAIT
+end
+
+-- Another content than the record's.
+local function judge_other(place, record, version, t, run, asking)
+  local last = last_of(record)
+  if t > last then
+    break_run(record.run)
+    return take(place, version, t, run, asking)
+  end
+  if t == last then
+    -- Two contents of one moment: the lake settles which is the newer, so neither is known here.
+    break_run(record.run)
+    save(place, {digest = CONFLICT, first = t, last = t, run = NO_RUN, owner = asking.owner,
+                 claim = EXPIRED, suffix = ''})
+    return WRITE
+  end
+  if record.claim ~= 0 then
+    -- Older than what is not stored yet: the lake tells by its revision, unless more was seen of
+    -- that than its revision will say.
+    return (t < record.first or record.claim <= now) and WRITE or WAIT
+  end
+  if t >= record.first then
+    table.insert(asking.interrupted, {place, record.digest, record.suffix, last})
+  end
+  return LATE
+end
+
+local function judge(place, version, t, run, asking)
+  local record = load(place)
+  if not record then
+    if t <= asking.floor then return UNSURE end
+    return take(place, version, t, run, asking)
+  end
+  if record.digest == version.digest then
+    return judge_same(place, record, version, t, run, asking)
+  end
+  return judge_other(place, record, version, t, run, asking)
+end
+
+-- Each of `packed`: place 8 bytes, digest 16, length of the suffix 1, suffix.
+local function judge_all(packed, t, run, asking, codes)
+  local at = 1
+  while at <= #packed do
+    local place, digest, length = struct.unpack('>c8c16B', string.sub(packed, at, at + 24))
+    local version = {digest = digest, suffix = string.sub(packed, at + 25, at + 24 + length)}
+    at = at + 25 + length
+    table.insert(codes, judge(place, version, t, run, asking))
+  end
+end
+
+-- The list as a whole, `packed` as one of judge_all, and its rows unless it is what it was. While
+-- they are untold, nothing changes if they are needed.
+local function judge_list(packed, rows, t, asking, codes)
+  local place, digest = struct.unpack('>c8c16', packed)
+  local version = {digest = digest, suffix = string.sub(packed, 26)}
+  local record = load(place)
+  local is_same = record and record.digest == digest
+  if is_same then
+    local _, is_broken = run_of(record.run)
+    local is_ours = record.owner == asking.owner and record.claim > now
+    local is_taken = record.claim > 0 and record.claim <= now
+    if not is_broken and not is_taken and t >= record.first and not (is_ours and asking.again) then
+      local last = last_of(record)
+      if t > last then save_run(record.run, t, false) end
+      table.insert(codes, record.claim == 0 and SAME or (is_ours and MINE or WAIT))
+      return
+    end
+    is_same = not (is_broken and record.claim == 0 and t > last_of(record))
+  end
+  if rows == UNTOLD then
+    table.insert(codes, ROWS)
+    return
+  end
+  local run = place .. struct.pack('>I6', redis.call('HINCRBY', hash, 'runs', 1))
+  local code
+  if record and record.digest == digest and not is_same then  -- its run is broken
+    code = take(place, version, t, run, asking)
+  else
+    code = judge(place, version, t, NO_RUN, asking)
+  end
+  if code == NEWS then
+    record = load(place)
+    record.run = run
+    save(place, record)
+    save_run(run, t, false)
+  else
+    run = NO_RUN
+  end
+  table.insert(codes, code)
+  if code ~= WAIT and code ~= MINE then judge_all(rows, t, run, asking, codes) end
+end
+
+local operations = {}
+
+-- owner 4 bytes, claim ms, (time, again, list, rows, own)... -> {{codes, {{place, digest, suffix,
+-- last}...}}...}: what stands in the codes is of the list, its rows unless it is the same, and the
+-- anchor's own; then the stored contents that what is late interrupts. Nothing before `begin`.
+function operations.ask(owner, claim, ...)
+  local floor = redis.call('HGET', hash, 'floor')
+  if not floor then return false end
+  local asked, answers = {...}, {}
+  for i = 1, #asked, 5 do
+    local codes = {}
+    local asking = {owner = owner, claim = tonumber(claim), floor = tonumber(floor),
+                    again = asked[i + 1] == '1', interrupted = {}}
+    local t = tonumber(asked[i])
+    if asked[i + 2] ~= '' then judge_list(asked[i + 2], asked[i + 3], t, asking, codes) end
+    judge_all(asked[i + 4], t, NO_RUN, asking, codes)
+    table.insert(answers, {table.concat(codes), asking.interrupted})
+  end
+  redis.call('EXPIRE', hash, HOLD_SECONDS)
+  return answers
+end
+
+-- the newest observation of this hour that the lake has, ms, or 0: of what is older than that, this
+-- hash may have forgotten what was newer
+function operations.begin(floor)
+  redis.call('HSETNX', hash, 'floor', floor)
+  redis.call('EXPIRE', hash, HOLD_SECONDS)
+end
+
+-- (place, digest, time)...: stored as of that time
+function operations.stored(...)
+  local told = {...}
+  for i = 1, #told, 3 do
+    local record = load(told[i])
+    if record and record.digest == told[i + 1] then
+      record.claim = 0
+      record.first = math.min(record.first, tonumber(told[i + 2]))
+      save(told[i], record)
+    end
+  end
+end
+
+-- owner, (place, digest)...: will not be stored by this worker
+function operations.lost(owner, ...)
+  local told = {...}
+  for i = 1, #told, 2 do
+    local record = load(told[i])
+    if record and record.digest == told[i + 1] and record.claim > 0 and record.owner == owner then
+      redis.call('HDEL', hash, told[i])
+    end
+  end
+end
+
+return operations[ARGV[1]](unpack(ARGV, 2))

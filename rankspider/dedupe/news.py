@@ -1,0 +1,255 @@
+"""From one answer to what of it the lake does not hold yet."""
+
+import asyncio
+import datetime as dt
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from rankspider.dedupe.arbiter import Answer as Judgement
+from rankspider.dedupe.arbiter import Arbiter, Question, Verdict, Version
+from rankspider.dedupe.reading import Read, Reader, kind_of, packed, place_of
+from rankspider.dedupe.record import Record
+from rankspider.endpoint.answer import Answer
+from rankspider.endpoint.extraction import Extraction
+from rankspider.endpoint.mirrors import Text
+from rankspider.items import Item, ListItem, RankedList, RankItem
+from rankspider.lake.recall import SeenLater
+
+# How soon it is asked again whether another worker has stored what this one waits for.
+_ASK_AGAIN_SECONDS = 0.1
+_SETTLED_AS_A_WHOLE = (Verdict.SAME, Verdict.MINE)
+
+
+@dataclass(eq=False, slots=True)
+class News:
+    """What one answer brings, and what else must be durable before its anchor is done."""
+
+    read: Read
+    items: list[Item] = field(default_factory=list)
+    """Each with its `record`: of the list's rows, of the list as a whole, then the anchor's own."""
+    pending: "set[asyncio.Future[None]]" = field(default_factory=set)
+    """Of these items, and of others on their way that say the same."""
+    unchanged: Counter[str] = field(default_factory=Counter)
+    """Records by kind that the lake holds already."""
+    repeated: Counter[str] = field(default_factory=Counter)
+    """Those that are on their way, or that this answer says twice."""
+    rejected: Counter[str] = field(default_factory=Counter)
+    """Of the unchanged and the repeated, those that are in quarantine, or on their way there."""
+
+    def skip(self, kind: str, verdict: Verdict, *, is_rejected: bool) -> None:
+        """Account for a record that is not stored anew."""
+        if is_rejected:
+            self.rejected[kind] += 1
+        elif verdict is Verdict.SAME:
+            self.unchanged[kind] += 1
+        else:
+            self.repeated[kind] += 1
+
+
+class Dedupe:
+    """Belongs to one worker. Each record of an item of `news_of` must end: `stored` or `lost`.
+
+    ``seen_later`` asks the lake, for answers that the arbiter may have forgotten something about.
+    """
+
+    def __init__(
+        self,
+        arbiter: Arbiter,
+        seen_later: Callable[[RankedList, dt.datetime], Awaitable[SeenLater]],
+        *,
+        keep_private: bool,
+    ) -> None:
+        self._arbiter = arbiter
+        self._seen_later = seen_later
+        self._reader = Reader(keep_private=keep_private)
+        self._on_their_way: dict[tuple[bytes, bytes], Record] = {}
+        # Of each list what it was when it was asked for last: most likely that is what it is.
+        self._usual: dict[bytes, bytes] = {}
+
+    @property
+    def list_texts(self) -> list[Text]:
+        """For `rankspider.endpoint.answer.decode`, which finds these at once."""
+        return self._reader.list_texts
+
+    async def news_of(self, answer: Answer, anchor: str | None) -> News:
+        """Raises `AnswerError` if the list cannot be read through."""
+        read = self._reader.read(answer, anchor)
+        judgement = await self._judged(read, answer.now_ms)
+        news = _Gathering(read, answer.now_ms, judgement, self._on_their_way)
+        news.take_list()
+        news.take_own()
+        if Verdict.UNSURE in judgement.verdicts and read.extraction.is_trusted:
+            await self._recall(news.news)
+        return news.news
+
+    async def _recall(self, news: News) -> None:
+        """Which of what the arbiter was not sure of is late."""
+        extraction = news.read.extraction
+        later = await self._seen_later(extraction.ranked_list, extraction.observed_at)
+        for item in news.items:
+            if item.record.is_unsure:
+                item.record.is_late = later.includes(item)
+
+    async def _judged(self, read: Read, observed: int) -> Judgement:
+        """One question as a rule: with the rows only if the list is likely to be another."""
+        place, digest, _ = read.whole.version
+        rows = None if self._usual.get(place) == digest else read.whole.rows.packed
+        again = False
+        while True:
+            question = Question(
+                observed, read.whole.version.packed, rows, packed(read.own_versions), again
+            )
+            judgement = await self._arbiter.ask(question)
+            whole = judgement.verdicts[0]
+            is_ours_to_begin = whole is Verdict.MINE and (place, digest) not in self._on_their_way
+            if whole is not Verdict.ROWS and not is_ours_to_begin:
+                if Verdict.WAIT not in judgement.verdicts:
+                    self._usual[place] = digest
+                    return judgement
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+            rows = read.whole.rows.packed
+            # What was claimed by this question, and not begun, is not to be waited for.
+            again = again or is_ours_to_begin or whole is Verdict.NEWS
+
+    async def claim(self, item: Item) -> bool:
+        """Whether ``item``, which no answer of `news_of` brought, is to be stored; it has a record
+        then. If not, return when what says the same is durable."""
+        observed = round(item.observed_at.timestamp() * 1000)
+        version = Version(place_of(type(item), item.key), bytes.fromhex(item.digest))
+        verdict = Verdict.WAIT
+        while verdict is Verdict.WAIT:
+            judgement = await self._arbiter.ask(Question(observed, b"", None, version.packed))
+            (verdict,) = judgement.verdicts
+            if verdict is Verdict.WAIT:
+                await asyncio.sleep(_ASK_AGAIN_SECONDS)
+        there = self._on_their_way.get(version[:2])
+        if verdict is Verdict.SAME:
+            return False
+        if verdict is Verdict.MINE and there is not None:
+            await asyncio.shield(there.ended)
+            return False
+        item.record = record = Record(version, observed, verdict is Verdict.LATE)
+        self._on_their_way.setdefault(version[:2], record)
+        return True
+
+    def stored(self, record: Record) -> None:
+        """It is durable."""
+        # Until the fleet knows, it is still this worker's.
+        self._arbiter.stored(record.version, record.observed, partial(self._forget, record))
+        record.end()
+
+    def lost(self, record: Record, error: BaseException | None = None) -> None:
+        """It was not stored, for ``error``, or because nobody wants it: the next one is news."""
+        if record.ended.done():
+            return
+        self._forget(record)
+        self._arbiter.lost(record.version, record.observed)
+        record.end(error)
+
+    def _forget(self, record: Record) -> None:
+        name = record.version[:2]
+        if self._on_their_way.get(name) is record:
+            del self._on_their_way[name]
+
+    async def close(self) -> None:
+        await self._arbiter.close()
+
+
+class _Gathering:
+    """Turns what was judged of one answer into its news."""
+
+    def __init__(
+        self,
+        read: Read,
+        observed: int,
+        judgement: Judgement,
+        on_their_way: dict[tuple[bytes, bytes], Record],
+    ) -> None:
+        self.news = News(read)
+        self._read = read
+        self._observed = observed
+        self._on_their_way = on_their_way
+        self._whole, *verdicts = judgement.verdicts
+        first_own = len(verdicts) - len(read.own)
+        self._of_rows, self._of_own = verdicts[:first_own], verdicts[first_own:]
+        self._interrupted = {each.place: each for each in judgement.interrupted}
+
+    def take_list(self) -> None:
+        if self._whole in _SETTLED_AS_A_WHOLE:
+            self._skip_list()
+            return
+        extraction, rows = self._read.extraction, self._read.whole.rows
+        for at, (version, verdict) in enumerate(zip(rows.versions, self._of_rows, strict=True)):
+            make = partial(_row, extraction, at)  # only what is news is made
+            self._take(version, verdict, rows.kinds[at], make, is_rejected=at in rows.rejected)
+        after = tuple(self.news.pending)
+        record = self._take(
+            self._read.whole.version,
+            self._whole,
+            ListItem.kind,
+            extraction.list_item,
+            is_rejected=self._read.whole.state is None,
+        )
+        if record is not None:
+            record.after = after
+
+    def _skip_list(self) -> None:
+        rows, news = self._read.whole.rows, self.news
+        verdict = self._whole
+        if verdict is Verdict.MINE:
+            verdict = self._wait_for(self._on_their_way[self._read.whole.version[:2]])
+        news.skip(ListItem.kind, verdict, is_rejected=self._read.whole.state is None)
+        skipped = news.unchanged if verdict is Verdict.SAME else news.repeated
+        skipped.update(rows.sound_kinds)
+        news.rejected.update(rows.rejected_kinds)
+
+    def take_own(self) -> None:
+        for record, version, verdict in zip(
+            self._read.own, self._read.own_versions, self._of_own, strict=True
+        ):
+            kind = kind_of(record)
+            self._take(version, verdict, kind, record.make, is_rejected=not record.is_sound)
+        if self._read.is_own_listed:
+            self.news.repeated[RankItem.kind] += 1
+
+    def _wait_for(self, record: Record) -> Verdict:
+        if record.ended.done():  # the fleet is about to know
+            return Verdict.SAME
+        self.news.pending.add(record.ended)
+        return Verdict.MINE
+
+    def _take(
+        self,
+        version: Version,
+        verdict: Verdict,
+        kind: str,
+        make: Callable[[], Item],
+        *,
+        is_rejected: bool,
+    ) -> Record | None:
+        """The record of what is to be stored; None for what is not."""
+        if verdict is Verdict.MINE:
+            there = self._on_their_way.get(version[:2])
+            if there is not None:
+                self.news.skip(kind, self._wait_for(there), is_rejected=is_rejected)
+                return None
+            verdict = Verdict.NEWS  # it was claimed, and never begun
+        if verdict is Verdict.SAME:
+            self.news.skip(kind, verdict, is_rejected=is_rejected)
+            return None
+        record = Record(version, self._observed, verdict is Verdict.LATE)
+        record.is_unsure = verdict is Verdict.UNSURE
+        record.interrupted = self._interrupted.get(version.place)
+        if verdict is Verdict.NEWS:
+            self._on_their_way[version[:2]] = record
+        item = make()
+        item.record = record
+        self.news.items.append(item)
+        self.news.pending.add(record.ended)
+        return record
+
+
+def _row(extraction: Extraction, at: int) -> Item:
+    return extraction.rows[at].make()

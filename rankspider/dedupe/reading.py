@@ -1,0 +1,180 @@
+"""What answers say, each text read once: a cache of what was read, not of what is stored."""
+
+import hashlib
+from collections import Counter, OrderedDict, deque
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+
+from rankspider.dedupe.arbiter import Version
+from rankspider.endpoint.answer import Answer
+from rankspider.endpoint.extraction import Extracted, Extraction, Profiles
+from rankspider.endpoint.mirrors import Text
+from rankspider.items import ListItem, RankItem, RejectedItem, UserItem
+
+# Some 350 KB each: answers that left together arrive in any order around a change of the list.
+_MOST_LISTS = 4
+_MOST_STATES = 64
+_KINDS: dict[type, str] = {item: item.kind for item in (RankItem, UserItem, ListItem)}
+
+
+@dataclass(frozen=True)
+class ToldAnchor:
+    """What an answer says of one anchor, by reference."""
+
+    user_id: str
+    standing: str
+    """``_id`` of the standing in `rank_history`."""
+    profile: str
+    """``_id`` of the profile in `user_history`."""
+
+
+@dataclass(frozen=True)
+class ReadRows:
+    """The rows of one list, as they were read."""
+
+    list_key: str
+    text: Text
+    versions: tuple[Version, ...]
+    kinds: tuple[str, ...]
+    """Of each record, as stats name it."""
+    rejected: frozenset[int]
+    """Which of the records are rejected."""
+    user_ids: frozenset[str]
+    anchors: dict[str, ToldAnchor]
+    """By ``sec_uid``."""
+
+    @cached_property
+    def packed(self) -> bytes:
+        return packed(self.versions)
+
+    @cached_property
+    def sound_kinds(self) -> Counter[str]:
+        return Counter(k for at, k in enumerate(self.kinds) if at not in self.rejected)
+
+    @cached_property
+    def rejected_kinds(self) -> Counter[str]:
+        return Counter(k for at, k in enumerate(self.kinds) if at in self.rejected)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadList:
+    """One list as a whole."""
+
+    rows: ReadRows
+    version: Version
+    state: str | None
+    """``_id`` of its state in `snapshots`; None if it is rejected as a whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One answer."""
+
+    extraction: Extraction
+    whole: ReadList
+    own: list[Extracted]
+    own_versions: tuple[Version, ...]
+    anchor: ToldAnchor | None
+    """What it says of the asked anchor, on the list or not."""
+    is_own_listed: bool
+    """Whether its own row is of one of the users in the list, whose row there tells of it."""
+
+
+class Reader:
+    """Belongs to one worker."""
+
+    def __init__(self, *, keep_private: bool) -> None:
+        self._keep_private = keep_private
+        self._profiles = Profiles()
+        self._rows: deque[ReadRows] = deque(maxlen=_MOST_LISTS)
+        self._lists: OrderedDict[bytes, ReadList] = OrderedDict()
+
+    @property
+    def list_texts(self) -> list[Text]:
+        """Of the lists it remembers, the latest first."""
+        return [rows.text for rows in self._rows]
+
+    def read(self, answer: Answer, anchor: str | None) -> Read:
+        """Raises `AnswerError` if an unknown list cannot be read through."""
+        extraction = Extraction(
+            answer, anchor, keep_private=self._keep_private, profiles=self._profiles
+        )
+        list_ = self._list(extraction, self._rows_of(extraction))
+        own = extraction.own(list_.rows.user_ids)
+        told = list_.rows.anchors.get(anchor or "")
+        if told is None and extraction.own_user is not None:
+            user_id, sec_uid = extraction.own_user
+            if sec_uid == anchor and len(own) == 2 and all(each.is_sound for each in own):
+                told = ToldAnchor(user_id, own[0].history_key, own[1].history_key)
+        is_listed = extraction.own_user is not None and not own
+        return Read(extraction, list_, own, tuple(map(version_of, own)), told, is_listed)
+
+    def _rows_of(self, extraction: Extraction) -> ReadRows:
+        key, text = extraction.list_key, extraction.answer.listed
+        for rows in self._rows:
+            if rows.list_key == key and rows.text == text:
+                return rows
+        extraction.answer.require_readable()
+        rows = _read_rows(extraction, key, text)
+        if not text.has_odd_keys:
+            self._rows.appendleft(rows)
+        return rows
+
+    def _list(self, extraction: Extraction, rows: ReadRows) -> ReadList:
+        digest = _digest(rows.list_key.encode(), extraction.frame.encode(), rows.packed)
+        known = self._lists.get(digest)
+        if known is not None:
+            return replace(known, rows=rows)
+        record = extraction.list_record()
+        state = record.history_key if record.kind is ListItem and record.is_sound else None
+        version = Version(place_of(ListItem, rows.list_key), digest, record.suffix.encode())
+        read = self._lists[digest] = ReadList(rows, version, state)
+        if len(self._lists) > _MOST_STATES:
+            self._lists.popitem(last=False)
+        return read
+
+
+def version_of(record: Extracted) -> Version:
+    suffix = record.suffix.encode() if record.suffix != record.digest else b""
+    return Version(place_of(record.kind, record.key), bytes.fromhex(record.digest), suffix)
+
+
+def place_of(kind: type, key: str) -> bytes:
+    return _digest(kind.__name__.encode(), key.encode("utf-8", "surrogatepass"), size=8)
+
+
+def packed(versions: Iterable[Version]) -> bytes:
+    return b"".join(version.packed for version in versions)
+
+
+def kind_of(record: Extracted) -> str:
+    """As stats name it; a rejected record counts as what it would have been."""
+    if record.kind is RejectedItem:
+        item = record.make()
+        assert isinstance(item, RejectedItem)
+        return item.kind
+    return _KINDS[record.kind]
+
+
+def _read_rows(extraction: Extraction, key: str, text: Text) -> ReadRows:
+    records = extraction.rows
+    anchors = {}
+    for standing, user in pairwise(records):
+        item = standing.make()
+        if isinstance(item, RankItem) and standing.is_sound and user.is_sound:
+            anchors[item.sec_uid] = ToldAnchor(item.user_id, standing.history_key, user.history_key)
+    return ReadRows(
+        list_key=key,
+        text=text,
+        versions=tuple(map(version_of, records)),
+        kinds=tuple(map(kind_of, records)),
+        rejected=frozenset(i for i, record in enumerate(records) if not record.is_sound),
+        user_ids=extraction.listed_ids,
+        anchors=anchors,
+    )
+
+
+def _digest(*parts: bytes, size: int = 16) -> bytes:
+    return hashlib.blake2b(b"\0".join(parts), digest_size=size).digest()

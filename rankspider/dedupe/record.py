@@ -1,0 +1,53 @@
+"""What ties an item on its way to the lake to those who wait for it."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from rankspider.dedupe.arbiter import Interrupted, Version
+
+
+@dataclass(eq=False, slots=True)
+class Record:
+    """Of one item, from when it is made until it is durable, dropped or lost."""
+
+    version: Version
+    observed: int
+    """Unix milliseconds, the endpoint's clock."""
+    is_late: bool = False
+    """Something newer is stored already: this is history."""
+    is_unsure: bool = False
+    """The fleet may have forgotten whether there is."""
+    interrupted: Interrupted | None = None
+    """What this is late for, to be written along: until when that was seen."""
+    after: "Sequence[asyncio.Future[None]]" = ()
+    """What must be durable before: of a list as a whole, its rows."""
+    is_taken: bool = False
+    """Whether the store has its item, and will end it."""
+    ended: "asyncio.Future[None]" = field(
+        default_factory=lambda: asyncio.get_running_loop().create_future()
+    )
+    """Done when it is durable, or nobody wants it any more; else it holds the error."""
+
+    @property
+    def interrupts(self) -> tuple[str, int] | None:
+        """The end of the history id of what it interrupts, and until when (ms) that was seen."""
+        if self.interrupted is None:
+            return None
+        _, digest, suffix, last = self.interrupted
+        return suffix.decode() or digest.hex(), last
+
+    def end(self, error: BaseException | None = None) -> None:
+        if self.ended.done():
+            return
+        if error is None:
+            self.ended.set_result(None)
+        else:
+            self.ended.set_exception(error)
+            self.ended.exception()  # seen, if nobody waits for it
+
+
+def record_of(item: object) -> Record | None:
+    """None for an item that no answer brought, such as a user's own."""
+    record = getattr(item, "record", None)
+    return record if isinstance(record, Record) else None

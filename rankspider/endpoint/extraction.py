@@ -1,0 +1,316 @@
+"""What one answer says, record by record, as items."""
+
+import datetime as dt
+import hashlib
+from collections import OrderedDict
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from rankspider.endpoint.answer import END_OF_TIME, Answer, BrokenRow, Json, Row
+from rankspider.endpoint.body import UNREADABLE
+from rankspider.endpoint.checks import (
+    ListedRow,
+    flags_of_row,
+    flags_of_scores,
+    flags_of_times,
+    list_problem,
+    listed_rows,
+)
+from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.validation import problem_of
+from rankspider.items import (
+    Form,
+    Item,
+    ListItem,
+    RankedList,
+    RankItem,
+    RejectedItem,
+    UserItem,
+    digest_of,
+    joined,
+)
+
+# Empty in all that was seen, private if ever filled.
+_PRIVATE = ("telephone", "birthday")
+# They stand in columns of their own.
+_COLUMNS = ("id", "id_str", "sec_uid", "short_id", "display_id", "nickname", "gender", "signature")
+_ROOM_FIELDS = ("room_ids", "room_ids_str")
+# The place of the asked anchor's own row, which is none of the list.
+OWN = 0
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+# About 100 bytes each.
+_MOST_PROFILES = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Extracted:
+    """One record of an answer; its item is made when somebody wants it."""
+
+    kind: type[Item]
+    key: str
+    """Which record it is."""
+    digest: str
+    """Of all it says but the time and the mirrors: 32 hex digits, equal for equal facts."""
+    suffix: str
+    """What its document in the history is told from others of its key by; "" if nothing is."""
+    is_sound: bool
+    """Whether it passes the hard checks; if not, it is rejected in the end."""
+    make: Callable[[], Item]
+
+    @property
+    def history_key(self) -> str:
+        return f"{self.key}/{self.suffix}"
+
+
+class Profiles:
+    """Which profile a user's JSON says, mirrors aside, so that each is read once."""
+
+    def __init__(self) -> None:
+        self._digests: OrderedDict[bytes, str] = OrderedDict()
+
+    def digest_of(self, keep_private: bool, text: bytes) -> str | None:
+        """None if it was not read yet, or not sound."""
+        return self._digests.get(_name(keep_private, text))
+
+    def note(self, keep_private: bool, text: bytes, digest: str) -> None:
+        self._digests[_name(keep_private, text)] = digest
+        if len(self._digests) > _MOST_PROFILES:
+            self._digests.popitem(last=False)
+
+
+def _name(keep_private: bool, text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16, salt=b"private" if keep_private else b"").digest()
+
+
+class Extraction:
+    """What ``answer`` says, as it was asked for ``anchor``.
+
+    A list that is not of an hour is quarantined, row by row. One with a row that cannot be trusted
+    is quarantined as a whole, while its other rows are not.
+    """
+
+    def __init__(
+        self,
+        answer: Answer,
+        anchor: str | None,
+        *,
+        keep_private: bool,
+        profiles: Profiles | None = None,
+    ) -> None:
+        self.answer = answer
+        self.anchor = anchor
+        self._keep_private = keep_private
+        self._profiles = profiles or Profiles()
+        self.observed_at = _EPOCH + dt.timedelta(milliseconds=answer.now_ms)
+        self._list_of_answer = _list_of(answer)
+        self._flags = flags_of_times(answer)
+        self._problem = list_problem(answer)
+
+    @property
+    def ranked_list(self) -> RankedList:
+        assert self._list_of_answer is not None  # an hour is a time
+        return self._list_of_answer
+
+    @property
+    def is_trusted(self) -> bool:
+        """Whether it is the list of an hour."""
+        return self._problem is None
+
+    @property
+    def list_key(self) -> str:
+        """Of the list as a whole, also where its hour is none."""
+        if self.is_trusted:
+            return self.ranked_list.key
+        return joined("?", self.answer.begin_time, *self.answer.identity.values())
+
+    @cached_property
+    def frame(self) -> str:
+        """Tells what the list says beside its rows."""
+        if not self.is_trusted:
+            return ""
+        try:
+            return " ".join((digest_of(self.answer.other_fields()), *self._flags))
+        except UNREADABLE as error:
+            return f"unreadable: {error}"
+
+    def __iter__(self) -> Iterator[Item]:
+        """All the items: the list as a whole, its rows, and the asked anchor's own."""
+        for record in (self.list_record(), *self.rows, *self.own(self.listed_ids)):
+            yield record.make()
+
+    # The list
+
+    @cached_property
+    def rows(self) -> list[Extracted]:
+        """Of each row of the list its standing and its user, or that it is rejected."""
+        records: list[Extracted] = []
+        for listed in listed_rows(self.answer):
+            records += self._row(listed, self._problem or listed.problem())
+        return records
+
+    @cached_property
+    def listed_ids(self) -> frozenset[str]:
+        return frozenset(row.user.id_str for row in self.answer.rows if isinstance(row, Row))
+
+    @cached_property
+    def is_whole(self) -> bool:
+        """Whether all rows of the list can be trusted."""
+        return self.is_trusted and all(each.kind is not RejectedItem for each in self.rows)
+
+    def list_record(self) -> Extracted:
+        return _extracted(self.list_item())
+
+    def list_item(self) -> Item:
+        """The list as a whole: a `ListItem`, or why it is none."""
+        reason = self._problem
+        if reason is None and self.frame.startswith("unreadable"):
+            reason = self.frame
+        if reason is None and not self.is_whole:
+            reason = "a row of it cannot be trusted"
+        if reason is not None:
+            return self._rejected("lists", reason, bytes(self.answer.raw))
+        rows = [row for row in self.answer.rows if isinstance(row, Row)]
+        scores = [row.shape.score for row in rows]
+        return ListItem(
+            ranked_list=self.ranked_list,
+            user_ids=[row.user.id_str for row in rows],
+            scores=scores,
+            delta_time=self.answer.delta_time,
+            other_fields=self.answer.other_fields(),
+            observed_at=self.observed_at,
+            anchor=self.anchor,
+            flags=[*flags_of_scores(scores), *self._flags],
+        )
+
+    # The asked anchor's own row
+
+    def own(self, listed_ids: frozenset[str]) -> list[Extracted]:
+        """Its standing and its user, or that it is rejected; nothing if it is missing, or of one
+        of the users in the list, whose row there tells of it."""
+        own = self.answer.anchor_info
+        if own is None or (isinstance(own, Row) and own.user.id_str in listed_ids):
+            return []
+        reason = own.reason if isinstance(own, BrokenRow) else None
+        return self._row(ListedRow(own, OWN), self._problem or reason)
+
+    @property
+    def own_user(self) -> tuple[str, str] | None:
+        """The ``id_str`` and the ``sec_uid`` of whom its own row is of."""
+        own = self.answer.anchor_info
+        return (own.user.id_str, own.user.sec_uid) if isinstance(own, Row) else None
+
+    # Rows by themselves
+
+    def row(self, listed: ListedRow, reason: str | None) -> list[Item]:
+        """The items of one row; it cannot be trusted if there is a ``reason``."""
+        return [record.make() for record in self._row(listed, reason)]
+
+    def _row(self, listed: ListedRow, reason: str | None) -> list[Extracted]:
+        row = listed.row
+        if reason is not None or isinstance(row, BrokenRow):
+            return [_extracted(self._rejected_row(listed, reason or "unreadable row"))]
+        try:
+            standing = self._standing(listed, row)
+        except UNREADABLE as error:
+            return [_extracted(self._rejected_row(listed, f"unreadable row: {error}"))]
+        return [_extracted(standing), self._user_record(row)]
+
+    def _user_record(self, row: Row) -> Extracted:
+        text = Text.of(bytes(row.shape.user))
+        said = bytes(row.shape.user) if text.has_odd_keys else text.content
+        known = self._profiles.digest_of(self._keep_private, said)
+        if known is not None:
+            return Extracted(UserItem, row.user.id_str, known, known, True, lambda: self.user(row))
+        record = _extracted(self.user(row))
+        if record.is_sound:
+            self._profiles.note(self._keep_private, said, record.digest)
+        return record
+
+    def user(self, row: Row) -> Item:
+        """The profile of its user: a `UserItem`, or why it is none."""
+        try:
+            card, profile = row.card(), self._profile(row)
+        except UNREADABLE as error:
+            return self._rejected("users", f"unreadable user: {error}", bytes(row.shape.user))
+        return UserItem(
+            user_id=row.user.id_str,
+            sec_uid=row.user.sec_uid,
+            short_id=card.short_id,
+            display_id=card.display_id,
+            nickname=card.nickname,
+            gender=card.gender,
+            signature=card.signature,
+            avatar_uri=card.avatar_thumb.uri if card.avatar_thumb else "",
+            profile=profile,
+            observed_at=self.observed_at,
+            anchor=self.anchor,
+        )
+
+    def _standing(self, listed: ListedRow, row: Row) -> RankItem:
+        shape, is_listed = row.shape, listed.place != OWN
+        flags_of_place = listed.flags_of_place() if is_listed else ()
+        return RankItem(
+            ranked_list=self.ranked_list,
+            user_id=row.user.id_str,
+            sec_uid=row.user.sec_uid,
+            rank=shape.rank,
+            score=shape.score,
+            delta=shape.delta,
+            gap_description=shape.gap_description,
+            gap_rich_description=shape.gap_rich_description,
+            rich_description=shape.rich_description,
+            city_code=shape.city_code,
+            fixed_footer_description=shape.fixed_footer_description,
+            shop_tags=shape.shop_tags or [],
+            room_ids=row.user.own_room.exact() if row.user.own_room else [],
+            listed=is_listed,
+            observed_at=self.observed_at,
+            other_fields=row.other_fields(),
+            flags=[*flags_of_place, *flags_of_row(row, listed=is_listed)],
+            anchor=self.anchor,
+        )
+
+    def _profile(self, row: Row) -> Json:
+        """The user without what stands elsewhere: in columns, and the rooms in the standing."""
+        profile = row.profile()
+        for name in _COLUMNS if self._keep_private else (*_COLUMNS, *_PRIVATE):
+            profile.pop(name, None)
+        rooms = profile.pop("own_room", None) or {}
+        unknown = {k: v for k, v in rooms.items() if k not in _ROOM_FIELDS}
+        if unknown:
+            profile["own_room"] = unknown
+        return profile
+
+    def _rejected_row(self, listed: ListedRow, reason: str) -> RejectedItem:
+        rejected = self._rejected("rows", reason, bytes(listed.row.raw))
+        rejected.place, rejected.times = listed.place, listed.times
+        rejected.score_above = listed.score_above
+        return rejected
+
+    def _rejected(self, kind: str, reason: str, payload: bytes) -> RejectedItem:
+        return RejectedItem(
+            kind=kind,
+            reason=reason,
+            payload=payload.decode("utf-8", "backslashreplace"),
+            anchor=self.anchor,
+            observed_at=self.observed_at,
+            form=Form.ANSWER,
+            ranked_list=self._list_of_answer,
+        )
+
+
+def _extracted(item: Item) -> Extracted:
+    is_sound = not isinstance(item, RejectedItem) and problem_of(item) is None
+    suffix = (
+        "" if isinstance(item, RejectedItem) else item.history_key.rpartition(f"{item.key}/")[2]
+    )
+    return Extracted(type(item), item.key, item.digest, suffix, is_sound, lambda: item)
+
+
+def _list_of(answer: Answer) -> RankedList | None:
+    """Which list it is, on an hour or not; None if it began at no time that a date can hold."""
+    if not 0 < answer.begin_time < END_OF_TIME:
+        return None
+    begin_time = _EPOCH + dt.timedelta(seconds=answer.begin_time)
+    return RankedList(**answer.identity, begin_time=begin_time)

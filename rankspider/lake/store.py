@@ -1,0 +1,131 @@
+"""Bring items and calls to the lake: whatever this returns from is durable on a majority."""
+
+import datetime as dt
+from collections.abc import Callable, Mapping
+
+from pymongo.errors import OperationFailure
+
+from rankspider.endpoint.validation import rejected
+from rankspider.errors import RankspiderError
+from rankspider.items import Item, RankedList, RejectedItem
+from rankspider.lake import collections
+from rankspider.lake.client import connect
+from rankspider.lake.documents import seen_until, sighting_of, steps_of, writes_of
+from rankspider.lake.ledger import Call, document_of
+from rankspider.lake.mending import make_whole
+from rankspider.lake.opening import open_lake
+from rankspider.lake.pending import WriteRefused
+from rankspider.lake.recall import SeenLater, seen_later
+from rankspider.lake.write import Write
+from rankspider.lake.writer import Writer
+
+# Fewer, larger batches cost the worker and the server less; and what follows from histories is
+# written again with each state of a list, of which those that wait together are written once.
+_PAUSE_SECONDS = 0.2
+_JOINING_PAUSE_SECONDS = 0.4
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+
+class Store:
+    """One lake. ``retention`` is in days by collection; ``is_all_there``: whether nothing more will
+    come before what waits is durable."""
+
+    def __init__(
+        self,
+        uri: str,
+        database: str,
+        retention: Mapping[str, int],
+        *,
+        is_all_there: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._uri = uri
+        self._name = database
+        self._retention = retention
+        self._is_all_there = is_all_there
+        self.identity = ""
+        """What tells this lake from others, once it is open."""
+
+    async def open(self) -> None:
+        """Connect, and bring the lake up to this version. Raises `RankspiderError`."""
+        # The client belongs to the running loop, so it is made here.
+        self._client = connect(self._uri)
+        self._database = database = self._client[self._name]
+        self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
+        try:
+            await self._writer.patiently(lambda: open_lake(database, self._retention))
+            self.identity = await self._writer.patiently(lambda: collections.identity_of(database))
+        except OperationFailure as error:
+            raise RankspiderError(f"the indexes of {self._name} cannot be made: {error}") from None
+
+    @property
+    def is_away(self) -> bool:
+        """Whether MongoDB cannot be reached, and all that is put waits."""
+        return self._writer.is_away
+
+    async def put(
+        self, item: Item, *, is_late: bool = False, interrupted: tuple[str, int] | None = None
+    ) -> RejectedItem | None:
+        """Return when ``item`` is durable, or what stands for it in the quarantine, since MongoDB
+        cannot hold it.
+
+        ``is_late``: something newer of its place is stored. ``interrupted``: another content of
+        that, by the end of its id in the history, and until when (Unix ms) it was seen.
+        """
+        first, then = steps_of(writes_of(item, is_late=is_late))
+        if interrupted is not None:
+            suffix, until = interrupted
+            first += seen_until(item, suffix, _EPOCH + dt.timedelta(milliseconds=until))
+        try:
+            await self._writer.write(*first, then=then)
+        except WriteRefused as refused:
+            if isinstance(item, RejectedItem):
+                raise
+            record = rejected(item, "MongoDB refused it")
+            record.detail = str(refused)
+            await self._writer.write(*writes_of(record))
+            return record
+        return None
+
+    async def note(self, call: Call, ranked_list: RankedList | None = None) -> None:
+        """Return when ``call`` is on record, with the sighting of the state of ``ranked_list`` that
+        it brought. All that it refers to must be durable."""
+        document = document_of(call)
+        writes = [Write(collections.CALLS, document.pop("_id"), document, {})]
+        if call.list_state is not None and ranked_list is not None:
+            assert call.observed_at is not None  # an answer has a clock
+            writes.append(sighting_of(ranked_list, call.list_state, call.observed_at))
+        await self._writer.write(*writes)
+
+    async def sight(self, ranked_list: RankedList, state: str, observed_at: dt.datetime) -> None:
+        """The sighting by itself, for whoever makes no calls."""
+        await self._writer.write(sighting_of(ranked_list, state, observed_at))
+
+    async def make_whole(self) -> int:
+        """After a worker was cut off; return how many documents were behind their history."""
+        return await self._writer.patiently(lambda: make_whole(self._database, self._writer))
+
+    async def newest_observation(self, start_ms: int, end_ms: int) -> int:
+        """By the calls on record, of those observed from ``start_ms`` to before ``end_ms`` (Unix);
+        0 if none was."""
+        start, end = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (start_ms, end_ms))
+        # An answer of a stale cache is of an hour before.
+        hours = {"$in": [start, start - dt.timedelta(hours=1)]}
+        query = {"begin_time": hours, "observed_at": {"$gte": start, "$lt": end}}
+        calls = self._database[collections.CALLS]
+        newest = await self._writer.patiently(
+            lambda: calls.find_one(query, ["observed_at"], sort=[("observed_at", -1)])
+        )
+        return 0 if newest is None else round(newest["observed_at"].timestamp() * 1000)
+
+    async def seen_later(self, ranked_list: RankedList, moment: dt.datetime) -> SeenLater:
+        return await self._writer.patiently(lambda: seen_later(self._database, ranked_list, moment))
+
+    async def close(self) -> None:
+        """See through what waits."""
+        await self._writer.close()
+        await self._client.close()
+
+
+def _least_pause(collection: str) -> float:
+    joins = collection in collections.DERIVED or collection == collections.SIGHTINGS
+    return _JOINING_PAUSE_SECONDS if joins else _PAUSE_SECONDS
