@@ -25,6 +25,7 @@ from rankspider.errors import ConfigurationError
 from rankspider.lake import retention
 from rankspider.lake.board import board
 from rankspider.lake.collections import DATED
+from rankspider.lake.ledger import Call, document_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.retention import RetentionRefused, ensure_retention
 from rankspider.lake.validators import SCHEMAS, ensure_collections
@@ -37,6 +38,16 @@ from tests.test_lake import standing, state, user, written
 
 Database = AsyncDatabase[dict[str, Any]]
 UNAUTHORIZED = OperationFailure("not authorized on db to execute command", 13)
+
+
+CALL = Call(
+    anchor="MS4wLjABAAAA",
+    asked_at=dt.datetime(2030, 1, 1, tzinfo=dt.UTC),
+    milliseconds=120,
+    purpose="queue",
+    outcome="network",
+    worker="host:1",
+)
 
 
 async def validators(database: Database) -> dict[str, Any]:
@@ -62,6 +73,7 @@ async def test_a_new_lake_has_validators_and_takes_what_a_worker_writes(
     del answer["data"]["ranks"][1]["user"]["own_room"]
     answer["data"]["anchor_info"]["score"] = -1
     await written(async_database, *passed(records(answer))[0])
+    await async_database.calls.insert_one(document_of(CALL))
     for name in SCHEMAS:
         assert await async_database[name].count_documents({}) > 0, name
 
@@ -96,6 +108,10 @@ async def test_an_overlong_document_satisfies_them(
         ("snapshots", {"scores": ["1"]}),
         ("rejected", {"kind": "other"}),
         ("ranks", {"flags": "delta"}),
+        ("sightings", {"last_observed_at": None}),
+        ("calls", {"asked_at": None}),
+        ("calls", {"milliseconds": -1}),
+        ("calls", {"outcome": None}),
     ],
 )
 async def test_what_others_rely_on_is_insisted_on(
@@ -105,6 +121,7 @@ async def test_what_others_rely_on_is_insisted_on(
     answer = sample()
     answer["data"]["anchor_info"]["score"] = -1
     await written(async_database, *passed(records(answer))[0])
+    await async_database.calls.insert_one(document_of(CALL))
     with pytest.raises(WriteError) as caught:
         await async_database[collection].update_one({}, {"$set": change})
     assert caught.value.code == 121
@@ -264,7 +281,7 @@ async def expiry(database: Database) -> dict[str, int]:
     for name, field in DATED.items():
         index = (await database[name].index_information()).get(retention.INDEX)
         if index is not None:
-            assert index["key"] == [(field, 1)]
+            assert index["key"] == [(field, -1)]
             found[name] = index["expireAfterSeconds"]
     return found
 
@@ -273,10 +290,15 @@ async def test_retention_is_made_changed_and_removed(async_database: Database) -
     day = 86400
     await open_lake(async_database, {})
     assert await expiry(async_database) == {}
-    for days in ({"rank_history": 90, "users": 365}, {"rank_history": 30, "rejected": 1}, {}):
+    first = {"rank_history": 90, "users": 365, "calls": 30}
+    for days in (first, {"rank_history": 30, "rejected": 1}, {}):
         await ensure_retention(async_database, days)
         seconds = {name: number * day for name, number in days.items()}
         assert await expiry(async_database) == seconds
+        for name in DATED:
+            indexes = (await async_database[name].index_information()).values()
+            keys = [str(index["key"]) for index in indexes]
+            assert len(set(keys)) == len(keys)  # MongoDB makes no second index of the same key
 
 
 async def test_workers_that_are_set_otherwise_leave_one_of_both(async_database: Database) -> None:
@@ -364,6 +386,24 @@ async def test_an_older_lake_is_continued_in_place(async_database: Database) -> 
         assert rank["first_observed_at"] == MINUTE_11 - dt.timedelta(minutes=1)
         assert rank["flags"] == []
     assert await async_database.user_history.count_documents({"last_observed_at": observed}) == 4
+
+
+async def test_a_lake_of_version_1_is_continued_in_place(async_database: Database) -> None:
+    """Its sightings are of one moment each."""
+    await ensure_collections(async_database)
+    for name in ("calls", "sightings"):
+        await async_database.drop_collection(name)
+    hour = {name: old_lake()["ranks"][0][name] for name in ("list", "begin_time")}
+    sighting = {"_id": "a/001893456660000-b", "state": "a/b", "observed_at": MINUTE_11, **hour}
+    await async_database.sightings.insert_one({**sighting, "revision": "001893456660000-b"})
+    await async_database.meta.insert_one({"_id": "schema", "version": 1})
+    await open_lake(async_database, {})
+    assert await async_database.sightings.find({}, {"revision": 0}).to_list() == [sighting]
+    assert await version_of(async_database) == VERSION
+    assert await validators(async_database) == SCHEMAS
+    until = {"last_observed_at": MINUTE_11 + dt.timedelta(seconds=3)}
+    await async_database.sightings.update_one({}, {"$set": until})
+    await async_database.sightings.insert_one({**sighting, "_id": "c", "revision": "d"})
 
 
 def test_a_worker_of_today_opens_an_older_lake(

@@ -17,6 +17,8 @@ SNAPSHOTS = "snapshots"
 # When each state of `snapshots` was seen, again and again: a state may come back, which its own
 # interval does not tell. No more than one in RANK_LIST_LAG_SECONDS and worker while it stays.
 SIGHTINGS = "sightings"
+# Each call that was made, as it ended: see `rankspider.lake.ledger`.
+CALLS = "calls"
 REJECTED = "rejected"
 # What the lake says of itself: its version (`rankspider.lake.version`) and its identity.
 META = "meta"
@@ -39,6 +41,7 @@ DATED = {
     USERS: "observed_at",
     USER_HISTORY: "last_observed_at",
     SNAPSHOTS: "begin_time",
+    CALLS: "asked_at",
     REJECTED: "observed_at",
 }
 """The time by which a collection's documents have an age."""
@@ -76,6 +79,11 @@ _INDEXES: dict[str, list[IndexModel]] = {
     ],
     SIGHTINGS: [
         IndexModel([("begin_time", DESCENDING), ("observed_at", ASCENDING)], name="hour_time"),
+    ],
+    CALLS: [
+        IndexModel([("begin_time", DESCENDING), ("observed_at", ASCENDING)], name="hour_time"),
+        IndexModel([("user_id", ASCENDING), ("observed_at", ASCENDING)], name="user_time"),
+        IndexModel([("asked_at", ASCENDING)], name="asked"),
     ],
     REJECTED: [
         IndexModel([("reason", ASCENDING), ("observed_at", DESCENDING)], name="reason_time"),

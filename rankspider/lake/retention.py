@@ -6,7 +6,7 @@ https://www.mongodb.com/docs/manual/core/index-ttl/
 from collections.abc import Mapping
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import DESCENDING
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
@@ -65,7 +65,8 @@ async def _ensure(
 
 
 async def _make(collection: AsyncCollection[dict[str, Any]], field: str, seconds: int) -> None:
-    keys = [(field, ASCENDING)]
+    # Ascending, some are there for reading, and MongoDB makes no second index of the same key.
+    keys = [(field, DESCENDING)]
     try:
         await collection.create_index(keys, name=INDEX, expireAfterSeconds=seconds)
     except OperationFailure as error:

@@ -22,7 +22,9 @@ _UNAUTHORIZED = 13
 _ID: Final = {"bsonType": "string"}
 _TEXT: Final = {"bsonType": ["string", "null"]}
 _TIME: Final = {"bsonType": "date"}
+_TIME_OR_NONE: Final = {"bsonType": ["date", "null"]}
 _WHOLE: Final = {"bsonType": ["int", "long"]}
+_WHOLE_OR_NONE: Final = {"bsonType": ["int", "long", "null"]}
 _NATURAL: Final = {**_WHOLE, "minimum": 0}
 _TEXTS: Final = {"bsonType": ["array", "null"], "items": {"bsonType": "string"}}
 _MAP: Final = {"bsonType": ["object", "null"]}
@@ -76,6 +78,17 @@ _STATE: Final = {
     "revision": _ID,
 }
 _SIGHTING: Final = {**_HOUR, "state": _ID, "observed_at": _TIME, "revision": _ID}
+# Those from before version 2 are of one moment, and have none.
+_UNTIL: Final = {"last_observed_at": _TIME}
+_CALL: Final = {
+    **dict.fromkeys(("purpose", "outcome", "worker"), _ID),
+    **dict.fromkeys(("anchor", "user_id", "licence"), _TEXT),
+    **dict.fromkeys(("list_state", "standing", "profile"), _TEXT),
+    "asked_at": _TIME,
+    **dict.fromkeys(("observed_at", "begin_time"), _TIME_OR_NONE),
+    "milliseconds": _NATURAL,
+    **dict.fromkeys(("status", "bytes"), _WHOLE_OR_NONE),
+}
 _REJECTED: Final = {
     "kind": {"enum": ["rows", "users", "lists"]},
     "reason": _TEXT,
@@ -86,8 +99,8 @@ _REJECTED: Final = {
 _TO_TRY_AGAIN: Final = {
     "form": {"enum": ["answer", "item", "text"]},
     "list": _object(_LIST, nullable=True),
-    "begin_time": {"bsonType": ["date", "null"]},
-    "place": {"bsonType": ["int", "long", "null"]},
+    "begin_time": _TIME_OR_NONE,
+    "place": _WHOLE_OR_NONE,
 }
 
 SCHEMAS: Final[dict[str, Schema]] = {
@@ -96,7 +109,8 @@ SCHEMAS: Final[dict[str, Schema]] = {
     collections.USERS: _object({**_PROFILE, **_NEWEST}),
     collections.USER_HISTORY: _object({**_PROFILE, **_INTERVAL}),
     collections.SNAPSHOTS: _object({**_STATE, **_INTERVAL}, _FLAGS),
-    collections.SIGHTINGS: _object(_SIGHTING),
+    collections.SIGHTINGS: _object(_SIGHTING, _UNTIL),
+    collections.CALLS: _object(_CALL),
     collections.REJECTED: _object({**_REJECTED, **_NEWEST}, _TO_TRY_AGAIN),
 }
 

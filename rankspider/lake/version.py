@@ -1,8 +1,12 @@
 """Which version of the code a lake was written for: one document in the collection ``meta``.
 
-``{"_id": "schema", "version": 1}``. A lake without it was written by the first release, or is
-empty: version 0. From 0 to 1 nothing in the documents changes: the version itself, the validators
-and the field ``flags`` of what is written from then on are all that is new.
+``{"_id": "schema", "version": 2}``. A lake without it was written by the first release, or is
+empty: version 0. No version changes what is stored already; what is written from then on is new:
+
+1. the version itself, the validators, and the field ``flags``.
+2. the collection ``calls``, and ``last_observed_at`` of ``sightings``, which are of some seconds
+   each and no longer of one moment. A history tells when something was last seen to be news; a
+   worker of version 1 would move that on, and knows nothing of calls.
 """
 
 from typing import Any
@@ -14,7 +18,7 @@ from pymongo.errors import DuplicateKeyError
 from rankspider.errors import RankspiderError
 from rankspider.lake.collections import META
 
-VERSION = 1
+VERSION = 2
 
 _ID = "schema"
 
