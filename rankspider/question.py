@@ -97,6 +97,8 @@ class QuestionCommand(RankCommand):
     """Whether the command takes one argument: an anchor, by key, link or name."""
     may_name_an_anchor: ClassVar[bool] = False
     """Whether it may be left out."""
+    asks_of_a_list: ClassVar[bool] = True
+    """Whether ``--currency`` and ``--title`` say which."""
 
     def syntax(self) -> str:
         if self.may_name_an_anchor:
@@ -130,10 +132,11 @@ class QuestionCommand(RankCommand):
             "an age such as 3h, 2d, 45min.",
         )
         self.add_question(group)
-        group.add_argument("--currency", metavar="C", help="the list in this unit")
-        group.add_argument(
-            "--title", metavar="L", help="the list of this title (site-wide, observed last)"
-        )
+        if self.asks_of_a_list:
+            group.add_argument("--currency", metavar="C", help="the list in this unit")
+            group.add_argument(
+                "--title", metavar="L", help="the list of this title (site-wide, observed last)"
+            )
         forms = parser.add_argument_group(title="How it is written").add_mutually_exclusive_group()
         forms.add_argument("--json", action="store_true", help="JSON, one object a line")
         forms.add_argument("--csv", action="store_true", help="CSV with a head")

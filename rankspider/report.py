@@ -60,7 +60,17 @@ def table_of(report: Report, zone: dt.tzinfo) -> str:
 def json_of(report: Report) -> Iterator[str]:
     """One object a line, times in UTC."""
     for row in report.rows:
-        yield msgspec.json.encode(row).decode() + "\n"
+        yield _json(row).decode() + "\n"
+
+
+def json_object(value: Any) -> str:
+    """One object over several lines, times in UTC."""
+    return msgspec.json.format(_json(value), indent=2).decode() + "\n"
+
+
+def _json(value: Any) -> bytes:
+    # What MongoDB keeps in 64 bits comes as an integer of its own class.
+    return msgspec.json.encode(value, enc_hook=int)
 
 
 def csv_of(report: Report, zone: dt.tzinfo, text: Callable[[str], str] = str) -> Iterator[str]:

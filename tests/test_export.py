@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import dataclasses
 import datetime as dt
 import io
 import json
@@ -20,6 +21,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from bson import ObjectId
 from pymongo import UpdateOne
 from pymongo.database import Database
 from scrapy.exceptions import UsageError
@@ -40,6 +42,7 @@ from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem,
 from rankspider.lake.client import connect
 from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
+from rankspider.lake.ledger import Call, document_of
 from rankspider.lake.overlong import fitted
 from rankspider.lake.write import update_of
 from tests.conftest import ROOT, scrapy
@@ -140,6 +143,28 @@ def filled(lake: Database[Document]) -> Database[Document]:
             RejectedItem("rows", "rank is gone", '{"a": "\\ud800"}', None, hour),
             RejectedItem("lists", "unreadable", f"{hour} {NASTY}", "MS4w", hour),
         )
+        failed = Call(
+            anchor=NASTY,
+            asked_at=hour + dt.timedelta(milliseconds=1),
+            milliseconds=3,
+            purpose="queue",
+            outcome="network",
+            worker="host:1",
+        )
+        answered = dataclasses.replace(
+            failed,
+            id=ObjectId(),
+            user_id=str(ID),
+            observed_at=hour,
+            status=200,
+            bytes=2**40,  # pandas reads a column with a null as floats
+            licence="NULL",
+            begin_time=hour,
+            list_state="a",
+            standing="b",
+            profile="c",
+        )
+        lake.calls.insert_many([document_of(failed), document_of(answered)])
     # From a newer release, or a hand.
     lake.ranks.update_one({"user_id": str(ID + 1)}, {"$set": {"marks": ["late"], "seen": HOUR}})
     lake.users.update_one({"user_id": str(ID + 1)}, {"$unset": {"avatar_uri": 1}})
@@ -151,6 +176,7 @@ def held(lake: Database[Document], collection: str) -> list[Document]:
     names = [column.name for column in TABLES[collection].columns]
     rows = []
     for document in lake[collection].find().sort("_id"):
+        document["_id"] = str(document["_id"])  # of calls, an ObjectId
         for name, value in (document.pop("list", None) or {}).items():
             document[f"list_{name}"] = value
         rest = {name: document.pop(name) for name in list(document) if name not in names}

@@ -4,10 +4,12 @@ import csv
 import datetime as dt
 import io
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
-from rankspider.report import Report, column, csv_of, json_of, table_of
+from bson import Int64
+
+from rankspider.report import Report, column, csv_of, json_object, json_of, table_of
 from rankspider.terminal import harmless
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -78,6 +80,12 @@ def test_json_holds_everything_as_it_is() -> None:
     assert first["hour"] == "2026-03-01T10:00:00Z"
     assert first["tags"] == ["综合", "女装"]
     assert second["points_per_minute"] is None
+
+
+def test_json_of_what_mongodb_keeps_in_64_bits() -> None:
+    score = Int64(2**31)  # what pymongo makes of it
+    (line,) = json_of(Report("A list", Row, [replace(ROWS[0], score=score)]))
+    assert json.loads(line)["score"] == json.loads(json_object({"score": score}))["score"] == score
 
 
 def test_csv_is_read_back_equal() -> None:

@@ -323,6 +323,7 @@ async def test_who_may_not_change_retention_is_told(
         (None, {}),
         ("", {}),
         ("rank_history=90", {"rank_history": 90}),
+        ("calls=30", {"calls": 30}),
         (" rank_history=90, snapshots=30,", {"rank_history": 90, "snapshots": 30}),
     ],
 )

@@ -3,14 +3,12 @@
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from typing import Any
-
-import msgspec
 
 from rankspider.archive.comparison import Difference
 from rankspider.archive.holdings import Holding
 from rankspider.archive.reading import Archived
 from rankspider.archive.replay import Replayed
+from rankspider.report import json_object
 from rankspider.terminal import harmless, table
 
 
@@ -64,7 +62,7 @@ def replayed_json(
     replayed: Replayed, compared: Mapping[str, Difference] | None, target: str
 ) -> str:
     differences = {name: asdict(each) for name, each in (compared or {}).items()}
-    return _json({"into": target, **asdict(replayed), "compared": differences or None})
+    return json_object({"into": target, **asdict(replayed), "compared": differences or None})
 
 
 def holdings_text(holdings: Sequence[Holding], zone: dt.tzinfo) -> str:
@@ -97,19 +95,14 @@ def _hour(begin_time: dt.datetime | None, zone: dt.tzinfo) -> str:
 
 
 def holdings_json(holdings: Sequence[Holding]) -> str:
-    return _json([asdict(each) for each in holdings])
+    return json_object([asdict(each) for each in holdings])
 
 
 def archived_json(archived: Archived) -> str:
     """With the body as text; bytes that are no UTF-8 are escaped."""
     body = archived.body.decode("utf-8", "backslashreplace")
-    return _json({**asdict(archived), "body": body})
+    return json_object({**asdict(archived), "body": body})
 
 
 def _instant(moment: dt.datetime, zone: dt.tzinfo) -> str:
     return moment.astimezone(zone).isoformat(timespec="milliseconds")
-
-
-def _json(value: Any) -> str:
-    """Times in UTC."""
-    return msgspec.json.format(msgspec.json.encode(value), indent=2).decode() + "\n"

@@ -4,7 +4,6 @@ import argparse
 import datetime as dt
 import sys
 
-import msgspec
 from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
@@ -14,7 +13,7 @@ from rankspider.lake.board import Board, Place, board
 from rankspider.lake.questions.moment import board_at
 from rankspider.moments import clock_text, hour_of, hour_text, moment_in
 from rankspider.question import write
-from rankspider.report import Report
+from rankspider.report import Report, json_object
 from rankspider.servers import reachable_lake
 from rankspider.terminal import harmless, shortened, table
 
@@ -75,7 +74,7 @@ class Command(RankCommand):
         if opts.csv:
             write(Report("", Place, found.rows), opts, zone)
         else:
-            sys.stdout.write(_json(found) if opts.json else board_text(found, zone))
+            sys.stdout.write(json_object(found) if opts.json else board_text(found, zone))
         return 0
 
     def _read(self, opts: argparse.Namespace, configuration: Configuration) -> Board:
@@ -101,10 +100,6 @@ def _hint(opts: argparse.Namespace) -> str:
     if any(each is not None for each in given):
         return "leave out --at, --hour, --currency and --title to see the newest"
     return "'scrapy crawl goods_rank' brings one, 'make demo' a made-up one"
-
-
-def _json(found: Board) -> str:
-    return msgspec.json.format(msgspec.json.encode(found), indent=2).decode() + "\n"
 
 
 def board_text(found: Board, zone: dt.tzinfo) -> str:

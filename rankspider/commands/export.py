@@ -45,12 +45,13 @@ class Command(RankCommand):
             f"Write collections ({', '.join(TABLES)}; all of them if none is named) to files, one "
             "an hour of UTC: DIR/COLLECTION/day=2026-01-31/hour=11/part-0.parquet. A document "
             "belongs to the hour of its begin_time (users, rejected: observed_at; user_history: "
-            "first_observed_at). --from and --to are read in the zone RANK_TIMEZONE. A file "
-            "appears when it is whole. Run again, it writes only what is missing, what was not "
-            "over yet, and hours that have got more since. Examples: 'scrapy export --out lake', "
-            "'scrapy export rank_history --from 2026-01-01 --to 2026-02-01T00 --out january', "
-            "'scrapy export users --format csv --out - > users.csv'. Exit codes: 0 done, 1 the "
-            "folder or a document does not fit, 2 an option is wrong, 3 MongoDB cannot be reached."
+            "first_observed_at; calls: asked_at). --from and --to are read in the zone "
+            "RANK_TIMEZONE. A file appears when it is whole. Run again, it writes only what is "
+            "missing, what was not over yet, and hours that have got more since. Examples: 'scrapy "
+            "export --out lake', 'scrapy export rank_history --from 2026-01-01 --to 2026-02-01T00 "
+            "--out january', 'scrapy export users --format csv --out - > users.csv'. Exit codes: 0 "
+            "done, 1 the folder or a document does not fit, 2 an option is wrong, 3 MongoDB cannot "
+            "be reached."
         )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:

@@ -4,7 +4,7 @@ import datetime as dt
 import json
 from typing import Any
 
-from bson import json_util
+from bson import ObjectId, json_util
 
 from rankspider.errors import ExportError
 from rankspider.export.tables import REST, Column, Kind, Table
@@ -45,6 +45,8 @@ def row_of(table: Table, document: Document) -> Row:
 
 def _flat(document: Document) -> Document:
     fields = dict(document)
+    if isinstance(fields["_id"], ObjectId):
+        fields["_id"] = str(fields["_id"])
     ranked_list = fields.get("list")
     if isinstance(ranked_list, dict) or ranked_list is None:
         fields.pop("list", None)

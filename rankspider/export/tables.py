@@ -54,8 +54,9 @@ REST = "other"
 """Name of the last column of every table: what a document holds beside the others, or null."""
 
 
-def _columns(kinds: dict[str, Kind]) -> tuple[Column, ...]:
-    named = {"_id": Kind.TEXT, **kinds, "revision": Kind.TEXT, REST: Kind.JSON}
+def _columns(kinds: dict[str, Kind], *, revised: bool = True) -> tuple[Column, ...]:
+    revision = {"revision": Kind.TEXT} if revised else {}
+    named = {"_id": Kind.TEXT, **kinds, **revision, REST: Kind.JSON}
     return tuple(Column(name, kind) for name, kind in named.items())
 
 
@@ -91,9 +92,18 @@ _REJECTED = {
     **dict.fromkeys(("place", "times"), Kind.INTEGER),
     "score_above": Kind.JSON,  # what was refused may be beyond 64 bits
 }
+_CALL = {
+    **dict.fromkeys(("anchor", "user_id"), Kind.TEXT),
+    **dict.fromkeys(("asked_at", "observed_at"), Kind.TIME),
+    **dict.fromkeys(("purpose", "outcome", "licence", "worker"), Kind.TEXT),
+    **dict.fromkeys(("status", "milliseconds", "bytes"), Kind.INTEGER),
+    "begin_time": Kind.TIME,
+    **dict.fromkeys(("list_state", "standing", "profile"), Kind.TEXT),
+}
 _FIRST = {"first_observed_at": Kind.TIME}
 _INTERVAL = {**_FIRST, "last_observed_at": Kind.TIME}
 _NEWEST = {**_FIRST, "observed_at": Kind.TIME}
+_SIGHTED = {"observed_at": Kind.TIME, "last_observed_at": Kind.TIME}
 
 _ALL = (
     Table(
@@ -135,6 +145,14 @@ _ALL = (
         ),
         moves=False,
     ),
+    Table(
+        collections.SIGHTINGS,
+        "begin_time",
+        DESCENDING,
+        _columns({**_LIST, "state": Kind.TEXT, **_SIGHTED}),
+        moves=False,
+    ),
+    Table(collections.CALLS, "asked_at", ASCENDING, _columns(_CALL, revised=False), moves=False),
     Table(
         collections.REJECTED,
         "observed_at",
