@@ -2,21 +2,23 @@
 
 import ast
 import copy
+import hashlib
+import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.truth import dress
+from tests.truth import documents, dress
 from tests.truth.calls import Calls, check_demands
 from tests.truth.compare import compare
 from tests.truth.differences import Differences
 from tests.truth.expected import Expected
 from tests.truth.facts import Line, ListName, Profile, Row, Said
-from tests.truth.lake import COLLECTIONS, Document, Lake
+from tests.truth.lake import COLLECTIONS, Document, Lake, frozen
 from tests.truth.life import Plan, Stage, live
 from tests.truth.market import HOUR, Market
 from tests.truth.telling import Telling
@@ -400,6 +402,119 @@ def test_what_was_never_acknowledged_may_be_there_or_not() -> None:
     # What others said stays certain.
     del none["sightings"][2]
     assert kinds(LOG, none, undisturbed=False) == {("sightings", "missing")}
+
+
+class HonestLake:
+    """What a store would hold that is told every answer of a log, in order of their own time."""
+
+    def __init__(self, lines: Iterable[Line]) -> None:
+        self.lake: dict[str, dict[str, Document]] = {name: {} for name in COLLECTIONS}
+        self._last: dict[str, str] = {}
+        for each in sorted(lines, key=lambda line: line.said.observed if line.said else 0):
+            if each.said is not None:
+                self._store(each, each.said)
+
+    @property
+    def documents(self) -> Lake:
+        return {name: list(found.values()) for name, found in self.lake.items()}
+
+    def _store(self, line: Line, said: Said) -> None:
+        state = self._store_list(said)
+        rows = [(row, True) for row in said.rows]
+        if said.unlisted:
+            rows.append((said.unlisted, False))
+        for row, is_listed in rows:
+            key = documents.key_of_standing(said, row.profile.user_id)
+            content = documents.standing(said, row, is_listed=is_listed)
+            content["gap_description"] = row.text
+            history = documents.key_of_history(said, row)
+            self._put("rank_history", key, history, said, content)
+            bests = self.lake["ranks"].get(key, {"best_rank": 0, "peak_score": 0})
+            places = [rank for rank in (row.rank, bests["best_rank"]) if rank]
+            best, peak = min(places, default=0), max(row.score, bests["peak_score"])
+            more = {"best_rank": best, "peak_score": peak}
+            self._newest("ranks", key, self.lake["rank_history"][history], said, more)
+            user_id, profile = row.profile.user_id, profile_id(row)
+            self._put("user_history", user_id, profile, said, documents.user(row.profile))
+            self._newest("users", user_id, self.lake["user_history"][profile], said, {})
+        self._record(line, said, state)
+
+    def _store_list(self, said: Said) -> str:
+        told = documents.state(said)
+        key, state = documents.key_of_list(said), digest(told)
+        content = {**told, "flags": documents.flags(said), "delta_time": dress.delta_time(said)}
+        self._put("snapshots", key, f"{key}/{state}", said, content)
+        _id = f"{key}/{said.observed // 10_000 * 10}-{state}"
+        first = {"_id": _id, "state": f"{key}/{state}", "observed_at": said.observed}
+        sighting = self.lake["sightings"].setdefault(_id, {**documents.hour(said), **first})
+        sighting["last_observed_at"] = said.observed
+        return f"{key}/{state}"
+
+    def _put(self, name: str, place: str, _id: str, said: Said, content: Document) -> None:
+        """A document of history; its last time moves on only when it is news again."""
+        known = self.lake[name].setdefault(_id, {"_id": _id, "first_observed_at": said.observed})
+        news = documents.without_free_text({**content, "delta_time": 0})
+        if self._last.get(f"{name} {place}") != frozen(news):
+            self._last[f"{name} {place}"] = frozen(news)
+            known.update(content)
+            known["last_observed_at"] = said.observed
+            known["revision"] = f"{said.observed:015d}-x"
+
+    def _newest(self, name: str, key: str, history: Document, said: Said, more: Document) -> None:
+        document = now(history, key, **more)
+        first = self.lake[name].get(key, {}).get("first_observed_at", said.observed)
+        self.lake[name][key] = {**document, "first_observed_at": first}
+
+    def _record(self, line: Line, said: Said, state: str) -> None:
+        row = said.standing_of(line.anchor)
+        self.lake["calls"][str(line.order)] = {
+            **call(0, 0, "", ""),
+            "_id": line.order,
+            "anchor": line.anchor,
+            "observed_at": said.observed,
+            "begin_time": said.begin * 1000,
+            "list_state": state,
+            "user_id": row.profile.user_id if row else None,
+            "standing": documents.key_of_history(said, row) if row else None,
+            "profile": profile_id(row) if row else None,
+        }
+
+
+def digest(content: Document) -> str:
+    return hashlib.sha256(frozen(content).encode()).hexdigest()
+
+
+def profile_id(row: Row) -> str:
+    return f"{row.profile.user_id}/{digest(documents.user(row.profile))}"
+
+
+def log_of(count: int, seed: int) -> list[Line]:
+    market = Market(seed=seed, sellers=60, rows=10, start=BEGIN, pace=5)
+    telling = Telling(market, seed=seed, step=15)
+    choose = random.Random(seed)
+    asked = [choose.choice(market.sellers).sec_uid for _ in range(count)]
+    return [
+        Line(order, sec_uid, "token", "ok", 200, 5000, telling.answer(sec_uid, order))
+        for order, sec_uid in enumerate(asked)
+    ]
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_an_honest_lake_is_believed(seed: int) -> None:
+    lines = log_of(300, seed)
+    assert kinds(lines, HonestLake(lines).documents) == set()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_so_is_one_that_lacks_what_was_never_acknowledged(seed: int) -> None:
+    lines = log_of(300, seed)
+    lost = set(random.Random(seed).sample(range(300), 30))
+    settled = [line for line in lines if line.order not in lost]
+    assert kinds(lines, HonestLake(settled).documents, undisturbed=False) == set()
+    # Or holds it, and has no record of the calls.
+    lake = HonestLake(lines).documents
+    lake["calls"] = [each for each in lake["calls"] if each["_id"] not in lost]
+    assert kinds(lines, lake, undisturbed=False) == set()
 
 
 def test_an_anchor_that_was_pushed_is_asked_later() -> None:

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Callable, Hashable, Iterable, Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from tests.truth import documents
 from tests.truth.differences import Differences
 from tests.truth.expected import Expected, SightingKey
-from tests.truth.lake import Document, Lake, clock, clocks, content_of, frozen
+from tests.truth.lake import Document, Lake, clock, clocks, content_of, frozen, without_mirrors
 from tests.truth.timeline import Timeline, bounds
 
 _REVISION_DIGITS = 15
@@ -204,15 +204,23 @@ class _Check:
     def _differs(self, content: Document, truth: str) -> None:
         wanted = _loaded(truth)
         fields = [
-            f"{name} {content.get(name)!r}, not {wanted.get(name)!r}"
-            for name in sorted({*content, *wanted})
-            if frozen(content.get(name)) != frozen(wanted.get(name))
+            f"{name} {one!r}, not {other!r}"
+            for name, one, other in _unequal(without_mirrors(content), wanted)
         ]
         newest = max(each.at for each in self._timeline.newest)
         self._add("says something else", f"{'; '.join(fields)} (newest {clock(newest)})"[:400])
 
     def _add(self, kind: str, text: str) -> None:
         self._found.add(self._collection, kind, f"{self._key}: {text}")
+
+
+def _unequal(one: Any, other: Any, name: str = "") -> Iterable[tuple[str, Any, Any]]:
+    """Where two contents differ."""
+    if isinstance(one, dict) and isinstance(other, dict):
+        for key in sorted({*one, *other}):
+            yield from _unequal(one.get(key), other.get(key), f"{name}.{key}".lstrip("."))
+    elif frozen(one) != frozen(other):
+        yield name, one, other
 
 
 def _loaded(content: str) -> Document:

@@ -31,6 +31,12 @@ class Manners:
     """The share of calls that bring no list."""
 
 
+def _client(token: str) -> int:
+    """The number that the token of a worker ends with."""
+    number = token.rpartition("-")[2]
+    return int(number) if number.isdigit() else 0
+
+
 class Endpoint:
     """``log`` has a line for each call, made when it is asked; entries are only ever added."""
 
@@ -119,7 +125,7 @@ class Endpoint:
             status, length = (None, None) if fault.is_cut else (fault.status, len(fault.body))
             self.log.append(Line(order, anchor, token, fault.outcome, status, length))
             return order, fault.status, fault.body, fault
-        said = self._telling.answer(anchor)
+        said = self._telling.answer(anchor, _client(token))
         body = dress.body(said, self._manners.style, self._choose)
         self.log.append(Line(order, anchor, token, "ok", 200, len(body), said))
         return order, 200, body, None

@@ -32,7 +32,7 @@ def content_of(document: Document) -> Document:
 
 def frozen(content: Any) -> str:
     """Equal for equal content, whatever the order of keys and the pictures' hosts."""
-    return json.dumps(_without_mirrors(content), sort_keys=True, ensure_ascii=False)
+    return json.dumps(without_mirrors(content), sort_keys=True, ensure_ascii=False)
 
 
 def clock(ms: Any) -> str:
@@ -58,9 +58,9 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _without_mirrors(value: Any) -> Any:
+def without_mirrors(value: Any) -> Any:
     if isinstance(value, dict):
-        return {k: _without_mirrors(v) for k, v in value.items() if k != "url_list"}
+        return {k: without_mirrors(v) for k, v in value.items() if k != "url_list"}
     if isinstance(value, list | tuple):
-        return [_without_mirrors(each) for each in value]
+        return [without_mirrors(each) for each in value]
     return value

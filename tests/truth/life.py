@@ -158,7 +158,7 @@ def _judged(plan: Plan, run: _Run, lines: list[Line], database: Any) -> Outcome:
         found.add("workers", "a dead letter", anchor)
     answered = [line.said for line in lines if line.said is not None]
     figures = {
-        "calls": len(lines),
+        "asked": len(lines),
         "answers": len(answered),
         "settled": len(settled),
         "late": _late(lines),

@@ -17,6 +17,8 @@ HOUR = 3600
 _AFTER_HOUR = 90
 """Seconds for which an hour goes on changing after its end, for those who are told late."""
 _TAGS = (("综合",), ("服饰", "鞋包"), ("美食",), ())
+_CHANGES = ("points", "tide", "profile", "air", "hide", "blank")
+_WEIGHTS = (62, 14, 10, 7, 5, 2)
 _LATIN = "abcdefghijklmnopqrstuvwxyz"
 
 
@@ -66,6 +68,8 @@ class State:
     """0: off the air; else which live session it is."""
     versions: tuple[int, ...]
     """Of the profile."""
+    tide: int = 0
+    """What changes for many at once, be they listed or not, and back again: by its bits."""
     is_blank: bool = False
     """The list is empty for now."""
 
@@ -116,7 +120,7 @@ class Market:
         score = state.scores[seller.number]
         # The distance to the list is in the text alone, so that the list can change without it.
         distance = max(0, (rows[-1].score if rows else 0) - score) + 1
-        delta = 1000 + seller.number if score else 0
+        delta = 1000 + seller.number + 500 * (state.tide & 1)
         return self._row(state, seller.number, 0, delta, f"距上榜还差{distance}热度")
 
     def _ranked(self, state: State) -> tuple[Row, ...]:
@@ -133,7 +137,7 @@ class Market:
         seller, session = self.sellers[number], state.rooms[number]
         room = (self.start + session) << 32 | number << 12 | 11 << 8 | session % 256
         return Row(
-            profile=seller.profile(state.versions[number]),
+            profile=seller.profile(state.versions[number] ^ self._tide_of(state, number)),
             rank=rank,
             score=state.scores[number],
             delta=delta,
@@ -142,13 +146,19 @@ class Market:
             room=str(room) if session else None,
         )
 
+    @staticmethod
+    def _tide_of(state: State, number: int) -> int:
+        return 8 if state.tide & 2 and number % 4 == 1 else 0
+
     def _hour(self, begin: int) -> tuple[list[int], list[State]]:
         if begin not in self._hours:
             choose = random.Random(f"hour {self._seed} {begin}")
             starts, states = [begin * 1000], [self._first(begin)]
+            # In a calm hour what was seen last stands for long, and whoever missed it stays wrong.
+            pace = self._pace * choose.choice((0.3, 1, 1, 10))
             end = (begin + HOUR + _AFTER_HOUR) * 1000
             while starts[-1] < end:
-                wait = self._pace * choose.choice((0.2, 0.5, 1, 1, 1, 2, 2, 6, 25))
+                wait = pace * choose.choice((0.2, 0.5, 1, 1, 1, 2, 2, 6, 25))
                 starts.append(starts[-1] + max(1, round(wait * 1000)))
                 states.append(self._changed(states, choose))
             self._hours[begin] = starts, states
@@ -169,7 +179,9 @@ class Market:
         before = states[-2] if len(states) > 1 else last
         if last.is_blank or (choose.random() < 0.25 and not before.is_blank):
             return before  # it comes back
-        match choose.choices(("points", "profile", "air", "hide", "blank"), (70, 12, 9, 6, 3))[0]:
+        match choose.choices(_CHANGES, _WEIGHTS)[0]:
+            case "tide":
+                return replace(last, tide=last.tide ^ choose.choice((1, 1, 2)))
             case "profile":
                 # Of those who are seen much, so that it shows.
                 seller = choose.choice(last.order[: self._rows] or [seller])

@@ -7,7 +7,7 @@ from redis import Redis
 
 from tests.truth.facts import Line
 
-_MOST_WAITING = 60
+_MOST_UNASKED = 60
 """Enough that no worker finds the queue empty while there is more to come."""
 
 
@@ -23,27 +23,37 @@ class Producer:
         self._anchors = anchors
         self._count = count
         self._has_enough = False
+        self._lines = self._answers = 0
+        self._unasked: set[str] = set()
         self._choose = random.Random(f"queue {seed}")
 
     def push(self, lines: Sequence[Line]) -> None:
         """As many as keep the workers busy, until enough were asked."""
         if self._has_enough:
             return
-        waiting = {member.decode() for member in self._client.lrange(self._key, 0, -1)}
-        asked, left = len(lines), self._count - len(lines) - self.left()
+        self._read(lines)
+        left = self._count - self._answers - len(self._unasked)
         self._has_enough = left <= 0
-        missing = min(_MOST_WAITING - len(waiting), left)
-        anchors = [self._next() for _ in range(missing)]
+        missing = min(_MOST_UNASKED - len(self._unasked), left)
         # What waits twice may become one delivery.
-        anchors = [each for each in dict.fromkeys(anchors) if each not in waiting]
+        chosen = dict.fromkeys(self._next() for _ in range(missing))
+        anchors = [anchor for anchor in chosen if anchor not in self._unasked]
         if anchors:
+            self._unasked.update(anchors)
+            self.demands += [(anchor, self._lines) for anchor in anchors]
             self._client.lpush(self._key, *anchors)
-            self.demands += [(anchor, asked) for anchor in anchors]
+
+    def _read(self, lines: Sequence[Line]) -> None:
+        """Note who was asked since."""
+        for line in lines[self._lines :]:
+            self._lines += 1
+            self._answers += line.said is not None
+            self._unasked.discard(line.anchor or "")
 
     def _next(self) -> str:
-        """A tenth of the anchors are asked for half of the time."""
-        often = self._anchors[: max(1, len(self._anchors) // 10)]
-        return self._choose.choice(often if self._choose.random() < 0.5 else self._anchors)
+        """A tenth of the anchors, good and bad sellers, are asked for most of the time."""
+        often = self._anchors[::10]
+        return self._choose.choice(often if self._choose.random() < 0.7 else self._anchors)
 
     def forget(self) -> int:
         """Delete what the fleet remembers of the lake beside the queue; how many keys."""

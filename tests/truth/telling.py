@@ -6,7 +6,7 @@ from tests.truth.facts import Row, Said
 from tests.truth.market import HOUR, Market, Seller, State
 
 _STRETCH = 600
-"""Seconds for which two caches answer by turns, or one alone."""
+"""Seconds for which one cache answers all, or two do, by turns or each its own clients."""
 
 
 class Telling:
@@ -28,13 +28,13 @@ class Telling:
         self._count = 0
         self._said: set[int] = set()
 
-    def answer(self, sec_uid: str | None) -> Said:
+    def answer(self, sec_uid: str | None, client: int = 0) -> Said:
+        """``client``: which of them asks, by number."""
         self._count += 1
         self._now += max(1, round(self._step * self._choose.uniform(0.1, 1.9) * 1000))
         observed = self._observed()
         begin = self._begin(observed)
-        back = self._count % 2 if self._takes_turns(observed) else 0
-        state = self._market.state(begin, observed, back)
+        state = self._market.state(begin, observed, self._cache(observed, client))
         rows = self._market.listed(state)
         return Said(observed, begin, self._market.name, rows, self._own(sec_uid, state))
 
@@ -60,9 +60,15 @@ class Telling:
             return begin - HOUR
         return begin
 
-    def _takes_turns(self, observed: int) -> bool:
+    def _cache(self, observed: int, client: int) -> int:
+        """How many changes the cache that answers is behind."""
         stretch = observed // 1000 // _STRETCH
-        return random.Random(f"caches {self._seed} {stretch}").random() < 0.5
+        match random.Random(f"caches {self._seed} {stretch}").choice(("one", "turns", "clients")):
+            case "turns":
+                return self._count % 2
+            case "clients":
+                return client % 2
+        return 0
 
     def _own(self, sec_uid: str | None, state: State) -> Row | None:
         seller = self._sellers.get(sec_uid or "")

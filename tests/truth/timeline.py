@@ -85,14 +85,18 @@ class Timeline:
         return {each.at for each in self._by_content[content] if each.at >= start}
 
     def last_stretch(self, content: str) -> int:
-        """The start of the last stretch in which ``content`` stood, by what is settled."""
-        same = [each.at for each in self._by_content[content] if each.is_settled]
-        if not same:
-            return self._by_content[content][0].at
+        """The start of the last stretch in which ``content`` stood, by what is settled.
+
+        One that is not settled may have begun it: what came after was no news then.
+        """
+        same = self._by_content[content]
+        last = max((each.at for each in same if each.is_settled), default=None)
+        if last is None:
+            return same[0].at
         others = (each.at for each in reversed(self._settled) if each.content != content)
-        before = next((at for at in others if at < same[-1]), None)
+        before = next((at for at in others if at < last), None)
         # One that shares its millisecond with another may have come before or after it.
-        return min(at for at in same if before is None or at >= before)
+        return min(each.at for each in same if before is None or each.at >= before)
 
 
 def bounds(values: Iterable[tuple[int, bool]], *, least: bool) -> set[int]:
