@@ -4,7 +4,7 @@ PYTHON = python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test lint check bench fuzz clean
+.PHONY: help demo test lint check bench fuzz truth clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make check   both"
 	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
 	@echo "make fuzz    answers nobody thought of, for SECONDS=60"
+	@echo "make truth   whole lives beside an independent truth (ARGS='--kills 5', ARGS=--help)"
 	@echo "make clean   remove .venv and caches; the data in .rankspider stays"
 
 demo: $(VENV)/.demo-installed
@@ -37,6 +38,9 @@ SECONDS = 60
 fuzz: $(VENV)/.dev-installed
 	@$(PIP) -r requirements-fuzz.txt
 	@$(VENV)/bin/python -m tests.fuzz_answer -max_total_time=$(SECONDS)
+
+truth: $(VENV)/.dev-installed
+	@$(VENV)/bin/python -m tests.truth $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
