@@ -15,8 +15,10 @@ USERS = "users"
 USER_HISTORY = "user_history"
 SNAPSHOTS = "snapshots"
 # When each state of `snapshots` was seen, again and again: a state may come back, which its own
-# interval does not tell. No more than one in RANK_LIST_LAG_SECONDS and worker while it stays.
+# interval does not tell. The first and the last in each ten seconds.
 SIGHTINGS = "sightings"
+# Each call that was made: when, what came of it, and by reference what was seen.
+CALLS = "calls"
 REJECTED = "rejected"
 # What the lake says of itself: its version (`rankspider.lake.version`) and its identity.
 META = "meta"
@@ -76,6 +78,11 @@ _INDEXES: dict[str, list[IndexModel]] = {
     ],
     SIGHTINGS: [
         IndexModel([("begin_time", DESCENDING), ("observed_at", ASCENDING)], name="hour_time"),
+    ],
+    CALLS: [
+        IndexModel([("begin_time", DESCENDING), ("observed_at", ASCENDING)], name="hour_time"),
+        IndexModel([("user_id", ASCENDING), ("observed_at", ASCENDING)], name="user_time"),
+        IndexModel([("asked_at", ASCENDING)], name="asked"),
     ],
     REJECTED: [
         IndexModel([("reason", ASCENDING), ("observed_at", DESCENDING)], name="reason_time"),
