@@ -188,26 +188,21 @@ def _places_of(database: Database[_Document], state: State) -> list[Place]:
     keys = [ranked_list.key_of(user_id) for user_id in state.user_ids]
     found = database[collections.RANKS].find({"_id": {"$in": keys}}, _BESIDE)
     beside = {standing["user_id"]: standing for standing in found}
-    names = nicknames(database, state.user_ids)
-    rows = zip(state.user_ids, state.scores, state.deltas, strict=True)
+    listed = zip(state.user_ids, state.scores, state.deltas, strict=True)
     places = []
-    for place, (user_id, score, delta) in enumerate(rows, 1):
-        standing = beside.get(user_id, {})
-        is_same = (standing.get("rank"), standing.get("score")) == (place, score)
-        places.append(
-            Place(
-                place=place,
-                user_id=user_id,
-                sec_uid=standing.get("sec_uid", ""),
-                nickname=names[user_id],
-                score=score,
-                delta=delta,
-                gap_description=standing["gap_description"] if is_same else "",
-                tags=standing.get("shop_tags") or [],
-                observed_at=state.seen_at,
-            )
-        )
-    return places
+    for place, (user_id, score, delta) in enumerate(listed, 1):
+        row = beside.get(user_id, {"sec_uid": "", "shop_tags": None})
+        is_same = (row.get("rank"), row.get("score")) == (place, score)
+        said = {
+            "user_id": user_id,
+            "rank": place,
+            "score": score,
+            "delta": delta,
+            "gap_description": row["gap_description"] if is_same else "",
+            "observed_at": state.seen_at,
+        }
+        places.append(row | said)
+    return _named(database, places)
 
 
 def off_the_list_pipeline(

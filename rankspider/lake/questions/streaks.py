@@ -12,7 +12,7 @@ from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 from rankspider.lake.people import nicknames
 from rankspider.lake.questions.trend import standings_pipeline
-from rankspider.lake.questions.which import hours_with
+from rankspider.lake.questions.which import has_list
 from rankspider.moments import HOUR, Period
 from rankspider.report import column
 
@@ -49,7 +49,7 @@ def leaders(
 ) -> list[Streaks]:
     """Those with the most hours on the list in ``period``, at most ``most`` of them.
 
-    For each hour that has the list (`hours_with`), on ``hour_best`` (a range of hours would read
+    For each hour that has the list (`has_list`), on ``hour_best`` (a range of hours would read
     every anchor that was asked for)::
 
         db.ranks.aggregate([
@@ -58,7 +58,7 @@ def leaders(
           {$project: {user_id: 1, best_rank: 1}}])
     """
     listed: dict[str, list[_Listed]] = defaultdict(list)
-    hours = hours_with(database, name, period)
+    hours = [hour for hour in period if has_list(database, name, hour)]
     for hour in hours:
         with database[collections.RANKS].aggregate(listed_pipeline(name, hour)) as found:
             for standing in found:
@@ -74,22 +74,23 @@ def streaks_of(
 ) -> list[Streaks]:
     """The same of one user: one row, or none if it was not listed in ``period``.
 
-    The hours are one query, on ``user_hour``: that of `rankspider.lake.questions.trend`.
+    The hours are one query, on ``user_hour``: that of `rankspider.lake.questions.trend`. Each is
+    asked for its list, and those at the end of ``period`` are, as for the leaders.
     """
-    hours = dict.fromkeys(hours_with(database, name, period))
     pipeline = standings_pipeline(name, period, user_id)
     with database[collections.RANKS].aggregate(pipeline) as found:
         listed = sorted(
             (
                 _Listed(each["begin_time"], each["best_rank"])
                 for each in found
-                if each["best_rank"] and each["begin_time"] in hours
+                if each["best_rank"] and has_list(database, name, each["begin_time"])
             ),
             key=lambda each: each.hour,
         )
     if not listed:
         return []
-    return list(_named(database, [_streaks(user_id, listed, max(hours))]))
+    newest = next(hour for hour in period.newest_first if has_list(database, name, hour))
+    return list(_named(database, [_streaks(user_id, listed, newest)]))
 
 
 def listed_pipeline(name: ListName, hour: dt.datetime) -> list[dict[str, Any]]:

@@ -55,19 +55,18 @@ def standings_pipeline(name: ListName, period: Period, user_id: str) -> list[dic
 
 
 def _row(final: Final, standing: Document | None) -> HourPlace:
-    place: int = final.fields["place"]
-    best: int = standing["best_rank"] if standing else 0
-    said: Document | None = {**final.fields, "observed_at": final.seen_at} if place else standing
-    if standing and not place:
-        if not standing["listed"]:
-            place = standing["rank"]  # one that the list itself does not go down to, or 0
-        elif standing["observed_at"] > final.seen_at:
-            said = None  # a row of a list that was never stored as a whole
-    said = said or {}
+    place, said = final.fields["place"], {**final.fields, "observed_at": final.seen_at}
+    best = standing["best_rank"] if standing else place
+    if not place:
+        said = standing or {}
+        if said.get("listed") and said["observed_at"] > final.seen_at:
+            said = {}  # a row of a list that was never stored as a whole
+        elif said and not said["listed"]:
+            place = said["rank"]  # one that the list itself does not go down to, or none
     return HourPlace(
         hour=final.hour,
         place=place,
-        best_place=best or place,
+        best_place=best,
         score=said.get("score"),
         delta=said.get("delta"),
         observed_at=said.get("observed_at"),

@@ -15,7 +15,7 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 from rankspider.lake.questions.sightings import Sighting, sightings_of
-from rankspider.moments import HOUR, Period, hour_of
+from rankspider.moments import HOUR, hour_of
 
 # About a year, in so many hours at a time: not many empty looks, and not much to read in the last.
 _STEPS = (1, 2, 4, 8, *[24] * 365)
@@ -67,22 +67,20 @@ def lists_of(
     return {name: sighting for name, sighting in newest.items() if sighting is not None}
 
 
-def hours_with(database: Database[Document], name: ListName, period: Period) -> list[dt.datetime]:
-    """The hours of ``period`` that have the list, the earliest first. On ``hour_time``::
+def has_list(database: Database[Document], name: ListName, hour: dt.datetime) -> bool:
+    """On ``hour_time``::
 
-    db.snapshots.aggregate([
-      {$match: {begin_time: {$gte: …, $lt: …}}},
-      {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
-      {$group: {_id: "$begin_time"}}, {$sort: {_id: 1}}])
+    db.snapshots.aggregate([{$match: {begin_time: …}}, {$match: {"list.currency": …, …}},
+                            {$limit: 1}, {$project: {_id: 1}}])
     """
     pipeline: list[Document] = [
-        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
+        {"$match": {"begin_time": hour}},
         name.stage,
-        {"$group": {"_id": "$begin_time"}},
-        {"$sort": {"_id": 1}},
+        {"$limit": 1},
+        {"$project": {"_id": 1}},
     ]
     with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
-        return [group["_id"] for group in found]
+        return next(iter(found), None) is not None
 
 
 def lists_of_rows(
