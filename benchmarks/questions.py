@@ -25,7 +25,7 @@ from rankspider.embedded import embedded_servers
 from rankspider.lake import collections
 from rankspider.lake.board import board
 from rankspider.lake.collections import ensure_indexes
-from rankspider.lake.lists import ListName, chosen
+from rankspider.lake.lists import ListName
 from rankspider.lake.questions.concentration import concentration
 from rankspider.lake.questions.coverage import hours_covered, unseen
 from rankspider.lake.questions.curve import curve
@@ -37,6 +37,7 @@ from rankspider.lake.questions.streaks import leaders, streaks_of
 from rankspider.lake.questions.tags import tags
 from rankspider.lake.questions.thresholds import thresholds
 from rankspider.lake.questions.trend import trend
+from rankspider.lake.questions.which import chosen
 from rankspider.moments import HOUR, Period
 from rankspider.simulator.world import World
 from tests.plans import indexes_used

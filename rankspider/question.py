@@ -15,8 +15,9 @@ from scrapy.exceptions import UsageError
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import NotInTheLake
-from rankspider.lake.lists import ListName, chosen, newest_hour
+from rankspider.lake.lists import ListName
 from rankspider.lake.people import Person, the_anchor
+from rankspider.lake.questions.which import chosen, newest_hour
 from rankspider.moments import Period, Range, hour_of, moment_in
 from rankspider.report import Report, csv_of, json_of, table_of
 from rankspider.servers import reachable_lake

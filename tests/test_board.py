@@ -15,9 +15,10 @@ from rankspider.commands.board import board_text
 from rankspider.items import Item, ListItem, RankedList, RankItem, UserItem
 from rankspider.lake.board import Board, Place, board
 from rankspider.lake.documents import writes_of
-from rankspider.lake.lists import ListName, chosen
+from rankspider.lake.lists import ListName
 from rankspider.lake.questions.moment import board_at
 from rankspider.lake.questions.states import state_at
+from rankspider.lake.questions.which import chosen
 from rankspider.lake.write import update_of
 from rankspider.terminal import columns, harmless, shortened, table
 from tests.conftest import ROOT, scrapy
@@ -60,7 +61,7 @@ def standing(
         rank=rank,
         score=score,
         delta=7,
-        gap_description="距上榜还差50热度" if rank == 0 else "",
+        gap_description=f"{score / 10}" if listed else "距上榜还差50热度",
         gap_rich_description="",
         rich_description="",
         city_code="",
@@ -138,28 +139,60 @@ def test_who_fell_off_the_list_unasked_gives_up_the_place(database: Any) -> None
     assert places(board(database)) == [(1, 1, 8), (2, 3, 6)]
 
 
-def test_a_list_that_got_shorter_keeps_no_places(database: Any) -> None:
-    store(database, *(standing(n, n, 9 - n, minute=10) for n in range(1, 5)))
+def test_a_list_is_shown_as_it_was_stored_as_a_whole(database: Any) -> None:
+    store(database, *(standing(n, n, 50 - n, minute=10) for n in range(1, 5)))
     store(database, state(1, 2, 3, 4, minute=10))
-    store(database, standing(1, 1, 8, minute=20), state(1, 2, minute=20))
-    assert places(board(database)) == [(1, 1, 8), (2, 2, 7)]
-    # Its state may be refused for one broken row; the others still stand.
-    store(database, standing(5, 3, 6, minute=30))
-    assert places(board(database)) == [(1, 1, 8), (2, 2, 7), (3, 5, 6)]
+    store(database, standing(1, 1, 49, minute=20), state(1, 2, minute=20))
+    # It got shorter: who held its last places has none.
+    assert places(board(database)) == [(1, 1, 49), (2, 2, 48)]
+    # Rows of an answer whose list was not stored: a worker was stopped, or one of them was broken.
+    store(database, standing(5, 1, 60, minute=30), standing(1, 2, 59, minute=30))
+    found = board(database)
+    assert places(found) == [(1, 1, 49), (2, 2, 48)]
+    assert found is not None
+    assert found.is_whole
+    assert (found.observed_at - HOUR, found.seconds_before_close) == (
+        dt.timedelta(minutes=20),
+        2400,
+    )
+    # What was said of the second row with these points still holds, and not of the first.
+    assert [row.gap_description for row in found.rows] == ["", "4.8"]
+    assert {row.observed_at for row in found.rows} == {found.observed_at}
 
 
-def test_a_board_is_as_new_as_its_list_or_its_newest_standing(database: Any) -> None:
-    def seen() -> tuple[dt.timedelta, int, list[tuple[int, int, int]]]:
-        found = board(database)
-        assert found is not None
-        return found.observed_at - HOUR, found.seconds_before_close, places(found)
-
+def test_an_empty_list_is_one(database: Any) -> None:
     store(database, *(standing(n, n, 9 - n, minute=15) for n in (1, 2, 3)))
     store(database, state(1, 2, 3, minute=15), state(minute=16.5))
-    assert seen() == (dt.timedelta(minutes=16.5), 2610, [])
-    # A state may be refused for one broken row, and the others be newer than the list.
-    store(database, standing(4, 1, 8, minute=20))
-    assert seen() == (dt.timedelta(minutes=20), 2400, [(1, 4, 8)])
+    store(database, standing(4, 0, 2, listed=False), standing(1, 0, 3, listed=False))
+    found = board(database)
+    assert places(found) == []
+    assert found is not None
+    assert found.observed_at == HOUR + dt.timedelta(minutes=16.5)
+    assert [own.score for own in found.own] == [3, 2]
+
+
+def test_rows_that_stand_alone_are_said_to(database: Any) -> None:
+    """As when every answer had a broken row."""
+    store(database, standing(1, 1, 9, minute=15), standing(3, 3, 7, minute=16))
+    found = board(database)
+    assert places(found) == [(1, 1, 9), (3, 3, 7)]
+    assert found is not None
+    assert not found.is_whole
+    assert found.observed_at == HOUR + dt.timedelta(minutes=16)
+    assert "No state of the list as a whole is stored" in board_text(found, CHINA)
+    # Once there is a list, they are none, in that hour or a later one.
+    earlier = list_of(HOUR - dt.timedelta(hours=1))
+    store(database, standing(2, 1, 48, ranked_list=earlier), state(2, ranked_list=earlier))
+    assert places(board(database)) == [(1, 2, 48)]
+
+
+def test_who_is_listed_is_not_shown_as_off_the_list(database: Any) -> None:
+    store(database, standing(1, 1, 49), standing(2, 2, 48), state(1, 2))
+    store(database, standing(2, 0, 1, minute=30, listed=False))
+    found = board(database)
+    assert places(found) == [(1, 1, 49), (2, 2, 48)]
+    assert found is not None
+    assert (found.own, found.own_count) == ([], 0)
 
 
 def test_of_states_side_by_side_the_one_that_was_seen_last(database: Any) -> None:

@@ -335,17 +335,16 @@ def test_each_question_is_answered_from_an_index(market: Market, mongo_uri: str)
         }
         for question, ask in questions.items()
     }
+    seen = {"snapshots.hour_time", "sightings.hour_time", "calls.hour_time"}
     assert used == {
-        "thresholds": {"snapshots.hour_time"},
-        "concentration": {"snapshots.hour_time"},
-        "tags": {"snapshots.hour_time", "ranks.hour_place"},
-        "overtakes": {
-            *("snapshots.hour_time", "snapshots._id_", "sightings.hour_time", "users._id_"),
-        },
+        "thresholds": {*seen, "snapshots._id_"},
+        "concentration": {*seen, "snapshots._id_"},
+        "tags": {*seen, "snapshots._id_", "ranks.hour_place"},
+        "overtakes": {*seen, "snapshots._id_", "users._id_"},
         "sessions": {"ranks.hour_place", "rank_history.user_hour_time", "users._id_"},
         "one seller's": {"rank_history.user_hour_time", "users._id_"},
-        "hours": {"snapshots.hour_time", "sightings.hour_time"},
-        "anchors": {"ranks.hour_place", "users._id_"},
+        "hours": seen,
+        "anchors": {"ranks.hour_place", "calls.user_time", "users._id_"},
     }
 
 

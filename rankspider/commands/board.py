@@ -105,6 +105,8 @@ def _hint(opts: argparse.Namespace) -> str:
 def board_text(found: Board, zone: dt.tzinfo) -> str:
     """What a person reads of it, every line ended."""
     lines = [_headline(found, zone), "", *_listed(found.rows)]
+    if not found.is_whole:
+        lines += ["", "No state of the list as a whole is stored: these are rows by themselves."]
     if found.own_count:
         shown = len(found.own)
         which = f", the {shown} with the most points" if 0 < shown < found.own_count else ""

@@ -1,25 +1,29 @@
 """The list of one hour, read back from the lake."""
 
 import datetime as dt
-from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
-from pymongo.collection import Collection
 from pymongo.database import Database
 
 from rankspider.lake import collections
-from rankspider.lake.lists import ListName, newest_hour, preferred
+from rankspider.lake.lists import ListName
 from rankspider.lake.people import nicknames
-from rankspider.lake.questions.states import State, state_at
+from rankspider.lake.questions.states import State, state_of
+from rankspider.lake.questions.which import (
+    lists_of,
+    lists_of_rows,
+    newest_hour,
+    observed_at,
+    preferred,
+)
 from rankspider.moments import HOUR
 
 _Document = dict[str, Any]
-_FIELDS = (
-    *("list", "user_id", "sec_uid", "rank", "score", "delta", "gap_description", "shop_tags"),
-    *("listed", "observed_at"),
-)
+_Wanted = Callable[[ListName], bool]
+_BESIDE = ("user_id", "sec_uid", "rank", "score", "gap_description", "shop_tags")
+_FIELDS = (*_BESIDE, "delta", "listed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +41,9 @@ class Place:
     delta: int
     """Points behind the next better place; off the list it follows no known rule."""
     gap_description: str
-    """Empty for a moment in the past."""
+    """Empty if it has moved on since."""
     tags: list[str]
+    """As they were seen last."""
     observed_at: dt.datetime
 
 
@@ -53,7 +58,7 @@ class Board:
     region_name: str
     begin_time: dt.datetime
     observed_at: dt.datetime
-    """Of the newest standing in it, or of the list as a whole if that was seen later."""
+    """When it was seen last, up to the moment asked for."""
     seconds_before_close: int
     """From then to the end of the hour; 0 if it was observed after that."""
     is_final: bool
@@ -66,6 +71,9 @@ class Board:
     """How many of those there are in all."""
     other_lists: list[str]
     """What else the hour holds, as currency and title."""
+    is_whole: bool = True
+    """Whether the lake has the list as such. If not, as when each answer had a broken row in it,
+    these are rows that were stored by themselves, and not all may be of one moment."""
 
 
 def board(
@@ -80,51 +88,34 @@ def board(
     """The list of the hour ``begin_time``, by default the newest; None if the lake has none.
 
     Of several lists it is a site-wide one, and of those the one observed last, unless ``currency``
-    or ``title`` names it. On ``hour_place``, on ``_id`` for the names, and on ``hour_time`` for who
-    is still listed, see `rankspider.lake.questions.states`::
+    or ``title`` names it. Order and points are those of the state that was seen last
+    (`rankspider.lake.questions.which.lists_of`); with it, by ``_id`` of `ranks` and `users`, what
+    stands beside them, and the own standings of others, on ``hour_place``::
 
-        db.ranks.find({begin_time: …, rank: {$gt: 0}})
-        db.ranks.aggregate([{$match: {begin_time: …, rank: 0}}, {$match: {"list.currency": …, …}},
-                            {$sort: {score: -1}}, {$limit: 5}])
+        db.ranks.find({_id: {$in: […]}}, {sec_uid: 1, shop_tags: 1, …})
+        db.ranks.aggregate([{$match: {begin_time: …}}, {$match: {"list.currency": …, …}},
+                            {$match: {listed: false, user_id: {$nin: […]}}},
+                            {$set: {has_place: {$gt: ["$rank", 0]}}},
+                            {$sort: {has_place: -1, rank: 1, score: -1}}, {$limit: 5}])
     """
     now = now or dt.datetime.now(dt.UTC)
-    ranks = database[collections.RANKS]
     hour = begin_time or newest_hour(database, now)
     if hour is None:
         return None
-    lists = _lists(ranks, hour)
-    named = {
-        name: _observed_at(documents)
-        for name, documents in lists.items()
-        if name.fits(currency, title)
-    }
-    if not named:
+
+    def wanted(name: ListName) -> bool:
+        return name.fits(currency, title)
+
+    found = seen_list(database, hour, wanted) or _rows_alone(database, hour, wanted)
+    if found is None:
         return None
-    chosen = preferred(named)
-    documents = lists[chosen]
-    last = state_at(database, chosen, hour)
-    rows = _still_listed(_in_place_order(each for each in documents if each["listed"]), last)
-    # A list that is empty now was seen later than any standing in it.
-    observed_at = max(named[chosen], last.seen_at) if last else named[chosen]
-    others, count = _off_the_list(ranks, hour, chosen, documents, own)
-    names = nicknames(database, [each["user_id"] for each in (*rows, *others)])
-    return Board(
-        **chosen._asdict(),
-        region_name=documents[0]["list"]["region_name"],
-        begin_time=hour,
-        observed_at=observed_at,
-        seconds_before_close=seconds_before_close(hour, observed_at),
-        is_final=is_over(database, hour, now),
-        rows=[_place(each, names) for each in rows],
-        own=[_place(each, names) for each in others],
-        own_count=count,
-        other_lists=others_of(lists, chosen),
-    )
-
-
-def seconds_before_close(hour: dt.datetime, moment: dt.datetime) -> int:
-    """Whole seconds from ``moment`` to the end of ``hour``, rounded up; 0 after it."""
-    return max(0, -((moment - hour - HOUR) // dt.timedelta(seconds=1)))
+    name = ListName(found.currency, found.title, found.subtitle, found.city_code)
+    off = off_the_list_pipeline(hour, name, [row.user_id for row in found.rows])
+    with database[collections.RANKS].aggregate([*off, {"$count": "count"}]) as counted:
+        count = sum(each["count"] for each in counted)
+    others = _first_of(database, off, own) if own else []
+    is_final = is_over(database, hour, now)
+    return replace(found, is_final=is_final, own=others, own_count=count)
 
 
 def is_over(database: Database[_Document], hour: dt.datetime, now: dt.datetime) -> bool:
@@ -132,89 +123,124 @@ def is_over(database: Database[_Document], hour: dt.datetime, now: dt.datetime) 
     return hour + HOUR <= now or (newest_hour(database, now) or hour) > hour
 
 
-def _lists(ranks: Collection[_Document], hour: dt.datetime) -> dict[ListName, list[_Document]]:
-    """The standings with a place, by their list. An empty list left only those without one."""
-    placed = ranks.find({"begin_time": hour, "rank": {"$gt": 0}}, _FIELDS)
-    lists: dict[ListName, list[_Document]] = defaultdict(list)
-    for document in placed:
-        lists[ListName.of(document)].append(document)
-    if not lists:
-        for document in ranks.find({"begin_time": hour}, _FIELDS).limit(1):
-            lists[ListName.of(document)].append(document)
-    return lists
+def seen_list(
+    database: Database[_Document],
+    hour: dt.datetime,
+    wanted: _Wanted,
+    moment: dt.datetime | None = None,
+) -> Board | None:
+    """The preferred of the ``wanted`` lists of ``hour``, as it was known at ``moment``."""
+    lists = lists_of(database, hour, moment)
+    named = {name: seen.at for name, seen in lists.items() if wanted(name)}
+    if not named:
+        return None
+    name = preferred(named)
+    state = state_of(database, name, hour, lists[name])
+    if state is None:
+        return None
+    return _board(name, state.region_name, hour, state.seen_at, _places_of(database, state), lists)
 
 
-def others_of(lists: Iterable[ListName], chosen: ListName) -> list[str]:
-    """What a board says of the other lists of its hour."""
-    return sorted(f"{name.currency} {name.title}".strip() for name in lists if name != chosen)
-
-
-def _observed_at(documents: Iterable[_Document]) -> dt.datetime:
-    newest: dt.datetime = max(each["observed_at"] for each in documents)
-    return newest
-
-
-def _in_place_order(documents: Iterable[_Document]) -> list[_Document]:
-    """One a place, the newest.
-
-    A user who fell off the list unasked keeps the last place that was seen, and shares it.
-    """
+def _rows_alone(database: Database[_Document], hour: dt.datetime, wanted: _Wanted) -> Board | None:
+    """Where there is no state of the list: its rows, of two at one place the newer."""
+    lists = lists_of_rows(database, hour, _FIELDS)
+    named = {name: observed_at(rows) for name, rows in lists.items() if wanted(name)}
+    if not named:
+        return None
+    name = preferred(named)
     places: dict[int, _Document] = {}
-    for document in sorted(documents, key=lambda each: each["observed_at"]):
-        places[document["rank"]] = document
-    return [places[place] for place in sorted(places)]
+    for row in sorted(lists[name], key=lambda each: each["observed_at"]):
+        if row["listed"]:
+            places[row["rank"]] = row
+    rows = _named(database, [places[place] for place in sorted(places)])
+    region_name = lists[name][0]["list"]["region_name"]
+    return replace(_board(name, region_name, hour, named[name], rows, lists), is_whole=False)
 
 
-def _still_listed(documents: list[_Document], last: State | None) -> list[_Document]:
-    """Without those whom the list as a whole, seen later than they were, no longer shows.
+def _board(
+    name: ListName,
+    region_name: str,
+    hour: dt.datetime,
+    seen_at: dt.datetime,
+    rows: list[Place],
+    lists: Iterable[ListName],
+) -> Board:
+    """Without own standings, of an hour that may go on."""
+    left = -((seen_at - hour - HOUR) // dt.timedelta(seconds=1))  # rounded up
+    return Board(
+        **name._asdict(),
+        region_name=region_name,
+        begin_time=hour,
+        observed_at=seen_at,
+        seconds_before_close=max(0, left),
+        is_final=False,
+        rows=rows,
+        own=[],
+        own_count=0,
+        other_lists=sorted(
+            f"{each.currency} {each.title}".strip() for each in lists if each != name
+        ),
+    )
 
-    Their places are nobody's if the list got shorter.
-    """
-    if last is None:
-        return documents
-    places = last.places
+
+def _places_of(database: Database[_Document], state: State) -> list[Place]:
+    ranked_list = state.name.of_hour(state.hour)
+    keys = [ranked_list.key_of(user_id) for user_id in state.user_ids]
+    found = database[collections.RANKS].find({"_id": {"$in": keys}}, _BESIDE)
+    beside = {standing["user_id"]: standing for standing in found}
+    listed = zip(state.user_ids, state.scores, state.deltas, strict=True)
+    places = []
+    for place, (user_id, score, delta) in enumerate(listed, 1):
+        row = beside.get(user_id, {"sec_uid": "", "shop_tags": None})
+        is_same = (row.get("rank"), row.get("score")) == (place, score)
+        said = {
+            "user_id": user_id,
+            "rank": place,
+            "score": score,
+            "delta": delta,
+            "gap_description": row["gap_description"] if is_same else "",
+            "observed_at": state.seen_at,
+        }
+        places.append(row | said)
+    return _named(database, places)
+
+
+def off_the_list_pipeline(
+    hour: dt.datetime, name: ListName, listed: Sequence[str]
+) -> list[_Document]:
+    """The asked anchors' own standings, of those who are not ``listed``, over `ranks`."""
     return [
-        each
-        for each in documents
-        if each["user_id"] in places or each["observed_at"] > last.seen_at
+        {"$match": {"begin_time": hour}},
+        name.stage,
+        {"$match": {"listed": False, "user_id": {"$nin": listed}}},
     ]
 
 
-def _off_the_list(
-    ranks: Collection[_Document],
-    hour: dt.datetime,
-    chosen: ListName,
-    documents: list[_Document],
-    most: int,
-) -> tuple[list[_Document], int]:
-    """The asked anchors' own standings: up to ``most`` of them, and how many there are."""
-    # Told a place that the list itself doesn't go down to.
-    beyond = [each for each in documents if each["rank"] > 0 and not each["listed"]]
-    beyond.sort(key=lambda each: each["rank"])
-    unlisted = unlisted_pipeline(hour, chosen)
-    with ranks.aggregate([*unlisted, {"$count": "count"}]) as counted:
-        count = len(beyond) + sum(each["count"] for each in counted)
-    left = most - len(beyond)
-    if left > 0:
-        with ranks.aggregate([*unlisted, {"$sort": {"score": -1}}, {"$limit": left}]) as found:
-            beyond += found
-    return beyond[:most], count
+def _first_of(database: Database[_Document], off: list[_Document], most: int) -> list[Place]:
+    """Those with a place first, which the list itself does not go down to."""
+    pipeline = [
+        *off,
+        {"$set": {"has_place": {"$gt": ["$rank", 0]}}},
+        {"$sort": {"has_place": -1, "rank": 1, "score": -1}},
+        {"$limit": most},
+    ]
+    with database[collections.RANKS].aggregate(pipeline) as found:
+        return _named(database, list(found))
 
 
-def unlisted_pipeline(hour: dt.datetime, chosen: ListName) -> list[_Document]:
-    """Asked anchors without a place, over `ranks`."""
-    return [{"$match": {"begin_time": hour, "rank": 0}}, chosen.stage]
-
-
-def _place(document: _Document, names: dict[str, str]) -> Place:
-    return Place(
-        place=document["rank"],
-        user_id=document["user_id"],
-        sec_uid=document["sec_uid"],
-        nickname=names.get(document["user_id"], ""),
-        score=document["score"],
-        delta=document["delta"],
-        gap_description=document["gap_description"],
-        tags=document["shop_tags"] or [],
-        observed_at=document["observed_at"],
-    )
+def _named(database: Database[_Document], standings: list[_Document]) -> list[Place]:
+    names = nicknames(database, (each["user_id"] for each in standings))
+    return [
+        Place(
+            place=each["rank"],
+            user_id=each["user_id"],
+            sec_uid=each["sec_uid"],
+            nickname=names[each["user_id"]],
+            score=each["score"],
+            delta=each["delta"],
+            gap_description=each["gap_description"],
+            tags=each["shop_tags"] or [],
+            observed_at=each["observed_at"],
+        )
+        for each in standings
+    ]

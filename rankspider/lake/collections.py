@@ -15,7 +15,7 @@ USERS = "users"
 USER_HISTORY = "user_history"
 SNAPSHOTS = "snapshots"
 # When each state of `snapshots` was seen, again and again: a state may come back, which its own
-# interval does not tell. No more than one in RANK_LIST_LAG_SECONDS and worker while it stays.
+# interval does not tell. The first and the last in each ten seconds.
 SIGHTINGS = "sightings"
 # Each call that was made, as it ended: see `rankspider.lake.ledger`.
 CALLS = "calls"

@@ -1,10 +1,8 @@
 """What the lake missed: hours without a list or without its end, and anchors not seen."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 from pymongo.database import Database
@@ -12,13 +10,15 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 from rankspider.lake.people import nicknames
+from rankspider.lake.questions.sightings import BUCKET, Sighting, Sightings, sightings_by_hour
 from rankspider.moments import HOUR, Period
 from rankspider.report import column
 
 State = Literal["ok", "missing", "no end", "open"]
 _Interval = tuple[dt.datetime, dt.datetime]
-_INTERVAL = ("first_observed_at", "last_observed_at")
-_MOMENT = ("observed_at",)
+# In an hour with more of them, gaps are shorter than anybody asks for.
+_MOST_CALLS = 10_000
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +34,7 @@ class HourCovered:
     seconds_before_close: int | None = column("last seen, s before close")
     largest_gap_seconds: int = column("largest gap, s")
     """The longest time without an observation, also from the start of the hour and up to its end
-    (or to now). While a list stays as it is, one in RANK_LIST_LAG_SECONDS is on record."""
+    (or to now). Without `calls`, one shorter than ten seconds may be less."""
     gap_began_at: dt.datetime = column("since")
 
     @property
@@ -63,95 +63,59 @@ def hours_covered(
 ) -> Iterator[HourCovered]:
     """Every hour of ``period`` that has begun, the earliest first.
 
-    ``within_seconds``: how long before the close the last state may have been seen. One pass on
-    ``hour_time``, of which an hour is held at a time::
-
-        db.snapshots.aggregate([
-          {$match: {begin_time: {$gte: …, $lt: …}}},
-          {$match: {"list.currency": …, "list.title": …, …}},
-          {$project: {begin_time: 1, first_observed_at: 1, last_observed_at: 1}},
-          {$sort: {begin_time: 1}}])
-        db.sightings.aggregate(…)  // the same, of observed_at
+    ``within_seconds``: how long before the close the last state may have been seen. When it was
+    seen, say `rankspider.lake.questions.sightings.sightings_by_hour`, an hour at a time.
     """
-    with (
-        _of_each_hour(database, collections.SNAPSHOTS, name, period, _INTERVAL) as states,
-        _of_each_hour(database, collections.SIGHTINGS, name, period, _MOMENT) as sightings,
-    ):
-        for hour in period:
-            if hour > now:
-                return
-            yield hour_covered(hour, states(hour), sightings(hour), now, within_seconds)
+    there = sightings_by_hour(database, name, period)
+    sightings = next(there, None)
+    for hour in period:
+        if hour > now:
+            return
+        if sightings is None or sightings.hour != hour:
+            yield _hour_covered(Sightings(database, name, hour), now, within_seconds)
+        else:
+            yield _hour_covered(sightings, now, within_seconds)
+            sightings = next(there, None)
 
 
-@contextmanager
-def _of_each_hour(
-    database: Database[Document],
-    collection: str,
-    name: ListName,
-    period: Period,
-    fields: Sequence[str],
-) -> Iterator[Callable[[dt.datetime], list[Document]]]:
-    """What gives an hour's documents; it is to be asked for one hour after the other."""
-    pipeline = times_pipeline(name, period, fields)
-    with database[collection].aggregate(pipeline, allowDiskUse=True) as found:
-        by_hour = groupby(found, key=lambda document: document["begin_time"])
-        following = next(by_hour, None)
-
-        def of_hour(hour: dt.datetime) -> list[Document]:
-            nonlocal following
-            if following is None or following[0] != hour:
-                return []
-            documents = list(following[1])
-            following = next(by_hour, None)
-            return documents
-
-        yield of_hour
-
-
-def times_pipeline(name: ListName, period: Period, fields: Sequence[str]) -> list[Document]:
-    """The pipelines of `hours_covered`, over `snapshots` and `sightings`."""
-    return [
-        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
-        name.stage,
-        {"$project": {"_id": 0, "begin_time": 1, **dict.fromkeys(fields, 1)}},
-        {"$sort": {"begin_time": 1}},
-    ]
-
-
-def hour_covered(
-    hour: dt.datetime,
-    states: Sequence[Document],
-    sightings: Sequence[Document],
-    now: dt.datetime,
-    within_seconds: float,
-) -> HourCovered:
-    """From the documents of one hour in `snapshots` and `sightings`, in any order."""
-    close = hour + HOUR
-    seen = [(state["first_observed_at"], state["last_observed_at"]) for state in states]
-    gap, since = _largest_gap(hour, min(close, now), _watched(seen, sightings))
-    left = round((close - max(last for _, last in seen)).total_seconds()) if seen else None
+def _hour_covered(seen: Sightings, now: dt.datetime, within_seconds: float) -> HourCovered:
+    close, newest = seen.hour + HOUR, seen.newest()
+    gap, since = _gap_in(seen, newest, min(close, now))
+    left = None if newest is None else round((close - newest.at).total_seconds())
     state: State = "missing" if left is None else "ok"
     if now < close:
         state = "open"
     elif left is not None and left > within_seconds:
         state = "no end"
     return HourCovered(
-        hour=hour,
+        hour=seen.hour,
         state=state,
-        states=len(seen),
+        states=len(seen.states),
         seconds_before_close=left if left is None else max(0, left),
         largest_gap_seconds=round(gap.total_seconds()),
         gap_began_at=since,
     )
 
 
-def _watched(seen: list[_Interval], sightings: Sequence[Document]) -> list[_Interval]:
-    """The times somebody looked. Without sightings, as in hours from before there were any, a
-    state that was seen twice counts as watched in between."""
-    if not sightings:
-        return sorted(seen)
-    moments = {sighting["observed_at"] for sighting in sightings}
-    moments.update(*seen)
+def _gap_in(
+    seen: Sightings, newest: Sighting | None, end: dt.datetime
+) -> tuple[dt.timedelta, dt.datetime]:
+    """The longest time up to ``end`` in which nobody looked, and when it began.
+
+    In hours from before there were sightings, a state that was seen twice counts as watched in
+    between. Within ten seconds of which sightings have the ends, the first calls of the hour tell.
+    """
+    if newest is None or not seen.buckets:
+        return _largest_gap(seen.hour, end, sorted(span[:2] for span in seen.states))
+    moments = {newest.at, *(sighting.at for sighting in seen.known())}
+    found = _largest_gap(seen.hour, end, _each(moments))
+    if found[0] >= BUCKET:
+        return found
+    called = seen.called(seen.hour, end, {"$limit": _MOST_CALLS})
+    return _largest_gap(seen.hour, end, _each(moments.union(call.at for call in called)))
+
+
+def _each(moments: Iterable[dt.datetime]) -> list[_Interval]:
     return [(moment, moment) for moment in sorted(moments)]
 
 
@@ -170,7 +134,7 @@ def _largest_gap(
 def unseen(
     database: Database[Document], period: Period, now: dt.datetime, *, hours: float = 3
 ) -> list[Unseen]:
-    """Anchors asked in ``period`` that no list and no answer has shown for ``hours``.
+    """Anchors asked in ``period`` that no standing and no answer has shown for ``hours``.
 
     Who was asked for shows in a standing of its own, off the list: whoever stood on the list at
     the end of every hour it was asked for in cannot be told from one that never was. One pass on
@@ -180,25 +144,48 @@ def unseen(
           {$match: {begin_time: {$gte: …, $lt: …}}},
           {$group: {_id: "$user_id", sec_uid: {$last: "$sec_uid"},
                     listed: {$min: "$listed"}, seen: {$max: "$observed_at"}}},
-          {$match: {listed: false, seen: {$lt: …}}},
-          {$sort: {seen: 1, _id: 1}}])
+          {$match: {listed: false, seen: {$lt: …}}}])
+
+    A standing that stays as it is tells when it was news; when those anchors were answered for
+    last, stands in ``calls``. On ``user_time``, a thousand anchors at a time::
+
+        db.calls.aggregate([
+          {$match: {user_id: {$in: […]}}}, {$match: {observed_at: {$gte: …}}},
+          {$group: {_id: "$user_id", seen: {$max: "$observed_at"}}}])
     """
-    pipeline = unseen_pipeline(period, now - hours * HOUR)
-    found = list(database[collections.RANKS].aggregate(pipeline, allowDiskUse=True))
-    names = nicknames(database, (group["_id"] for group in found))
+    before = now - hours * HOUR
+    pipeline = unseen_pipeline(period, before)
+    with database[collections.RANKS].aggregate(pipeline, allowDiskUse=True) as found:
+        anchors = {group["_id"]: group for group in found}
+    answered = _answered(database, list(anchors), period.start)
+    seen = {who: max(anchors[who]["seen"], answered.get(who, period.start)) for who in anchors}
+    missed = sorted((at, who) for who, at in seen.items() if at < before)
+    names = nicknames(database, (who for _, who in missed))
     return [
-        Unseen(
-            nickname=names[group["_id"]],
-            user_id=group["_id"],
-            sec_uid=group["sec_uid"],
-            last_seen_at=group["seen"],
-        )
-        for group in found
+        Unseen(nickname=names[who], user_id=who, sec_uid=anchors[who]["sec_uid"], last_seen_at=at)
+        for at, who in missed
     ]
 
 
+def _answered(
+    database: Database[Document], user_ids: Sequence[str], since: dt.datetime
+) -> dict[str, dt.datetime]:
+    """When each was answered for last; only those who were."""
+    answered: dict[str, dt.datetime] = {}
+    for start in range(0, len(user_ids), _AT_ONCE):
+        some = {"$in": user_ids[start : start + _AT_ONCE]}
+        pipeline: list[Document] = [
+            {"$match": {"user_id": some}},
+            {"$match": {"observed_at": {"$gte": since}}},
+            {"$group": {"_id": "$user_id", "seen": {"$max": "$observed_at"}}},
+        ]
+        with database[collections.CALLS].aggregate(pipeline) as found:
+            answered.update((group["_id"], group["seen"]) for group in found)
+    return answered
+
+
 def unseen_pipeline(period: Period, before: dt.datetime) -> list[Document]:
-    """The pipeline of `unseen`, over `ranks`."""
+    """The first pipeline of `unseen`, over `ranks`."""
     return [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         {
@@ -210,5 +197,4 @@ def unseen_pipeline(period: Period, before: dt.datetime) -> list[Document]:
             }
         },
         {"$match": {"listed": False, "seen": {"$lt": before}}},
-        {"$sort": {"seen": 1, "_id": 1}},
     ]

@@ -10,7 +10,9 @@ from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
-from rankspider.lake.questions.sightings import sightings_since, stays
+from rankspider.lake.questions.sightings import sightings_of, stays
+from rankspider.lake.questions.states import standing_in_state
+from rankspider.moments import HOUR
 from rankspider.report import column
 
 
@@ -35,25 +37,38 @@ def curve(
 ) -> list[Point]:
     """The standings of a user in the list ``name`` of ``hour``, the first one first.
 
-    Off the list a user has none unless it was asked for. Where one standing lies within another's
-    interval, that one came back: then the states of the list say when, by their sightings
-    (`rankspider.lake.questions.sightings`). On ``user_hour_time``::
+    Off the list a user has none unless it was asked for. On ``user_hour_time``::
 
         db.rank_history.aggregate([
           {$match: {user_id: …, begin_time: …}},
           {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
           {$sort: {first_observed_at: 1, last_observed_at: 1}}])
+
+    When each was seen again, say the sightings of the list for what stands there, by ``_id`` of
+    `snapshots` (`rankspider.lake.questions.sightings`), and the calls for the anchor's own, up to
+    an hour after the close, on ``user_time``::
+
+        db.calls.aggregate([
+          {$match: {user_id: …, observed_at: {$gte: …, $lt: …}}},
+          {$project: {observed_at: 1, standing: 1}}])
     """
     pipeline = curve_pipeline(name, hour, user_id)
     with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
         standings = list(found)
-    if any(_overlap(before, after) for before, after in pairwise(standings)):
-        standings = list(_stays(standings, _seen_again(database, name, hour, user_id)))
-    return list(_points(standings))
+    if not standings:
+        return []
+    seen = [
+        (standing[moment], number)
+        for number, standing in enumerate(standings)
+        for moment in ("first_observed_at", "last_observed_at")
+    ]
+    seen += _asked(database, hour, user_id, standings)
+    seen += _listed(database, name, hour, user_id, standings)
+    return list(_points(list(stays(dict(enumerate(standings)), seen))))
 
 
 def curve_pipeline(name: ListName, hour: dt.datetime, user_id: str) -> list[dict[str, Any]]:
-    """The pipeline of `curve`, over `rank_history`."""
+    """The first pipeline of `curve`, over `rank_history`."""
     return [
         {"$match": {"user_id": user_id, "begin_time": hour}},
         name.stage,
@@ -61,47 +76,55 @@ def curve_pipeline(name: ListName, hour: dt.datetime, user_id: str) -> list[dict
     ]
 
 
-def _overlap(before: Document, after: Document) -> bool:
-    return bool(before["last_observed_at"] > after["first_observed_at"])
+_Seen = tuple[dt.datetime, int]
+"""When, and which of the standings."""
 
 
-_Standing = tuple[int, int, int]
-"""Place, points, and points behind the next better place."""
-
-
-def _seen_again(
-    database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
-) -> list[tuple[dt.datetime, _Standing]]:
-    """What each sighting of the list says of the user, if it stood there."""
-    sightings = sightings_since(database, name, hour, hour)
-    keys = sorted({state for _, state in sightings})
-    place = {"$indexOfArray": ["$user_ids", user_id]}
-    above = {"$arrayElemAt": ["$scores", {"$max": [0, {"$subtract": [place, 1]}]}]}
-    score = {"$arrayElemAt": ["$scores", place]}
+def _asked(
+    database: Database[Document], hour: dt.datetime, user_id: str, standings: list[Document]
+) -> Iterator[_Seen]:
+    """When the user was asked for."""
+    numbers = {each["_id"]: number for number, each in enumerate(standings)}
+    when = {"$gte": standings[0]["first_observed_at"], "$lt": hour + 2 * HOUR}
     pipeline: list[Document] = [
-        {"$match": {"_id": {"$in": keys}, "user_ids": user_id}},
-        {"$project": {"place": place, "score": score, "above": above}},
+        {"$match": {"user_id": user_id, "observed_at": when}},
+        {"$project": {"observed_at": 1, "standing": 1}},
     ]
-    with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
-        said = {
-            state["_id"]: (state["place"] + 1, state["score"], state["above"] - state["score"])
-            for state in found
-        }
-    return [(at, said[state]) for at, state in sightings if state in said]
+    with database[collections.CALLS].aggregate(pipeline) as found:
+        for call in found:
+            if call["standing"] in numbers:
+                yield call["observed_at"], numbers[call["standing"]]
 
 
-def _stays(
-    standings: list[Document], again: list[tuple[dt.datetime, _Standing]]
-) -> Iterator[Document]:
-    """``standings`` by the order in which each was seen, with the times of each stay."""
+def _listed(
+    database: Database[Document],
+    name: ListName,
+    hour: dt.datetime,
+    user_id: str,
+    standings: list[Document],
+) -> Iterator[_Seen]:
+    """When the list was seen with the user on it."""
     numbers: dict[tuple[int, ...], int] = {}
     for number, each in enumerate(standings):
-        # A row may tell another delta than follows from the points, and is flagged then.
-        numbers[each["rank"], each["score"]] = number
-        numbers[each["rank"], each["score"], each["delta"]] = number
-    known = [(at, numbers.get(said, numbers.get(said[:2]))) for at, said in again]
-    seen = [(at, number) for at, number in known if number is not None]
-    return stays(dict(enumerate(standings)), seen)
+        if each["listed"]:
+            # A row may tell another delta than follows from the points, and is flagged then.
+            numbers[each["rank"], each["score"]] = number
+            numbers[each["rank"], each["score"], each["delta"]] = number
+    if not numbers:
+        return
+    sightings = sightings_of(database, name, hour).since(hour)
+    pipeline: list[Document] = [
+        {"$match": {"_id": {"$in": sorted({state for _, state in sightings})}}},
+        {"$match": {"user_ids": user_id}},
+        {"$project": standing_in_state(user_id)},
+    ]
+    with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
+        said = {each["_id"]: (each["place"], each["score"], each["delta"]) for each in found}
+    for at, state in sightings:
+        if state in said:
+            which = numbers.get(said[state], numbers.get(said[state][:2]))
+            if which is not None:
+                yield at, which
 
 
 def overall_speed(points: list[Point]) -> float | None:

@@ -1,7 +1,7 @@
 """The last known state of each hour's list: what the questions about results start from."""
 
 import datetime as dt
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,10 @@ from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
+from rankspider.lake.questions.sightings import sightings_by_hour
 from rankspider.moments import HOUR, Period
+
+_AT_ONCE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,10 +20,14 @@ class Final:
     """Of the states of one hour's list, the one seen last."""
 
     hour: dt.datetime
-    seconds_before_close: int
-    """How long before the end of the hour it was seen; 0 if at the end, or after it."""
+    seen_at: dt.datetime
     fields: Document
     """What was asked for of it."""
+
+    @property
+    def seconds_before_close(self) -> int:
+        """How long before the end of the hour it was seen; 0 if at the end, or after it."""
+        return max(0, round((self.hour + HOUR - self.seen_at).total_seconds()))
 
 
 def finals(
@@ -29,50 +36,29 @@ def finals(
     period: Period,
     fields: Mapping[str, Any],
     *,
-    of: Sequence[str] = ("scores",),
     within_seconds: float | None = None,
 ) -> Iterator[Final]:
     """The last state of each hour of ``period`` that has one, the earliest hour first.
 
-    ``fields`` says what of it, as names and expressions of a ``$project``, which may speak of the
-    state's fields ``of``. With ``within_seconds``, only states seen so shortly before their hour
-    closed. One pass over the states of these hours, on ``hour_time``::
+    ``fields`` says what of it, as names and expressions of a ``$project``. With ``within_seconds``,
+    only states seen so shortly before their hour closed. Which it is, say
+    `rankspider.lake.questions.sightings.sightings_by_hour`; the states are read by ``_id``, a
+    hundred at a time::
 
-        db.snapshots.aggregate([
-          {$match: {begin_time: {$gte: …, $lt: …}}},
-          {$match: {"list.currency": …, "list.title": …, …}},
-          {$project: {begin_time: 1, last_observed_at: 1, first_observed_at: 1, scores: 1}},
-          {$sort: {begin_time: 1, last_observed_at: -1, first_observed_at: -1}},
-          {$group: {_id: "$begin_time", last_observed_at: {$first: "$last_observed_at"},
-                    scores: {$first: "$scores"}}},
-          {$sort: {_id: 1}},
-          {$project: {last_observed_at: 1, fields: {…}}}])
+        db.snapshots.aggregate([{$match: {_id: {$in: […]}}}, {$project: {…}}])
     """
-    pipeline = finals_pipeline(name, period, fields, of)
-    with database[collections.SNAPSHOTS].aggregate(pipeline, allowDiskUse=True) as found:
-        for state in found:
-            left = (state["_id"] + HOUR - state["last_observed_at"]).total_seconds()
-            if within_seconds is None or left <= within_seconds:
-                yield Final(state["_id"], max(0, round(left)), state["fields"])
-
-
-def finals_pipeline(
-    name: ListName, period: Period, fields: Mapping[str, Any], of: Sequence[str]
-) -> list[Document]:
-    """The pipeline of `finals`, over `snapshots`."""
-    # Only what is needed is sorted, and worked out for the last states alone.
-    kept = ("begin_time", "last_observed_at", "first_observed_at", *of)
-    return [
-        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
-        name.stage,
-        {"$project": {"_id": 0, **dict.fromkeys(kept, 1)}},
-        {"$sort": {"begin_time": 1, "last_observed_at": -1, "first_observed_at": -1}},
-        {
-            "$group": {
-                "_id": "$begin_time",
-                **{field: {"$first": f"${field}"} for field in ("last_observed_at", *of)},
-            }
-        },
-        {"$sort": {"_id": 1}},
-        {"$project": {"last_observed_at": 1, "fields": dict(fields)}},
-    ]
+    last = {}
+    for sightings in sightings_by_hour(database, name, period):
+        newest = sightings.newest()
+        close = sightings.hour + HOUR
+        if newest is not None and (
+            within_seconds is None or (close - newest.at).total_seconds() <= within_seconds
+        ):
+            last[newest.state] = (sightings.hour, newest.at)
+    keys = list(last)
+    for start in range(0, len(keys), _AT_ONCE):
+        some = keys[start : start + _AT_ONCE]
+        pipeline = [{"$match": {"_id": {"$in": some}}}, {"$project": dict(fields)}]
+        with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
+            states = {state.pop("_id"): state for state in found}
+        yield from (Final(*last[key], states[key]) for key in some if key in states)

@@ -10,12 +10,9 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 from rankspider.lake.people import nicknames
-from rankspider.lake.questions.sightings import sightings_since, stays
-from rankspider.lake.questions.states import state_at
+from rankspider.lake.questions.sightings import sightings_of, stays
 from rankspider.moments import HOUR
 from rankspider.report import column
-
-_FIELDS = ("user_ids", "scores", "first_observed_at", "last_observed_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,14 +48,10 @@ def overtakes(
 ) -> list[Overtake]:
     """Those seen in the last ``minutes`` of ``hour``, in the order they were seen.
 
-    With ``places``, only those that end within the first so many. The states that came since then,
-    those that came back (`rankspider.lake.questions.sightings`), and the one before them, on
-    ``hour_time`` and by ``_id``::
+    With ``places``, only those that end within the first so many. Of the states that were seen
+    since then and the one before (`rankspider.lake.questions.sightings`)::
 
-        db.snapshots.aggregate([
-          {$match: {begin_time: …, first_observed_at: {$gte: …}}},
-          {$match: {"list.currency": …, "list.title": …, …}},
-          {$project: {user_ids: 1, scores: 1, first_observed_at: 1, last_observed_at: 1}}])
+        db.snapshots.find({_id: {$in: […]}}, {user_ids: 1, scores: 1})
     """
     since = hour + HOUR - dt.timedelta(minutes=minutes)
     found = [
@@ -80,29 +73,13 @@ def _states(
 ) -> Iterator[Document]:
     """The states one after the other, each with the times of that stay: a state that came back is
     there once more."""
-    snapshots = database[collections.SNAPSHOTS]
-    with snapshots.aggregate(since_pipeline(name, hour, since)) as found:
-        states = {state["_id"]: state for state in found}
-    again = sightings_since(database, name, hour, since)
-    earlier = {key for _, key in again} - states.keys()
-    for state in snapshots.find({"_id": {"$in": sorted(earlier)}}, _FIELDS):
-        # What was before is none of these minutes'.
-        times = [at for at, key in again if key == state["_id"]]
-        times_since = {"first_observed_at": times[0], "last_observed_at": times[-1]}
-        states[state["_id"]] = state | times_since
-    before = state_at(database, name, hour, since - dt.timedelta(milliseconds=1))
-    if before is not None:
-        yield before.as_document()
-    yield from stays(states, [each for each in again if each[1] in states])
-
-
-def since_pipeline(name: ListName, hour: dt.datetime, since: dt.datetime) -> list[Document]:
-    """The states that came from ``since`` on."""
-    return [
-        {"$match": {"begin_time": hour, "first_observed_at": {"$gte": since}}},
-        name.stage,
-        {"$project": dict.fromkeys(_FIELDS, 1)},
-    ]
+    sightings = sightings_of(database, name, hour)
+    before = sightings.newest(since - dt.timedelta(milliseconds=1))
+    seen = [*([] if before is None else [before]), *sightings.since(since)]
+    keys = {"_id": {"$in": sorted({sighting.state for sighting in seen})}}
+    found = database[collections.SNAPSHOTS].find(keys, ["user_ids", "scores"])
+    states = {state["_id"]: state for state in found}
+    return stays(states, (sighting for sighting in seen if sighting.state in states))
 
 
 def overtakes_between(before: Document, after: Document, places: int | None) -> Iterator[Overtake]:

@@ -1,77 +1,209 @@
-"""When the states of a list were seen: a state that went may come back.
+"""When the states of a list were seen: the one notion that every question has of it.
 
-A state's document tells when it was first and last seen, whatever stood between. `sightings` has
-each moment at which a worker took it for news: when it came, when it came back, and once in
-RANK_LIST_LAG_SECONDS while it stayed. Hours written before this release have none.
+A state that went may come back, so its own first and last do not tell. Three collections hold
+observations, and all that any of them holds is known:
+
+- `calls` each one, for as long as they are kept;
+- `sightings` the first and the last of each state in every ten seconds (those of earlier releases
+  are moments, without a last one);
+- `snapshots` a state's first of all, and one of the last time it stood.
+
+So without `calls`, what is said is right to within ten seconds: of two states that were served by
+turns, it is then the one whose first or last there came latest. An hour from before there were
+sightings has `snapshots` alone: a state is taken to have held from its first to its last.
 """
 
 import datetime as dt
+import heapq
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from itertools import groupby
-from typing import Any, TypeVar
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
 
+from pymongo.command_cursor import CommandCursor
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
+from rankspider.moments import HOUR, Period
 
-_Key = TypeVar("_Key")
-"""Of one kind, with an order."""
-Sighting = tuple[dt.datetime, str]
-"""When, and the ``_id`` of the state in `snapshots`."""
+BUCKET = dt.timedelta(seconds=10)
+"""What a document of `sightings` is about."""
+_LAST = ({"$sort": {"observed_at": -1, "list_state": -1}}, {"$limit": 1})
+_Key = TypeVar("_Key", int, str)
 
 
-def sightings_since(
-    database: Database[Document], name: ListName, hour: dt.datetime, since: dt.datetime
-) -> list[Sighting]:
-    """All from ``since`` on, the earliest first. On ``hour_time``::
+class Sighting(NamedTuple):
+    """One observation; of two in one millisecond, the greater state counts as the later."""
 
-    db.sightings.aggregate([
-      {$match: {begin_time: …, observed_at: {$gte: …}}},
-      {$match: {"list.currency": …, "list.title": …, …}},
-      {$project: {observed_at: 1, state: 1}}])
+    at: dt.datetime
+    state: str
+    """Its ``_id`` in `snapshots`."""
+
+
+class Span(NamedTuple):
+    """Two observations of one state."""
+
+    first: dt.datetime
+    last: dt.datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Of one list in one hour."""
+
+    database: Database[Document]
+    name: ListName
+    hour: dt.datetime
+    states: list[Span] = field(default_factory=list)
+    """One for each state, of all its time."""
+    buckets: list[Span] = field(default_factory=list)
+    """Within ten seconds each, the earliest first."""
+
+    def newest(self, moment: dt.datetime | None = None) -> Sighting | None:
+        """The last one up to ``moment``; None if there is none.
+
+        `calls` are asked only for what comes after all that the other two know.
+        """
+        known = [each for each in self.known() if moment is None or each.at <= moment]
+        if not known:
+            return None
+        newest = max(known)
+        called = self.called(newest.at, moment, *_LAST)
+        if called or (self.buckets and (moment is None or self.buckets[0].first <= moment)):
+            return max([newest, *called])
+        return self._held(moment)
+
+    def since(self, moment: dt.datetime) -> list[Sighting]:
+        """All from ``moment`` on, the earliest first, but for those that repeat the one before."""
+        known = set(self.known())
+        end = max(known).at if self.buckets else moment
+        for first, last in [*self._by_turns(), (end, None)]:
+            if last is None or last >= moment:
+                known.update(self.called(first, last))
+        return sorted(each for each in known if each.at >= moment)
+
+    def known(self) -> Iterator[Sighting]:
+        """All but those of `calls`, in no order."""
+        for span in (*self.states, *self.buckets):
+            yield Sighting(span.first, span.state)
+            yield Sighting(span.last, span.state)
+
+    def called(
+        self, first: dt.datetime, last: dt.datetime | None, *which: Document
+    ) -> list[Sighting]:
+        """Those of `calls` between two moments, all or as the stages ``which`` say. On
+        ``hour_time``::
+
+            db.calls.aggregate([
+              {$match: {begin_time: …, observed_at: {$gte: …, $lte: …}}},
+              {$match: {list_state: {$gte: "LIST KEY/", $lt: "LIST KEY0"}}},
+              {$sort: {observed_at: -1, list_state: -1}}, {$limit: 1}])
+        """
+        key = self.name.of_hour(self.hour).key
+        when = {"$gte": first} if last is None else {"$gte": first, "$lte": last}
+        pipeline: list[Document] = [
+            {"$match": {"begin_time": self.hour, "observed_at": when}},
+            {"$match": {"list_state": {"$gte": f"{key}/", "$lt": f"{key}0"}}},  # 0 comes after /
+            *which,
+            {"$project": {"_id": 0, "observed_at": 1, "list_state": 1}},
+        ]
+        with self.database[collections.CALLS].aggregate(pipeline) as found:
+            return [Sighting(each["observed_at"], each["list_state"]) for each in found]
+
+    def _held(self, moment: dt.datetime | None) -> Sighting:
+        """If each state held from its first to its last; of two, the one that came later."""
+        seen = [
+            (span.last if moment is None else min(span.last, moment), span.first, span.state)
+            for span in self.states
+            if moment is None or span.first <= moment
+        ]
+        at, _, state = max(seen)
+        return Sighting(at, state)
+
+    def _by_turns(self) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+        """When several states came: firsts and lasts do not tell in which order."""
+        together: list[Span] = []
+        for span in self.buckets:
+            if together and span.first > max(each.last for each in together):
+                if len(together) > 1:
+                    yield together[0].first, max(each.last for each in together)
+                together = []
+            together.append(span)
+        if len(together) > 1:
+            yield together[0].first, max(each.last for each in together)
+
+
+def sightings_of(database: Database[Document], name: ListName, hour: dt.datetime) -> Sightings:
+    """Those of the list ``name`` of ``hour``, of which there may be none."""
+    found = sightings_by_hour(database, name, Period(hour, hour + HOUR))
+    return next(found, Sightings(database, name, hour))
+
+
+def sightings_by_hour(
+    database: Database[Document], name: ListName, period: Period
+) -> Iterator[Sightings]:
+    """Those of each hour of ``period`` that has the list, the earliest first.
+
+    An hour has a list if `snapshots` have a state of it. One pass over each collection, of which
+    an hour is held at a time. On ``hour_time``::
+
+        db.snapshots.aggregate([
+          {$match: {begin_time: {$gte: …, $lt: …}}},
+          {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
+          {$project: {begin_time: 1, state: "$_id",
+                      first: "$first_observed_at", last: "$last_observed_at"}},
+          {$sort: {begin_time: 1}}])
+        db.sightings.aggregate(…)  // the same, of state, observed_at and last_observed_at
     """
-    return sorted(_found(database, name, hour, {"$gte": since}))
+    with (
+        _spans(database, collections.SNAPSHOTS, name, period, _OF_STATES) as states,
+        _spans(database, collections.SIGHTINGS, name, period, _OF_BUCKETS) as buckets,
+    ):
+        merged = heapq.merge(states, buckets, key=itemgetter("begin_time"))
+        for hour, documents in groupby(merged, key=itemgetter("begin_time")):
+            spans: dict[bool, list[Span]] = {True: [], False: []}
+            for each in documents:
+                span = Span(each["first"], each["last"], each["state"])
+                spans[each["is_bucket"]].append(span)
+            if spans[False]:
+                yield Sightings(database, name, hour, spans[False], sorted(spans[True]))
 
 
-def newest_sighting(
-    database: Database[Document], name: ListName, hour: dt.datetime, moment: dt.datetime
-) -> Sighting | None:
-    """The last one up to ``moment``. The same query, with ``{$lte: …}``, ``{$sort: {observed_at:
-    -1}}`` and ``{$limit: 1}``."""
-    newest: list[Document] = [{"$sort": {"observed_at": -1}}, {"$limit": 1}]
-    return next(iter(_found(database, name, hour, {"$lte": moment}, *newest)), None)
+_OF_STATES = {
+    "state": "$_id",
+    "first": "$first_observed_at",
+    "last": "$last_observed_at",
+    "is_bucket": {"$literal": False},
+}
+_OF_BUCKETS = {
+    "state": "$state",
+    "first": "$observed_at",
+    "last": {"$ifNull": ["$last_observed_at", "$observed_at"]},
+    "is_bucket": {"$literal": True},
+}
+
+
+def _spans(
+    database: Database[Document], collection: str, name: ListName, period: Period, span: Document
+) -> CommandCursor[Document]:
+    pipeline: list[Document] = [
+        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
+        name.stage,
+        {"$project": {"_id": 0, "begin_time": 1, **span}},
+        {"$sort": {"begin_time": 1}},
+    ]
+    return database[collection].aggregate(pipeline, allowDiskUse=True)
 
 
 def stays(
-    documents: Mapping[_Key, Document], again: Iterable[tuple[dt.datetime, _Key]]
+    documents: Mapping[_Key, Document], seen: Iterable[tuple[dt.datetime, _Key]]
 ) -> Iterator[Document]:
-    """``documents`` in the order in which each was seen, and once more for each time it came back.
-
-    Each was seen at its first and its last observation, and at the moments of ``again``; it has
-    the first and the last of that stay.
-    """
-    seen: list[tuple[dt.datetime, Any]] = [*again]
-    for key, document in documents.items():
-        seen += [(document["first_observed_at"], key), (document["last_observed_at"], key)]
-    for key, stay in groupby(sorted(seen), key=lambda each: each[1]):
+    """``documents`` in the order in which each was seen, and once more for each time it came back,
+    with the first and the last of that stay."""
+    for key, stay in groupby(sorted(seen), key=itemgetter(1)):
         times = [at for at, _ in stay]
         times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}
         yield documents[key] | times_of_stay
-
-
-def _found(
-    database: Database[Document],
-    name: ListName,
-    hour: dt.datetime,
-    when: Document,
-    *more: Document,
-) -> list[Sighting]:
-    pipeline = [
-        {"$match": {"begin_time": hour, "observed_at": when}},
-        name.stage,
-        *more,
-        {"$project": {"observed_at": 1, "state": 1}},
-    ]
-    with database[collections.SIGHTINGS].aggregate(pipeline) as found:
-        return [(each["observed_at"], each["state"]) for each in found]

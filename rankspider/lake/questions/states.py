@@ -2,13 +2,12 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
-from rankspider.lake.questions.sightings import newest_sighting
+from rankspider.lake.questions.sightings import Sighting, sightings_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,15 +27,6 @@ class State:
         """Places, from 1, by ``user_id``."""
         return {user_id: place for place, user_id in enumerate(self.user_ids, 1)}
 
-    def as_document(self) -> Document:
-        """As `snapshots` has it, as far as the order goes; seen at `seen_at`."""
-        return {
-            "user_ids": self.user_ids,
-            "scores": self.scores,
-            "first_observed_at": self.seen_at,
-            "last_observed_at": self.seen_at,
-        }
-
     @property
     def deltas(self) -> list[int]:
         """Points behind the next better place; 0 for the first."""
@@ -50,60 +40,41 @@ def state_at(
     hour: dt.datetime,
     moment: dt.datetime | None = None,
 ) -> State | None:
-    """The list ``name`` of ``hour`` as it was known at ``moment``, by default at last.
+    """The list ``name`` of ``hour`` as it was known at ``moment``, by default at last: that of its
+    newest sighting by then.
 
-    None if nobody had seen it by then. Of the states seen by ``moment`` it is the one seen last:
-    at its first observation, at its last, or at one of its sightings, since a state may have come
-    back; where two were seen at once, the one that came later. On ``hour_time`` (with
-    `rankspider.lake.questions.sightings.newest_sighting`)::
-
-        db.snapshots.aggregate([
-          {$match: {begin_time: …, first_observed_at: {$lte: MOMENT}}},
-          {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
-          {$set: {seen_at: {$cond: [{$lte: ["$last_observed_at", MOMENT]},
-                                    "$last_observed_at", "$first_observed_at"]}}},
-          {$sort: {seen_at: -1, first_observed_at: -1}},
-          {$limit: 1}])
+    None if nobody had seen it by then. ``db.snapshots.find({_id: …})``, with
+    `rankspider.lake.questions.sightings.sightings_of`.
     """
-    sighting = None if moment is None else newest_sighting(database, name, hour, moment)
-    snapshots = database[collections.SNAPSHOTS]
-    pipeline = state_pipeline(name, hour, moment, has_sightings=sighting is not None)
-    with snapshots.aggregate(pipeline) as found:
-        state = next(iter(found), None)
-    if state is not None and sighting is not None and sighting[0] > state["seen_at"]:
-        state = snapshots.find_one({"_id": sighting[1]}) or state
+    newest = sightings_of(database, name, hour).newest(moment)
+    return None if newest is None else state_of(database, name, hour, newest)
+
+
+def state_of(
+    database: Database[Document], name: ListName, hour: dt.datetime, sighting: Sighting
+) -> State | None:
+    """What was seen; None if it has been deleted since."""
+    state = database[collections.SNAPSHOTS].find_one({"_id": sighting.state})
     if state is None:
         return None
-    last = state["last_observed_at"]
     return State(
         name=name,
         hour=hour,
         region_name=state["list"]["region_name"],
         user_ids=state["user_ids"],
         scores=state["scores"],
-        seen_at=last if moment is None else min(last, moment),
+        seen_at=sighting.at,
     )
 
 
-def state_pipeline(
-    name: ListName, hour: dt.datetime, moment: dt.datetime | None, *, has_sightings: bool
-) -> list[dict[str, Any]]:
-    """The pipeline of `state_at`, over `snapshots`.
-
-    Without sightings nobody knows whether a state came back: then it is taken to have held from
-    its first observation to its last.
-    """
-    seen: Document = {"begin_time": hour}
-    evidence: Any = "$last_observed_at"
-    if moment is not None:
-        seen["first_observed_at"] = {"$lte": moment}
-        known = {"$lte": ["$last_observed_at", moment]}
-        otherwise = "$first_observed_at" if has_sightings else moment
-        evidence = {"$cond": [known, "$last_observed_at", otherwise]}
-    return [
-        {"$match": seen},
-        name.stage,
-        {"$set": {"seen_at": evidence}},
-        {"$sort": {"seen_at": -1, "first_observed_at": -1}},
-        {"$limit": 1},
-    ]
+def standing_in_state(user_id: str) -> Document:
+    """For a ``$project`` of `snapshots`: the user's ``place``, 0 if it has none, and with one its
+    ``score`` and ``delta``."""
+    index = {"$indexOfArray": ["$user_ids", user_id]}
+    score = {"$arrayElemAt": ["$scores", index]}
+    above = {"$arrayElemAt": ["$scores", {"$max": [0, {"$subtract": [index, 1]}]}]}
+    return {
+        "place": {"$add": [index, 1]},
+        "score": score,
+        "delta": {"$subtract": [above, score]},
+    }

@@ -12,6 +12,7 @@ from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
 from rankspider.lake.people import nicknames
 from rankspider.lake.questions.trend import standings_pipeline
+from rankspider.lake.questions.which import has_list
 from rankspider.moments import HOUR, Period
 from rankspider.report import column
 
@@ -48,7 +49,8 @@ def leaders(
 ) -> list[Streaks]:
     """Those with the most hours on the list in ``period``, at most ``most`` of them.
 
-    For each hour, on ``hour_best`` (a range of hours would read every anchor that was asked for)::
+    For each hour that has the list (`has_list`), on ``hour_best`` (a range of hours would read
+    every anchor that was asked for)::
 
         db.ranks.aggregate([
           {$match: {begin_time: …, best_rank: {$gt: 0}}},
@@ -56,14 +58,13 @@ def leaders(
           {$project: {user_id: 1, best_rank: 1}}])
     """
     listed: dict[str, list[_Listed]] = defaultdict(list)
-    newest = period.start
-    for hour in period:
+    hours = [hour for hour in period if has_list(database, name, hour)]
+    for hour in hours:
         with database[collections.RANKS].aggregate(listed_pipeline(name, hour)) as found:
             for standing in found:
                 listed[standing["user_id"]].append(_Listed(hour, standing["best_rank"]))
-                newest = hour
     rows = sorted(
-        (_streaks(user_id, hours, newest) for user_id, hours in listed.items()), key=_standing
+        (_streaks(user_id, of_one, hours[-1]) for user_id, of_one in listed.items()), key=_standing
     )[:most]
     return list(_named(database, rows))
 
@@ -73,18 +74,22 @@ def streaks_of(
 ) -> list[Streaks]:
     """The same of one user: one row, or none if it was not listed in ``period``.
 
-    The hours are one query, on ``user_hour``: that of `rankspider.lake.questions.trend`. Up to
-    which hour there is a list is asked from the end of ``period`` back, as for the leaders.
+    The hours are one query, on ``user_hour``: that of `rankspider.lake.questions.trend`. Each is
+    asked for its list, and those at the end of ``period`` are, as for the leaders.
     """
     pipeline = standings_pipeline(name, period, user_id)
     with database[collections.RANKS].aggregate(pipeline) as found:
         listed = sorted(
-            (_Listed(each["begin_time"], each["best_rank"]) for each in found if each["best_rank"]),
+            (
+                _Listed(each["begin_time"], each["best_rank"])
+                for each in found
+                if each["best_rank"] and has_list(database, name, each["begin_time"])
+            ),
             key=lambda each: each.hour,
         )
     if not listed:
         return []
-    newest = next(hour for hour in period.newest_first if _has_list(database, name, hour))
+    newest = next(hour for hour in period.newest_first if has_list(database, name, hour))
     return list(_named(database, [_streaks(user_id, listed, newest)]))
 
 
@@ -95,12 +100,6 @@ def listed_pipeline(name: ListName, hour: dt.datetime) -> list[dict[str, Any]]:
         name.stage,
         {"$project": {"user_id": 1, "best_rank": 1}},
     ]
-
-
-def _has_list(database: Database[Document], name: ListName, hour: dt.datetime) -> bool:
-    pipeline = [*listed_pipeline(name, hour), {"$limit": 1}]
-    with database[collections.RANKS].aggregate(pipeline) as found:
-        return next(iter(found), None) is not None
 
 
 def _streaks(user_id: str, listed: Sequence[_Listed], newest: dt.datetime) -> Streaks:

@@ -82,7 +82,7 @@ def _scores(database: Database[Document], name: ListName, day: Period) -> dict[_
     fields = {"user_ids": "$user_ids", "scores": "$scores"}
     return {
         (final.hour, user_id): score
-        for final in finals(database, name, day, fields, of=("user_ids", "scores"))
+        for final in finals(database, name, day, fields)
         for user_id, score in zip(final.fields["user_ids"], final.fields["scores"], strict=True)
     }
 
