@@ -31,8 +31,27 @@ local SAME, MINE, WAIT, NEWS, WRITE, LATE, UNSURE, ROWS = 's', 'm', 'w', 'n', 'r
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- What a question changes is kept here until it is known that all of it can be answered.
+local changes = {}
+
+local function read(name)
+  return changes[name] or redis.call('HGET', hash, name)
+end
+
+local function commit()
+  local parts = {}
+  for name, value in pairs(changes) do
+    parts[#parts + 1], parts[#parts + 2] = name, value
+    if #parts == 1000 then
+      redis.call('HSET', hash, unpack(parts))
+      parts = {}
+    end
+  end
+  if #parts > 0 then redis.call('HSET', hash, unpack(parts)) end
+end
+
 local function load(place)
-  local packed = redis.call('HGET', hash, place)
+  local packed = read(place)
   if not packed then return nil end
   local digest, first, last, run, owner, claim = struct.unpack(LAYOUT, packed)
   return {digest = digest, first = first, last = last, run = run, owner = owner, claim = claim,
@@ -40,19 +59,19 @@ local function load(place)
 end
 
 local function save(place, record)
-  redis.call('HSET', hash, place, struct.pack(LAYOUT, record.digest, record.first, record.last,
-    record.run, record.owner, record.claim) .. record.suffix)
+  changes[place] = struct.pack(LAYOUT, record.digest, record.first, record.last, record.run,
+    record.owner, record.claim) .. record.suffix
 end
 
 -- Until when a run was seen, and whether it is broken.
 local function run_of(run)
-  local packed = run ~= NO_RUN and redis.call('HGET', hash, run)
+  local packed = run ~= NO_RUN and read(run)
   if not packed then return 0, false end
   return struct.unpack('>I6', packed), #packed > 6
 end
 
 local function save_run(run, last, is_broken)
-  redis.call('HSET', hash, run, struct.pack('>I6', last) .. (is_broken and 'b' or ''))
+  changes[run] = struct.pack('>I6', last) .. (is_broken and 'b' or '')
 end
 
 local function break_run(run)
@@ -73,43 +92,49 @@ end
 -- The same content as the record's.
 local function judge_same(place, record, version, t, run, asking)
   local last = last_of(record)
-  local is_stored = record.claim == 0
-  if not is_stored and (record.claim <= now or (asking.again and record.owner == asking.owner)) then
-    return take(place, version, t, run, asking)
+  local is_stored, is_ours = record.claim == 0, record.owner == asking.owner
+  if not is_stored and (record.claim <= now or (is_ours and asking.again)) then
+    -- Its worker went silent, or did not begin.
+    take(place, version, t, run, asking)
+    local taken = load(place)
+    taken.first, taken.last = math.min(t, record.first), math.max(t, last)
+    save(place, taken)
+    return NEWS
   end
   if t < record.first then return is_stored and LATE or WRITE end
+  if asking.is_list and not (is_stored or is_ours) then return WAIT end
   if t > last or (run ~= NO_RUN and run ~= record.run) then
     record.last = math.max(t, last)
     if run ~= NO_RUN then record.run = run end
     save(place, record)
   end
   if is_stored then return SAME end
-  return record.owner == asking.owner and MINE or WAIT
+  -- One record is sooner written twice than waited for.
+  return is_ours and MINE or WRITE
 end
 
 -- Another content than the record's.
 local function judge_other(place, record, version, t, run, asking)
   local last = last_of(record)
-  if t > last then
-    break_run(record.run)
-    return take(place, version, t, run, asking)
+  local is_stored = record.claim == 0
+  local is_awaited = record.claim > now
+  if t < record.first then return is_stored and LATE or WRITE end
+  -- While it is on its way, more may be seen of it than its own revision will say.
+  if is_awaited and last > record.first and (t < last or record.owner ~= asking.owner) then
+    return WAIT
   end
+  if last > record.first then
+    table.insert(asking.ended, {place, record.digest, record.suffix, last})
+  end
+  if t < last then return is_stored and LATE or WRITE end
+  break_run(record.run)
   if t == last then
     -- Two contents of one moment: the lake settles which is the newer, so neither is known here.
-    break_run(record.run)
     save(place, {digest = CONFLICT, first = t, last = t, run = NO_RUN, owner = asking.owner,
                  claim = EXPIRED, suffix = ''})
     return WRITE
   end
-  if record.claim ~= 0 then
-    -- Older than what is not stored yet: the lake tells by its revision, unless more was seen of
-    -- that than its revision will say.
-    return (t < record.first or record.claim <= now) and WRITE or WAIT
-  end
-  if t >= record.first then
-    table.insert(asking.interrupted, {place, record.digest, record.suffix, last})
-  end
-  return LATE
+  return take(place, version, t, run, asking)
 end
 
 local function judge(place, version, t, run, asking)
@@ -158,6 +183,7 @@ local function judge_list(packed, rows, t, asking, codes)
     table.insert(codes, ROWS)
     return
   end
+  asking.is_list = true
   local run = place .. struct.pack('>I6', redis.call('HINCRBY', hash, 'runs', 1))
   local code
   if record and record.digest == digest and not is_same then  -- its run is broken
@@ -173,6 +199,7 @@ local function judge_list(packed, rows, t, asking, codes)
   else
     run = NO_RUN
   end
+  asking.is_list = false
   table.insert(codes, code)
   if code ~= WAIT and code ~= MINE then judge_all(rows, t, run, asking, codes) end
 end
@@ -181,7 +208,8 @@ local operations = {}
 
 -- owner 4 bytes, claim ms, (time, again, list, rows, own)... -> {{codes, {{place, digest, suffix,
 -- last}...}}...}: what stands in the codes is of the list, its rows unless it is the same, and the
--- anchor's own; then the stored contents that what is late interrupts. Nothing before `begin`.
+-- anchor's own; then the contents that this ends or interrupts, and until when each was seen. A
+-- question with WAIT or ROWS in its answer has changed nothing. False before `begin`.
 function operations.ask(owner, claim, ...)
   local floor = redis.call('HGET', hash, 'floor')
   if not floor then return false end
@@ -189,12 +217,18 @@ function operations.ask(owner, claim, ...)
   for i = 1, #asked, 5 do
     local codes = {}
     local asking = {owner = owner, claim = tonumber(claim), floor = tonumber(floor),
-                    again = asked[i + 1] == '1', interrupted = {}}
+                    again = asked[i + 1] == '1', ended = {}}
     local t = tonumber(asked[i])
+    changes = {}
     if asked[i + 2] ~= '' then judge_list(asked[i + 2], asked[i + 3], t, asking, codes) end
-    judge_all(asked[i + 4], t, NO_RUN, asking, codes)
-    table.insert(answers, {table.concat(codes), asking.interrupted})
+    if codes[1] ~= ROWS then judge_all(asked[i + 4], t, NO_RUN, asking, codes) end
+    local answer = table.concat(codes)
+    if not (string.find(answer, WAIT, 1, true) or string.find(answer, ROWS, 1, true)) then
+      commit()
+    end
+    table.insert(answers, {answer, asking.ended})
   end
+  changes = {}
   redis.call('EXPIRE', hash, HOLD_SECONDS)
   return answers
 end
@@ -210,13 +244,15 @@ end
 function operations.stored(...)
   local told = {...}
   for i = 1, #told, 3 do
-    local record = load(told[i])
-    if record and record.digest == told[i + 1] then
+    local record, t = load(told[i]), tonumber(told[i + 2])
+    -- An earlier stay of a content that came back says nothing of what was claimed since.
+    if record and record.digest == told[i + 1] and (record.claim == 0 or t >= record.first) then
       record.claim = 0
-      record.first = math.min(record.first, tonumber(told[i + 2]))
+      record.first = math.min(record.first, t)
       save(told[i], record)
     end
   end
+  commit()
 end
 
 -- owner, (place, digest)...: will not be stored by this worker

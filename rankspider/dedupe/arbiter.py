@@ -66,15 +66,16 @@ class Version(NamedTuple):
     digest: bytes
     """What it says: 16 bytes, equal for equal facts."""
     suffix: bytes = b""
-    """Of the id of its document in the history, if that is not the digest; see `Interrupted`."""
+    """Of the id of its document in the history, if that is not the digest; see `Stay`."""
 
     @property
     def packed(self) -> bytes:
         return b"%b%b%c%b" % (self.place, self.digest, len(self.suffix), self.suffix)
 
 
-class Interrupted(NamedTuple):
-    """A stored content that was seen up to ``last`` (ms), with something older now in between."""
+class Stay(NamedTuple):
+    """A content that was seen up to ``last`` (ms), and again and again before, and that another
+    content now ends or interrupts: no document says so long."""
 
     place: bytes
     digest: bytes
@@ -101,7 +102,7 @@ class Answer(NamedTuple):
     verdicts: list[Verdict]
     """Of the list, of its rows unless it is `Verdict.SAME`, `MINE`, `WAIT` or `ROWS`, and of the
     anchor's own."""
-    interrupted: list[Interrupted]
+    ended: list[Stay]
 
 
 class _Stored(NamedTuple):
@@ -182,8 +183,8 @@ class Arbiter:
             floor = await self._newest_in_lake(hour * HOUR_MS, (hour + 1) * HOUR_MS)
             await self._patiently(hour, "begin", [floor])
         return [
-            Answer([Verdict(code) for code in codes.decode()], [Interrupted(*i) for i in between])
-            for codes, between in replies
+            Answer([Verdict(code) for code in codes.decode()], [Stay(*stay) for stay in ended])
+            for codes, ended in replies
         ]
 
     async def _patiently(self, hour: int, operation: str, arguments: list[Any]) -> Any:

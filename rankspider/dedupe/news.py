@@ -110,8 +110,8 @@ class Dedupe:
                     return judgement
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
             rows = read.whole.rows.packed
-            # What was claimed by this question, and not begun, is not to be waited for.
-            again = again or is_ours_to_begin or whole is Verdict.NEWS
+            # What was claimed, and never begun, is not to be waited for.
+            again = again or is_ours_to_begin
 
     async def claim(self, item: Item) -> bool:
         """Whether ``item``, which no answer of `news_of` brought, is to be stored; it has a record
@@ -174,7 +174,7 @@ class _Gathering:
         self._whole, *verdicts = judgement.verdicts
         first_own = len(verdicts) - len(read.own)
         self._of_rows, self._of_own = verdicts[:first_own], verdicts[first_own:]
-        self._interrupted = {each.place: each for each in judgement.interrupted}
+        self._ended = {each.place: each for each in judgement.ended}
 
     def take_list(self) -> None:
         if self._whole in _SETTLED_AS_A_WHOLE:
@@ -241,7 +241,9 @@ class _Gathering:
             return None
         record = Record(version, self._observed, verdict is Verdict.LATE)
         record.is_unsure = verdict is Verdict.UNSURE
-        record.interrupted = self._interrupted.get(version.place)
+        record.stay = self._ended.get(version.place)
+        if record.stay is not None and (ahead := self._on_their_way.get(record.stay[:2])):
+            record.behind = ahead.ended
         if verdict is Verdict.NEWS:
             self._on_their_way[version[:2]] = record
         item = make()

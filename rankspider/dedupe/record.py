@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rankspider.dedupe.arbiter import Interrupted, Version
+from rankspider.dedupe.arbiter import Stay, Version
 
 
 @dataclass(eq=False, slots=True)
@@ -18,8 +18,10 @@ class Record:
     """Something newer is stored already: this is history."""
     is_unsure: bool = False
     """The fleet may have forgotten whether there is."""
-    interrupted: Interrupted | None = None
-    """What this is late for, to be written along: until when that was seen."""
+    stay: Stay | None = None
+    """What this ends or interrupts, to be noted along with it."""
+    behind: "asyncio.Future[None] | None" = None
+    """That is on its way still: to be waited for, well or badly."""
     after: "Sequence[asyncio.Future[None]]" = ()
     """What must be durable before: of a list as a whole, its rows."""
     is_taken: bool = False
@@ -30,11 +32,12 @@ class Record:
     """Done when it is durable, or nobody wants it any more; else it holds the error."""
 
     @property
-    def interrupts(self) -> tuple[str, int] | None:
-        """The end of the history id of what it interrupts, and until when (ms) that was seen."""
-        if self.interrupted is None:
+    def seen_until(self) -> tuple[str, int] | None:
+        """The end of the history id of what it ends or interrupts, and until when (ms) that was
+        seen."""
+        if self.stay is None:
             return None
-        _, digest, suffix, last = self.interrupted
+        _, digest, suffix, last = self.stay
         return suffix.decode() or digest.hex(), last
 
     def end(self, error: BaseException | None = None) -> None:

@@ -79,12 +79,12 @@ def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
     return steps
 
 
-def seen_until(item: Item, suffix: str, until: dt.datetime) -> Iterator[Write]:
+def seen_until(item: Item, suffix: str, until: dt.datetime, *, is_newest: bool) -> Iterator[Write]:
     """What notes that another content of the place of ``item``, whose document in the history ends
-    with ``suffix``, was seen ``until`` then."""
+    with ``suffix``, was seen ``until`` then; ``is_newest``: and is the newest of the place."""
     newest, history = _COLLECTIONS[item.kind]
     yield Write(history, f"{item.key}/{suffix}", None, {}, {"last_observed_at": until})
-    if newest is not None:
+    if newest is not None and is_newest:
         yield Write(newest, item.key, None, {}, {"observed_at": until})
 
 

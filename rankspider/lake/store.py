@@ -63,18 +63,19 @@ class Store:
         return self._writer.is_away
 
     async def put(
-        self, item: Item, *, is_late: bool = False, interrupted: tuple[str, int] | None = None
+        self, item: Item, *, is_late: bool = False, stay: tuple[str, int] | None = None
     ) -> RejectedItem | None:
         """Return when ``item`` is durable, or what stands for it in the quarantine, since MongoDB
         cannot hold it.
 
-        ``is_late``: something newer of its place is stored. ``interrupted``: another content of
-        that, by the end of its id in the history, and until when (Unix ms) it was seen.
+        ``is_late``: something newer of its place is stored. ``stay``: another content of that, by
+        the end of its id in the history, and until when (Unix ms) it was seen.
         """
         first, then = steps_of(writes_of(item, is_late=is_late))
-        if interrupted is not None:
-            suffix, until = interrupted
-            first += seen_until(item, suffix, _EPOCH + dt.timedelta(milliseconds=until))
+        if stay is not None:
+            suffix, until = stay
+            moment = _EPOCH + dt.timedelta(milliseconds=until)
+            first += seen_until(item, suffix, moment, is_newest=is_late)
         try:
             await self._writer.write(*first, then=then)
         except WriteRefused as refused:

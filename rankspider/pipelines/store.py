@@ -81,6 +81,8 @@ class StorePipeline:
             # A list is not shown as one before it is there as a whole.
             if record.after:
                 await asyncio.gather(*record.after)
+            if record.behind is not None:
+                await asyncio.wait([record.behind])
             await self._put(item, record)
         except BaseException as error:
             self._dedupe.lost(record, error)
@@ -93,9 +95,7 @@ class StorePipeline:
         if record is None:
             rejected = await self._store.put(item)
         else:
-            rejected = await self._store.put(
-                item, is_late=record.is_late, interrupted=record.interrupts
-            )
+            rejected = await self._store.put(item, is_late=record.is_late, stay=record.seen_until)
         if rejected is not None:
             self._stats.inc_value(f"rank/{item.kind}/rejected")
             self._rejections.note(rejected)

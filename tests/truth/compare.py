@@ -185,8 +185,9 @@ class _Check:
             return
         self.is_one_of(last, place.last_news(text))
         moment = self._document.get(last)
-        if not str(self._document.get("revision")).startswith(f"{moment:0{_REVISION_DIGITS}d}-"):
-            self._add("revision is of another time", f"{self._document.get('revision')}")
+        # What came late has none; what was seen again may be noted without one.
+        if not "0" <= str(self._document.get("revision")) < f"{moment + 1:0{_REVISION_DIGITS}d}-":
+            self._add("revision is of a later time", f"{self._document.get('revision')}")
         free = (documents.OWN_TEXT, documents.LIST_MOMENT)
         kept = {name: self._document[name] for name in free if name in self._document}
         if kept and not set(kept.values()) & set(self._timeline.free_values(text)):
