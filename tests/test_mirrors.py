@@ -163,7 +163,7 @@ def test_what_stands_twice_is_read_as_json_is() -> None:
 PLACES = st.integers(0, len(SAME) - 1)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(at=PLACES, length=st.integers(0, 40), instead=st.binary(max_size=20))
 @example(at=0, length=len(SAME), instead=b"")
 @example(at=SAME.find(b'"ranks":'), length=8, instead=b'"ranks": ')
@@ -187,7 +187,7 @@ def test_any_change_is_read_as_if_nothing_were_known(at: int, length: int, inste
     assert read == expected or in_mirrors
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(json_text=st.binary(max_size=200), before=st.binary(max_size=20), after=st.binary())
 def test_a_text_ends_where_it_ends(json_text: bytes, before: bytes, after: bytes) -> None:
     text = Text.of(b"[" + json_text + b"]")
