@@ -28,33 +28,39 @@ def styled(
     }
     for each, world in worlds.items():
         crawl(stage, OURS, world, f"{name}-{each}", anchors)
-    rates: dict[Style, list[Figures]] = {each: [] for each in worlds}
+    runs: dict[Style, list[Figures]] = {each: [] for each in worlds}
     for repeat in range(1, options.repeats + 1):
         for each, world in worlds.items():
             later = world.later(repeat * options.gap_minutes)
             place, moved_on = f"{name}-{each}", repeat * count
-            rates[each].append(timed(stage, OURS, later, place, anchors, moved_on=moved_on))
-            rate = rates[each][-1].answers_per_second
+            runs[each].append(timed(stage, OURS, later, place, anchors, moved_on=moved_on))
+            rate = runs[each][-1].answers_per_second
             say(f"{name} {repeat}: {each}: {rate:.1f} answers/s")
-    ratio = median(
-        [
-            one.answers_per_second / other.answers_per_second
-            for one, other in zip(rates[style], rates[_COMPACT], strict=True)
-        ]
-    )
-    compact, ours = (
-        median([each.answers_per_second for each in rates[one]]) for one in (_COMPACT, style)
-    )
     return [
-        Line(
-            name,
-            "answers/s (reference: compact)",
-            "",
-            ours=ours,
-            reference=compact,
-            over_reference=ratio,
-            target=f"≥ {_SHARE:g} × compact",
-            ok=ratio >= _SHARE,
-            runs={each: [one.__dict__ for one in group] for each, group in rates.items()},
-        )
+        _line(name, "answers/s", "", lambda each: each.answers_per_second, runs, style),
+        _line(name, "CPU per answer", "ms", lambda each: each.cpu_ms_per_answer, runs, style),
     ]
+
+
+def _line(
+    name: str,
+    figure: str,
+    unit: str,
+    value: Callable[[Figures], float],
+    runs: dict[Style, list[Figures]],
+    style: Style,
+) -> Line:
+    ours, compact = ([value(each) for each in runs[one]] for one in (style, _COMPACT))
+    ratio = median([one / other for one, other in zip(ours, compact, strict=True)])
+    is_rate = not unit
+    return Line(
+        name,
+        f"{figure} (reference: compact)",
+        unit,
+        ours=median(ours),
+        reference=median(compact),
+        over_reference=ratio,
+        target=f"≥ {_SHARE:g} × compact" if is_rate else "",
+        ok=ratio >= _SHARE if is_rate else None,
+        runs={each: [one.__dict__ for one in group] for each, group in runs.items()},
+    )
