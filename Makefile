@@ -13,7 +13,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make check   both"
 	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
-	@echo "make fuzz    answers nobody thought of, for SECONDS=60"
+	@echo "make fuzz    examples and answers nobody thought of, for SECONDS=60"
 	@echo "make truth   whole lives beside an independent truth (ARGS='--kills 5', ARGS=--help)"
 	@echo "make clean   remove .venv and caches; the data in .rankspider stays"
 
@@ -37,6 +37,7 @@ bench: $(VENV)/.dev-installed
 SECONDS = 60
 fuzz: $(VENV)/.dev-installed
 	@$(PIP) -r requirements-fuzz.txt
+	@$(VENV)/bin/python -m pytest -m hypothesis --hypothesis-profile=explore
 	@$(VENV)/bin/python -m tests.fuzz_answer -max_total_time=$(SECONDS)
 
 truth: $(VENV)/.dev-installed

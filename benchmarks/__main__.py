@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 
 from benchmarks.endpoint import World
@@ -17,6 +18,7 @@ from benchmarks.scenarios.pairs import Pairs, Targets
 from benchmarks.scenarios.queue import queue
 from benchmarks.scenarios.slow import slow
 from benchmarks.scenarios.start import start
+from benchmarks.scenarios.styles import styled
 from benchmarks.scenarios.workers import two_workers
 from benchmarks.stage import Stage, set_up
 
@@ -49,6 +51,8 @@ SCENARIOS: dict[str, Scenario] = {
         ),
     )
 } | {
+    "asked-again-spaced": partial(styled, "asked-again-spaced", "spaced"),
+    "asked-again-pretty": partial(styled, "asked-again-pretty", "pretty"),
     "endpoint": ceiling,
     "slow": slow,
     "memory": memory,

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.stage import ROOT, TOKEN, clean_environment
+from rankspider.simulator.style import Style
 
 _PATH = "/douyin/webcast/rank_goods"
 # Two minutes into an hour, so that no run sees the list turn.
@@ -29,6 +30,7 @@ class World:
     change_every: int = 50
     churn: str = "some"
     gzip: bool = False
+    style: Style = "compact"
     latency_ms: float = 0
     jitter_ms: float = 0
     minutes: float = 0
@@ -48,6 +50,7 @@ class World:
             "--rows": self.rows,
             "--change-every": self.change_every,
             "--churn": self.churn,
+            "--style": self.style,
             "--latency": self.latency_ms,
             "--jitter": self.jitter_ms,
             "--start": start.isoformat(),

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.asynchronous.database import AsyncDatabase
 from redis import Redis
@@ -28,6 +29,13 @@ from tests import lakes
 ROOT = Path(__file__).parent.parent
 # What a developer has set for real must not reach a test.
 OWN_SETTINGS = ("RANK_", "REDIS_", "MONGO_", "CONCURRENT_REQUESTS", "LOG_LEVEL")
+
+# `make test` draws the same examples at each run: whether it passes says something of the code,
+# nothing of luck. What explores is `make fuzz`; what that finds becomes an @example of its test.
+# No deadline: how long an example takes says something of the machine.
+settings.register_profile("same", derandomize=True, database=None, deadline=None)
+settings.register_profile("explore", derandomize=False, database=None, deadline=None)
+settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", autouse=True)

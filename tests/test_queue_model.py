@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import pytest
 from hypothesis import HealthCheck
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -490,12 +491,11 @@ class History(RuleBasedStateMachine):
         assert self.run(self._queue("steady").counts()).drained
 
 
+@pytest.mark.hypothesis
 def test_random_histories(tmp_path: Path) -> None:
     settings = hypothesis.settings(
         max_examples=200,
         stateful_step_count=40,
-        deadline=None,
-        database=None,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )

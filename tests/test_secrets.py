@@ -146,6 +146,8 @@ def forms(token: str) -> list[str]:
     ]
 
 
+# No white space: licences stand between it in their setting. So blanks around a form of one are
+# never a part of it, as any other character may be.
 tokens = partial(st.text, st.characters(exclude_categories=("Cc", "Cs", "Z")), max_size=20)
 
 
@@ -153,18 +155,22 @@ tokens = partial(st.text, st.characters(exclude_categories=("Cc", "Cs", "Z")), m
 @example(token="%")
 @example(token="licence-\u00e9\u4e2d\U0001f600")
 @example(token="\\\\'\"/")
+@example(token="<")
+@example(token="*")
 def test_every_form_of_a_licence_is_taken_out(token: str) -> None:
     for form in forms(token):
-        assert redacted(f"<{form}>", token) == "<***>" or form in "<***>"
+        assert redacted(f" {form} ", token) == " *** "
         assert redacted(f"a {form}", token).endswith("***")
 
 
 @given(token=tokens(min_size=8))
 @example(token="12345678")
 @example(token="S3cr3t+/=%&#?t0ken")
+@example(token="<<<<<<<<")
+@example(token="8" * 8)
 def test_every_form_of_a_licence_is_masked_in_a_body(token: str) -> None:
     for form in forms(token):
-        assert masked(f"<{form}>, <{form}>".encode(), token) == b"<***>, <***>"
+        assert masked(f" {form} , {form} ".encode(), token) == b" *** , *** "
 
 
 @pytest.mark.parametrize(

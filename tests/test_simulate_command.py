@@ -87,6 +87,14 @@ def test_an_answer_under_way_does_not_hold_up_the_end() -> None:
             assert process.wait(timeout=PATIENCE) == 0
 
 
+def test_the_style_it_writes() -> None:
+    with (
+        simulating("--style", "spaced", "--rows", "2") as (_, url),
+        urlopen(f"{url}/douyin/webcast/rank_goods?token=demo", timeout=PATIENCE) as response,
+    ):
+        assert response.read().startswith(b'{"data": {"ranks": [{"user": {"id": ')
+
+
 def calls(url: str) -> dict[str, int]:
     with urlopen(f"{url}/_simulator/calls", timeout=PATIENCE) as response:
         counted: dict[str, int] = json.load(response)
@@ -134,6 +142,7 @@ def test_sec_ids_are_those_of_the_world() -> None:
         (["--sec-ids", "9", "--anchors", "8"], "--sec-ids must be"),
         (["--change-every", "5", "--change-seconds", "5"], "not allowed with"),
         (["--envelope", "brown"], "invalid choice"),
+        (["--style", "loud"], "invalid choice"),
         (["--sample", "no/such/file"], "cannot open no/such/file"),
         (["--colour"], "not understood: --colour"),
     ],
@@ -147,5 +156,11 @@ def test_options_that_make_no_sense(options: list[str], complaint: str) -> None:
 
 def test_help_teaches() -> None:
     text = " ".join(run("--help").stdout.split())
-    for taught in ("simulated data", "/_simulator/failures", "fail-http503", "--change-every N"):
+    for taught in (
+        "simulated data",
+        "/_simulator/failures",
+        "fail-http503",
+        "--change-every N",
+        "--style",
+    ):
         assert taught in text

@@ -267,6 +267,33 @@ async def test_envelopes(envelope: str, wrapped: list[bool] | None) -> None:
         assert len(bare["data"]["ranks"]) == 10
 
 
+STYLES: dict[str, dict[str, Any]] = {
+    "compact": {"separators": (",", ":")},
+    "spaced": {},
+    "pretty": {"indent": 2},
+}
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("envelope", ["bare", "code"])
+@pytest.mark.parametrize("style", STYLES)
+async def test_one_answer_in_any_style(style: str, envelope: str) -> None:
+    """As another writer writes it, whoever asks and however it is sent."""
+    async with simulated(envelope=envelope, encoding="gzip", change_every=1000) as simulator:
+        compact = [await simulator.document(asked) for asked in (None, simulator.world.sec_uid(1))]
+        await simulator.client.post("/_simulator/config", json={"style": style})
+        for encoding in ("gzip", "identity"):
+            for asked, before in zip((None, simulator.world.sec_uid(1)), compact, strict=True):
+                answer = await simulator.get(asked, **{"Accept-Encoding": encoding})
+                text, same = await answer.text(), re.compile(r"//p\d+")
+                expected = json.dumps(before, ensure_ascii=False, **STYLES[style])
+                assert same.sub("", text) == same.sub("", expected)
+        for token in ("fail-empty-list", "fail-slim"):
+            text = await (await simulator.get(token=token)).text()
+            expected = json.dumps(json.loads(text), ensure_ascii=False, **STYLES[style])
+            assert text == expected
+
+
 @pytest.mark.asyncio
 async def test_gzip_is_one_plain_stream_of_the_same_bytes() -> None:
     async with simulated(encoding="gzip", envelope="code") as simulator:
@@ -383,6 +410,7 @@ async def test_a_sample_file_is_the_only_answer(tmp_path: Path) -> None:
     [
         {"fail_rate": 2},
         {"fail_rate": "1"},
+        {"style": "loud"},
         {"seed": 2},
         {"sample": "no/such/file"},
         {"sample": 5},

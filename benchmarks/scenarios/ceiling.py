@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import psutil
@@ -20,8 +21,14 @@ _PATH = "/douyin/webcast/rank_goods"
 def ceiling(stage: Stage, options: Options, say: Callable[[str], None]) -> list[Line]:
     """The same answers, read by 16 bare connections that look at nothing."""
     lines = []
-    for name, gzip in (("plain", False), ("gzip", True)):
-        world = World(anchors=max(1000, options.answers), rows=options.rows, gzip=gzip)
+    plain = World(anchors=max(1000, options.answers), rows=options.rows)
+    worlds = {
+        "plain": plain,
+        "gzip": replace(plain, gzip=True),
+        "spaced": replace(plain, style="spaced"),
+        "pretty": replace(plain, style="pretty"),
+    }
+    for name, world in worlds.items():
         with serving(world) as endpoint:
             process = psutil.Process(endpoint.pid)
             used, began = sum(process.cpu_times()[:2]), time.monotonic()

@@ -124,6 +124,12 @@ def _add_trouble_options(group: "argparse._ArgumentGroup") -> None:
         "--slow-seconds", type=float, metavar="S", help="what the failure 'slow' waits (30)"
     )
     group.add_argument(
+        "--style",
+        choices=CHOICES["style"],
+        help="JSON without blanks, with one after each colon and comma, or on indented lines "
+        "(compact)",
+    )
+    group.add_argument(
         "--encoding",
         choices=CHOICES["encoding"],
         help="compress so for callers that accept it; mixed: in turns (identity: not at all)",

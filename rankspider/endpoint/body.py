@@ -4,6 +4,7 @@ They are nearly all of it, and mostly known: so they are found, and compared, be
 values is read.
 """
 
+import re
 from collections.abc import Iterable
 from functools import cached_property
 
@@ -12,7 +13,8 @@ from msgspec import Raw, Struct
 
 from rankspider.endpoint.mirrors import Text
 
-_RANKS = b'"ranks":'
+_RANKS = re.compile(rb'"ranks"[ \t\n\r]*:[ \t\n\r]*')
+_ABSENT = re.compile(rb"[ \t\n\r]*(?:null|\{[ \t\n\r]*\}|\[[ \t\n\r]*\])?[ \t\n\r]*")
 # What no answer holds in their places.
 _NO_RANKS, _NO_OWN = b"[0]", b"0"
 # What msgspec raises for bytes it cannot read.
@@ -65,7 +67,10 @@ class Body:
 
     def _take_out_known(self, known: Iterable[Text]) -> bool:
         """Whether it says the same as one of ``known``; that takes no look at its values."""
-        start = self.whole.find(_RANKS) + len(_RANKS)
+        key = _RANKS.search(self.whole)
+        if key is None:
+            return False
+        start = key.end()
         for text in known:
             end = text.end_in(self.whole, start)
             if end >= 0 and self._cut(start, end):
@@ -86,10 +91,11 @@ class Body:
             self.own = bytes(heavy.anchor_info)
 
     def _cut(self, start: int, end: int) -> bool:
-        """Take out what stands from ``start`` to ``end``; False if that is not the list."""
-        frame = self.whole[:start] + _NO_RANKS + self.whole[end:]
+        """Take out what stands from ``start`` to ``end``; False if that may not be the list."""
+        rest = self.whole[end:]
+        frame = self.whole[:start] + _NO_RANKS + rest
         left = _heavy(frame)
-        if left is None or bytes(left.ranks) != _NO_RANKS:
+        if left is None or bytes(left.ranks) != _NO_RANKS or _NO_RANKS in rest:
             return False
         own = bytes(left.anchor_info)
         if not is_absent(own):
@@ -104,7 +110,7 @@ class Body:
 
 def is_absent(anchor_info: bytes) -> bool:
     """Not asked for: missing, null, or empty."""
-    return len(anchor_info) < 8 and anchor_info.strip() in (b"", b"null", b"{}", b"[]")
+    return _ABSENT.fullmatch(anchor_info) is not None
 
 
 def _heavy(body: bytes) -> _Heavy | None:

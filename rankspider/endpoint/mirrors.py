@@ -1,22 +1,32 @@
 """Text of JSON without what changes in it on every call: the mirrors of each picture.
 
 The arrays named ``url_list`` hold the addresses of one picture on several hosts, which the
-endpoint shuffles; nothing else differs between two answers that say the same.
+endpoint shuffles; nothing else differs between two answers that say the same and were written in
+the same style. How an array of mirrors opens in that style is learned from the first one.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Self
 
-_MIRRORS = b'"url_list":['
+_MIRRORS = re.compile(rb'"url_list"[ \t\n\r]*:[ \t\n\r]*\[')
 _ESCAPED_MIRRORS = b'\\"url_list'
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """JSON without the elements of its ``url_list`` arrays.
+    """JSON without the elements of its ``url_list`` arrays, from their bracket to the first "]".
 
-    Equal for two texts only if they are, the mirrors aside. Other white space than none before
-    the bracket keeps an array: then it counts as a change.
+    Two JSON values have equal texts only if they are equal, the mirrors aside:
+
+    * Between the arrays they have the same bytes. From there on both are within a string, as in
+      an address that holds a "]", or both are not: else one would have no string where the other
+      has one up to the end, or up to the quote before the next ``url_list``, which begins a key
+      in both.
+    * What was taken out of either opens nothing, so both are as deep in arrays and objects. In
+      `end_in` that is known of one alone: what the other opened would not be closed at its end.
+
+    JSON of which this cannot be said keeps its mirrors, which then count as changes.
     """
 
     parts: tuple[bytes, ...]
@@ -24,11 +34,22 @@ class Text:
 
     @classmethod
     def of(cls, json: bytes) -> Self:
-        first, *others = json.split(_MIRRORS)
-        if not others:
-            return cls((first,))
-        *between, last = [part[part.find(b"]") :] for part in others]
-        return cls((first + _MIRRORS, *[part + _MIRRORS for part in between], last))
+        first = _MIRRORS.search(json)
+        if first is None:
+            return cls((json,))
+        opening, found = first[0], first.start()
+        parts, mirrors, end = [], [], 0
+        while found >= 0:
+            start = found + len(opening)
+            parts.append(json[end:start])
+            end = json.find(b"]", start)
+            if end < 0:  # no JSON
+                return cls((json,))
+            mirrors.append(json[start:end])
+            found = json.find(opening, end)
+        if _opens_anything(mirrors) or any(part.endswith(b"\\" + opening) for part in parts):
+            return cls((json,))
+        return cls((*parts, json[end:]))
 
     @property
     def content(self) -> bytes:
@@ -36,8 +57,7 @@ class Text:
 
     @property
     def has_odd_keys(self) -> bool:
-        """Whether it held a key that only ends in ``url_list``, which no answer did so far: such
-        a text may be equal to one that says something else."""
+        """Whether it holds a key that only ends in ``url_list``, which no answer did so far."""
         return any(_ESCAPED_MIRRORS in part for part in self.parts)
 
     def end_in(self, body: bytes, start: int) -> int:
@@ -54,3 +74,9 @@ class Text:
             if at < 0:
                 return -1
         return at + len(last) if body.startswith(last, at) else -1
+
+
+def _opens_anything(mirrors: list[bytes]) -> bool:
+    """As no address does, but that of a host without a name: ``http://[::1]/``."""
+    joined = b"".join(mirrors)
+    return b"[" in joined or b"{" in joined

@@ -6,19 +6,39 @@ from typing import Final, NamedTuple
 
 from msgspec.json import encode
 
-from rankspider.simulator.profile import with_mirrors
+from rankspider.simulator.profile import Profile, at_mirrors, with_mirrors
+from rankspider.simulator.style import Style, start_of
 from rankspider.simulator.world import Listing, Standing
 
 CURRENCY: Final = "热度"
 VARIANTS: Final = 16  # renderings of one state; they differ in the images' mirrors
-OPENING: Final = b'{"data":{"ranks":['
+_OPENING: Final = b'{"data":{"ranks":['
+_CLOSING: Final = b"]}}"
 ENVELOPE: Final = '{"code":200,"msg":"成功","data":'.encode()
 _RICH_TEXT: Final = (
     '<html><body><b><font size="12" color="#161823">{}</font></b>'
     '<span><font size="12" color="#80161823">{}</font></span></body></html>'
 )
 
-Pieces = Callable[[int], list[bytes]]
+Profiles = Callable[[int], Profile]
+"""By the anchor's index."""
+
+
+class Dress(NamedTuple):
+    """What tells two answers that say the same from each other, mirrors aside."""
+
+    wrapped: bool
+    style: Style
+
+    @property
+    def opening(self) -> bytes:
+        """An answer up to its list's first row, not written in any style yet."""
+        return ENVELOPE + _OPENING if self.wrapped else _OPENING
+
+    @property
+    def closing(self) -> bytes:
+        """The end of an answer that is nothing but a list."""
+        return _CLOSING + b"}" if self.wrapped else _CLOSING
 
 
 class Deflated(NamedTuple):
@@ -77,37 +97,40 @@ class Edition:
     Nothing is rendered before it is asked for, so states of a single answer stay cheap.
     """
 
-    def __init__(self, listing: Listing, tags: list[str], pieces: Pieces) -> None:
+    def __init__(self, listing: Listing, tags: list[str], profiles: Profiles) -> None:
         self.listing = listing
-        self._pieces = pieces
+        self._profiles = [profiles(index) for index in listing.anchors]
         self._row_ends = [
             row_end(standing, tag) for standing, tag in zip(listing.standings, tags, strict=True)
         ]
         # Plain dicts: a cache that held this object's methods would keep it from being freed.
-        self._heads: dict[tuple[int, bool], bytes] = {}
-        self._deflated: dict[tuple[int, bool], Deflated] = {}
+        self._pieces: dict[Dress, list[bytes]] = {}
+        self._heads: dict[tuple[int, Dress], bytes] = {}
+        self._deflated: dict[tuple[int, Dress], Deflated] = {}
 
-    def head(self, variant: int, wrapped: bool) -> bytes:
+    def head(self, variant: int, dress: Dress) -> bytes:
         """An answer from its first byte to the last listed row."""
-        key = variant, wrapped
+        key = variant, dress
         if key not in self._heads:
-            self._heads[key] = (ENVELOPE if wrapped else b"") + OPENING + self._rows(variant)
+            if dress not in self._pieces:
+                self._pieces[dress] = self._in_pieces(dress)
+            self._heads[key] = with_mirrors(self._pieces[dress], self._profiles, variant)
         return self._heads[key]
 
-    def deflated(self, variant: int, wrapped: bool) -> Deflated:
+    def deflated(self, variant: int, dress: Dress) -> Deflated:
         """The same, compressed."""
-        key = variant, wrapped
+        key = variant, dress
         if key not in self._deflated:
-            self._deflated[key] = _deflate(self.head(variant, wrapped))
+            self._deflated[key] = _deflate(self.head(variant, dress))
         return self._deflated[key]
 
-    def _rows(self, variant: int) -> bytes:
-        return b",".join(
-            b'{"user":' + with_mirrors(self._pieces(index), int(standing.user_id), variant) + end
-            for index, standing, end in zip(
-                self.listing.anchors, self.listing.standings, self._row_ends, strict=True
-            )
+    def _in_pieces(self, dress: Dress) -> list[bytes]:
+        """It is written in its style once for all its variants."""
+        rows = b",".join(
+            b'{"user":' + profile.json + end
+            for profile, end in zip(self._profiles, self._row_ends, strict=True)
         )
+        return at_mirrors(start_of(dress.opening + rows, dress.closing, dress.style))
 
 
 def _deflate(head: bytes) -> Deflated:

@@ -8,8 +8,16 @@ from msgspec.json import encode
 
 from rankspider.simulator.anchors import Anchor
 from rankspider.simulator.clock import Clock, Pace, seconds_left
-from rankspider.simulator.edition import CURRENCY, VARIANTS, Edition, row_end, unlisted_row_end
-from rankspider.simulator.profile import pieces_of, with_mirrors
+from rankspider.simulator.edition import (
+    CURRENCY,
+    VARIANTS,
+    Dress,
+    Edition,
+    row_end,
+    unlisted_row_end,
+)
+from rankspider.simulator.profile import Profile, at_mirrors, with_mirrors
+from rankspider.simulator.style import Style, end_of
 from rankspider.simulator.world import Standing, World
 
 _GZIP_START: Final = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\xff"
@@ -18,7 +26,10 @@ _UINT32: Final = 0xFFFFFFFF
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One honest answer; ``standing`` is the asked anchor's, None for the list alone."""
+    """One honest answer; ``standing`` is the asked anchor's, None for the list alone.
+
+    It is put into words when they are asked for: ``wrapped`` in an envelope or bare, in a style.
+    """
 
     now_ms: int
     edition: Edition
@@ -26,14 +37,16 @@ class Answer:
     variant: int
     tail: bytes
 
-    def body(self, wrapped: bool) -> bytes:
-        """The JSON, in an envelope or bare."""
-        return self.edition.head(self.variant, wrapped) + self._tail(wrapped)
+    def body(self, wrapped: bool, style: Style = "compact") -> bytes:
+        """The JSON."""
+        dress = Dress(wrapped, style)
+        return self.edition.head(self.variant, dress) + self._tail(dress)
 
-    def gzipped(self, wrapped: bool) -> bytes:
+    def gzipped(self, wrapped: bool, style: Style = "compact") -> bytes:
         """The same compressed; the shared part only once for each variant."""
-        shared = self.edition.deflated(self.variant, wrapped)
-        tail = self._tail(wrapped)
+        dress = Dress(wrapped, style)
+        shared = self.edition.deflated(self.variant, dress)
+        tail = self._tail(dress)
         deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
         blocks = deflate.compress(tail) + deflate.flush()
         checksum = zlib.crc32(tail, shared.checksum)
@@ -41,8 +54,9 @@ class Answer:
         trailer = checksum.to_bytes(4, "little") + size.to_bytes(4, "little")
         return b"".join((_GZIP_START, shared.blocks, blocks, trailer))
 
-    def _tail(self, wrapped: bool) -> bytes:
-        return self.tail + b"}" if wrapped else self.tail
+    def _tail(self, dress: Dress) -> bytes:
+        tail = self.tail + b"}" if dress.wrapped else self.tail
+        return end_of(dress.opening, tail, dress.style)
 
 
 class RankEndpoint:
@@ -55,7 +69,7 @@ class RankEndpoint:
         self._calls = 0
         self._edition: Edition | None = None
         self._hour = 0
-        self._listed: dict[int, list[bytes]] = {}
+        self._listed: dict[int, Profile] = {}
 
     def answer(self, sec_uid: str | None) -> Answer:
         """The answer to a call now; without ``sec_uid`` it has no ``anchor_info``."""
@@ -78,24 +92,25 @@ class RankEndpoint:
                 self._listed.clear()
             listing = self._world.list_at(moment)
             tags = [self._world.anchor(index).shop_tag for index in listing.anchors]
-            self._edition = Edition(listing, tags, self._listed_pieces)
+            self._edition = Edition(listing, tags, self._listed_profile)
         return self._edition
 
-    def _listed_pieces(self, index: int) -> list[bytes]:
+    def _listed_profile(self, index: int) -> Profile:
         """The profile of a listed anchor: live, and the same for the whole hour."""
         if index not in self._listed:
-            self._listed[index] = pieces_of(self._world.anchor(index), self._hour, live=True)
+            self._listed[index] = Profile.of(self._world.anchor(index), self._hour, live=True)
         return self._listed[index]
 
     def _own_row(self, anchor: Anchor, standing: Standing, edition: Edition) -> bytes:
         if standing.rank and anchor.index is not None:
-            pieces = self._listed_pieces(anchor.index)
+            profile = self._listed_profile(anchor.index)
             end = row_end(standing, anchor.shop_tag)
         else:
             live = anchor.is_live_unlisted(self._hour)
-            pieces = pieces_of(anchor, self._hour, live)
+            profile = Profile.of(anchor, self._hour, live)
             end = unlisted_row_end(standing, edition.listing.threshold)
-        return b'{"user":' + with_mirrors(pieces, anchor.user_id, self._calls) + end
+        user = with_mirrors(at_mirrors(profile.json), [profile], self._calls)
+        return b'{"user":' + user + end
 
 
 def _list_end(begin_time: int, now_ms: int) -> bytes:

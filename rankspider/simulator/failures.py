@@ -19,6 +19,7 @@ from rankspider.simulator.identity import Draw
 from rankspider.simulator.options import Options
 from rankspider.simulator.replies import REPLIES, Reply
 from rankspider.simulator.spoiled import SPOILED, Document
+from rankspider.simulator.style import written
 
 ONCE: Final = "once-"
 JSON_HEADERS: Final = {"Content-Type": "application/json; charset=utf-8"}
@@ -35,7 +36,11 @@ class Call:
     options: Options
 
     def honest(self) -> web.Response:
-        return web.Response(body=self.answer.body(self.wrapped), headers=JSON_HEADERS)
+        return web.Response(body=self.body(), headers=JSON_HEADERS)
+
+    def body(self) -> bytes:
+        """Of the honest answer."""
+        return self.answer.body(self.wrapped, self.options.style)
 
 
 Failure = Callable[[Call], Awaitable[web.StreamResponse]]
@@ -55,7 +60,7 @@ def _spoiling(spoil: Callable[[Document], None]) -> Failure:
         body = encode(document)
         if call.wrapped:
             body = ENVELOPE + body + b"}"
-        return web.Response(body=body, headers=JSON_HEADERS)
+        return web.Response(body=written(body, call.options.style), headers=JSON_HEADERS)
 
     return fail
 
@@ -69,7 +74,7 @@ async def _reset(call: Call) -> web.StreamResponse:
 
 async def _cut(call: Call) -> web.StreamResponse:
     """Half of what ``Content-Length`` promises, then the end of the connection."""
-    body = call.answer.body(call.wrapped)
+    body = call.body()
     response = web.StreamResponse(headers=JSON_HEADERS | {"Content-Length": str(len(body))})
     response.force_close()
     await response.prepare(call.request)
@@ -83,7 +88,7 @@ async def _slow(call: Call) -> web.StreamResponse:
 
 
 async def _bad_utf8(call: Call) -> web.StreamResponse:
-    body = call.answer.body(call.wrapped).replace("模拟".encode(), _NOT_UTF8)
+    body = call.body().replace("模拟".encode(), _NOT_UTF8)
     return web.Response(body=body, headers=JSON_HEADERS)
 
 

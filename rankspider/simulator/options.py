@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Final, Literal, get_args
 
+from rankspider.simulator.style import Style
 from rankspider.simulator.world import Churn
 
 Envelope = Literal["bare", "code", "mixed"]
@@ -24,6 +25,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "envelope": get_args(Envelope),
     "encoding": get_args(Encoding),
+    "style": get_args(Style),
     "churn": get_args(Churn),
 }
 
@@ -48,6 +50,8 @@ class Options:
     """A file that gets a line of JSON for each answer."""
     encoding: Encoding = "identity"
     """How bodies are compressed for callers that accept it; mixed: each way in turns."""
+    style: Style = "compact"
+    """How honest and spoiled answers are written; failures of a fixed text keep theirs."""
     redirect_to: str = "http://elsewhere.invalid"
     """Where the failure ``redirect`` leads: the address before the path."""
     change_seconds: float = 10

@@ -1,10 +1,11 @@
 """An anchor's profile in the endpoint's shape: 85 keys, 84 when it is not live."""
 
 import json
+from collections.abc import Iterable
 from itertools import permutations
 from math import isqrt
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple, Self
 
 from msgspec.json import encode
 
@@ -15,21 +16,41 @@ TEMPLATE: Final[dict[str, Any]] = json.loads(
 )
 _IMAGE: Final[dict[str, Any]] = TEMPLATE["avatar_thumb"]
 _MIRROR: Final = "p@@"  # stands for a mirror's host until an answer is put together
+_PLACE: Final = _MIRROR.encode()
 _MIRRORS: Final = tuple(permutations((b"p1", b"p3", b"p6", b"p9", b"p11", b"p26", b"p29"), 3))
 _DIAMONDS_PER_LEVEL: Final = 700
 
 
-def pieces_of(anchor: Anchor, begin_time: int, live: bool) -> list[bytes]:
-    """The profile as JSON, split where the mirrors' hosts go."""
-    return encode(profile_of(anchor, begin_time, live)).split(_MIRROR.encode())
+class Profile(NamedTuple):
+    """A profile as JSON, its mirrors' hosts still to be filled in."""
+
+    user_id: int
+    json: bytes
+    mirrors: int
+    """How many hosts are to be filled in."""
+
+    @classmethod
+    def of(cls, anchor: Anchor, begin_time: int, live: bool) -> Self:
+        json = encode(profile_of(anchor, begin_time, live))
+        return cls(anchor.user_id, json, json.count(_PLACE))
 
 
-def with_mirrors(pieces: list[bytes], user_id: int, call: int) -> bytes:
-    """The profile of `pieces_of`, its images on other mirrors than in the call before."""
+def with_mirrors(pieces: list[bytes], profiles: Iterable[Profile], call: int) -> bytes:
+    """JSON that holds ``profiles``, split by `at_mirrors`, with their images on other mirrors than
+    in the call before."""
     parts = [b""] * (2 * len(pieces) - 1)
     parts[::2] = pieces
-    parts[1::2] = _HOSTS[(user_id * 7 + call * 13) % len(_HOSTS)][: len(pieces) - 1]
+    parts[1::2] = [
+        host
+        for profile in profiles
+        for host in _HOSTS[(profile.user_id * 7 + call * 13) % len(_HOSTS)][: profile.mirrors]
+    ]
     return b"".join(parts)
+
+
+def at_mirrors(json: bytes) -> list[bytes]:
+    """``json`` split where the mirrors' hosts go."""
+    return json.split(_PLACE)
 
 
 def _hosts(order: int) -> tuple[bytes, ...]:

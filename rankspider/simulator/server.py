@@ -24,7 +24,7 @@ PATH: Final = "/douyin/webcast/rank_goods"
 ENCODINGS: Final = ("identity", "gzip", "br", "zstd")
 SERVER: Final = "rankspider-simulator"
 CHANGEABLE: Final = (
-    *("fail_rate", "latency_ms", "jitter_ms", "slow_seconds", "envelope", "sample"),
+    *("fail_rate", "latency_ms", "jitter_ms", "slow_seconds", "envelope", "style", "sample"),
     "redirect_to",
 )
 
@@ -87,15 +87,15 @@ class Simulator:
     def _honest(
         self, request: web.Request, answer: Answer, wrapped: bool, number: int
     ) -> web.Response:
-        encoding = str(self.options.encoding)
+        encoding, style = str(self.options.encoding), self.options.style
         if encoding == "mixed":
             encoding = ENCODINGS[number % len(ENCODINGS)]
         if encoding == "identity" or encoding not in accepted(request):
-            return web.Response(body=answer.body(wrapped), headers=JSON_HEADERS)
+            return web.Response(body=answer.body(wrapped, style), headers=JSON_HEADERS)
         if encoding == "gzip":
-            body = answer.gzipped(wrapped)
+            body = answer.gzipped(wrapped, style)
         else:
-            body = compressed(answer.body(wrapped), encoding)
+            body = compressed(answer.body(wrapped, style), encoding)
         headers = JSON_HEADERS | {"Content-Encoding": encoding, "Vary": "Accept-Encoding"}
         return web.Response(body=body, headers=headers)
 
