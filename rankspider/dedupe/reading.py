@@ -118,8 +118,7 @@ class Reader:
                 return rows
         extraction.answer.require_readable()
         rows = _read_rows(extraction, key, text)
-        if not text.has_odd_keys:
-            self._rows.appendleft(rows)
+        self._rows.appendleft(rows)
         return rows
 
     def _list(self, extraction: Extraction, rows: ReadRows) -> ReadList:

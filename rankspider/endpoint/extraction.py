@@ -69,18 +69,18 @@ class Profiles:
     def __init__(self) -> None:
         self._digests: OrderedDict[bytes, str] = OrderedDict()
 
-    def digest_of(self, keep_private: bool, text: bytes) -> str | None:
+    def digest_of(self, text: bytes) -> str | None:
         """None if it was not read yet, or not sound."""
-        return self._digests.get(_name(keep_private, text))
+        return self._digests.get(_name(text))
 
-    def note(self, keep_private: bool, text: bytes, digest: str) -> None:
-        self._digests[_name(keep_private, text)] = digest
+    def note(self, text: bytes, digest: str) -> None:
+        self._digests[_name(text)] = digest
         if len(self._digests) > _MOST_PROFILES:
             self._digests.popitem(last=False)
 
 
-def _name(keep_private: bool, text: bytes) -> bytes:
-    return hashlib.blake2b(text, digest_size=16, salt=b"private" if keep_private else b"").digest()
+def _name(text: bytes) -> bytes:
+    return hashlib.blake2b(text, digest_size=16).digest()
 
 
 class Extraction:
@@ -217,14 +217,13 @@ class Extraction:
         return [_extracted(standing), self._user_record(row)]
 
     def _user_record(self, row: Row) -> Extracted:
-        text = Text.of(bytes(row.shape.user))
-        said = bytes(row.shape.user) if text.has_odd_keys else text.content
-        known = self._profiles.digest_of(self._keep_private, said)
+        said = Text.of(bytes(row.shape.user)).content
+        known = self._profiles.digest_of(said)
         if known is not None:
             return Extracted(UserItem, row.user.id_str, known, known, True, lambda: self.user(row))
         record = _extracted(self.user(row))
         if record.is_sound:
-            self._profiles.note(self._keep_private, said, record.digest)
+            self._profiles.note(said, record.digest)
         return record
 
     def user(self, row: Row) -> Item:

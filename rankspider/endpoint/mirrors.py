@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Self
 
 _MIRRORS = re.compile(rb'"url_list"[ \t\n\r]*:[ \t\n\r]*\[')
-_ESCAPED_MIRRORS = b'\\"url_list'
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,11 +53,6 @@ class Text:
     @property
     def content(self) -> bytes:
         return b"".join(self.parts)
-
-    @property
-    def has_odd_keys(self) -> bool:
-        """Whether it holds a key that only ends in ``url_list``, which no answer did so far."""
-        return any(_ESCAPED_MIRRORS in part for part in self.parts)
 
     def end_in(self, body: bytes, start: int) -> int:
         """Where it ends in ``body`` if it stands there at ``start``, with any mirrors; else -1.
