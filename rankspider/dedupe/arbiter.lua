@@ -21,9 +21,9 @@ local HOLD_SECONDS = 7200
 local LAYOUT = '>c16I6I6c14c4I6'
 local SUFFIX_AT = 53
 local NO_RUN = string.rep('\0', 14)
-local CONFLICT = string.rep('\0', 16)
-local EXPIRED = 1
 local UNTOLD = '-'
+local BEFORE = 'b'
+local NEVER = 2 ^ 48 - 1
 
 -- What a worker is to do with a record; the same letters stand in arbiter.py.
 local SAME, MINE, WAIT, NEWS, WRITE, LATE, UNSURE, ROWS = 's', 'm', 'w', 'n', 'r', 'l', 'u', 'f'
@@ -113,27 +113,22 @@ local function judge_same(place, record, version, t, run, asking)
   return is_ours and MINE or WRITE
 end
 
--- Another content than the record's.
+-- Another content than the record's. Of two of one moment the greater digest counts as the newer, as
+-- it does in the lake.
 local function judge_other(place, record, version, t, run, asking)
   local last = last_of(record)
-  local is_stored = record.claim == 0
-  local is_awaited = record.claim > now
-  if t < record.first then return is_stored and LATE or WRITE end
+  local is_newer = t > last or (t == last and version.digest > record.digest)
+  local older = record.claim == 0 and LATE or WRITE
+  if t < record.first then return older end
   -- While it is on its way, more may be seen of it than its own revision will say.
-  if is_awaited and last > record.first and (t < last or record.owner ~= asking.owner) then
-    return WAIT
-  end
-  if last > record.first then
+  local is_ours = record.owner == asking.owner
+  if record.claim > now and last > record.first and not (is_newer and is_ours) then return WAIT end
+  -- Of the rows of a list that moves on, the list itself tells until when they stood.
+  if last > record.first and (run == NO_RUN or not is_newer) then
     table.insert(asking.ended, {place, record.digest, record.suffix, last})
   end
-  if t < last then return is_stored and LATE or WRITE end
+  if not is_newer then return older end
   break_run(record.run)
-  if t == last then
-    -- Two contents of one moment: the lake settles which is the newer, so neither is known here.
-    save(place, {digest = CONFLICT, first = t, last = t, run = NO_RUN, owner = asking.owner,
-                 claim = EXPIRED, suffix = ''})
-    return WRITE
-  end
   return take(place, version, t, run, asking)
 end
 
@@ -160,46 +155,56 @@ local function judge_all(packed, t, run, asking, codes)
   end
 end
 
+-- Whether the list is what `record` says of it, so that its rows need not be asked.
+local function judge_whole(record, t, asking)
+  local last, is_broken = run_of(record.run)
+  local is_ours = record.owner == asking.owner
+  if t < record.first or (is_broken and t > last) then return nil end
+  if record.claim > 0 and (record.claim <= now or (is_ours and asking.again)) then return nil end
+  if t > last then save_run(record.run, t, false) end
+  return record.claim == 0 and SAME or (is_ours and MINE or WAIT)
+end
+
 -- The list as a whole, `packed` as one of judge_all, and its rows unless it is what it was. While
--- they are untold, nothing changes if they are needed.
+-- they are untold, nothing changes if they are needed. What the list was before is kept beside it:
+-- answers that left together arrive in any order around a change.
 local function judge_list(packed, rows, t, asking, codes)
   local place, digest = struct.unpack('>c8c16', packed)
   local version = {digest = digest, suffix = string.sub(packed, 26)}
-  local record = load(place)
+  local record, before = load(place), load(place .. BEFORE)
   local is_same = record and record.digest == digest
+  local code
   if is_same then
-    local _, is_broken = run_of(record.run)
-    local is_ours = record.owner == asking.owner and record.claim > now
-    local is_taken = record.claim > 0 and record.claim <= now
-    if not is_broken and not is_taken and t >= record.first and not (is_ours and asking.again) then
-      local last = last_of(record)
-      if t > last then save_run(record.run, t, false) end
-      table.insert(codes, record.claim == 0 and SAME or (is_ours and MINE or WAIT))
-      return
-    end
-    is_same = not (is_broken and record.claim == 0 and t > last_of(record))
+    code = judge_whole(record, t, asking)
+  elseif before and before.digest == digest and t < record.first then
+    code = judge_whole(before, t, asking)
   end
-  if rows == UNTOLD then
-    table.insert(codes, ROWS)
+  if not code and rows == UNTOLD then code = ROWS end
+  if code then
+    table.insert(codes, code)
     return
   end
-  asking.is_list = true
   local run = place .. struct.pack('>I6', redis.call('HINCRBY', hash, 'runs', 1))
-  local code
-  if record and record.digest == digest and not is_same then  -- its run is broken
+  asking.is_list = true
+  if is_same and record.claim == 0 and t >= record.first then  -- its run is broken
     code = take(place, version, t, run, asking)
   else
     code = judge(place, version, t, NO_RUN, asking)
   end
+  asking.is_list = false
   if code == NEWS then
+    if record and not is_same then save(place .. BEFORE, record) end
     record = load(place)
     record.run = run
     save(place, record)
     save_run(run, t, false)
   else
     run = NO_RUN
+    if before and t > before.first then  -- something else was seen meanwhile
+      before.first = NEVER
+      save(place .. BEFORE, before)
+    end
   end
-  asking.is_list = false
   table.insert(codes, code)
   if code ~= WAIT and code ~= MINE then judge_all(rows, t, run, asking, codes) end
 end
@@ -244,12 +249,15 @@ end
 function operations.stored(...)
   local told = {...}
   for i = 1, #told, 3 do
-    local record, t = load(told[i]), tonumber(told[i + 2])
-    -- An earlier stay of a content that came back says nothing of what was claimed since.
-    if record and record.digest == told[i + 1] and (record.claim == 0 or t >= record.first) then
-      record.claim = 0
-      record.first = math.min(record.first, t)
-      save(told[i], record)
+    local t = tonumber(told[i + 2])
+    for _, place in ipairs({told[i], told[i] .. BEFORE}) do
+      local record = load(place)
+      -- An earlier stay of a content that came back says nothing of what was claimed since.
+      if record and record.digest == told[i + 1] and (record.claim == 0 or t >= record.first) then
+        record.claim = 0
+        record.first = math.min(record.first, t)
+        save(place, record)
+      end
     end
   end
   commit()

@@ -13,7 +13,7 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from redis import asyncio as redis_asyncio
 
@@ -22,6 +22,8 @@ from rankspider.anchors.deliveries import is_away
 from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
+
+_T = TypeVar("_T")
 
 SCRIPT = importlib.resources.files(__package__).joinpath("arbiter.lua").read_text(encoding="utf-8")
 # As records are laid out; what another layout left is of no use.
@@ -157,11 +159,9 @@ class Arbiter:
 
     async def _ask(self) -> None:
         while self._asked:
-            hour = next(iter(self._asked))
-            questions = self._asked[hour][:_MOST_TOGETHER]
-            del self._asked[hour][:_MOST_TOGETHER]
-            if not self._asked[hour]:
-                del self._asked[hour]
+            hour, questions = _first(self._asked, _MOST_TOGETHER)
+            # What was seen first is brought first, and spares the others.
+            questions.sort(key=lambda question: question.observed)
             try:
                 answers = await self._answers(hour, questions)
             except Exception as error:  # noqa: BLE001
@@ -209,13 +209,13 @@ class Arbiter:
     async def _tell(self) -> None:
         await asyncio.sleep(_TELL_SECONDS)
         while self._stored:
-            hour, stored = _first(self._stored)
+            hour, stored = _first(self._stored, _MOST_TOLD)
             parts = ((*each.version[:2], each.observed) for each in stored)
             await self._tell_of(hour, "stored", [*chain.from_iterable(parts)])
             for each in stored:
                 each.then()
         while self._lost:
-            hour, lost = _first(self._lost)
+            hour, lost = _first(self._lost, _MOST_TOLD)
             names = chain.from_iterable(version[:2] for version in lost)
             await self._tell_of(hour, "lost", [self._owner, *names])
 
@@ -227,12 +227,12 @@ class Arbiter:
             logger.debug("The arbiter cannot be told: %s", type(error).__name__)
 
 
-def _first(told: dict[int, list[Any]]) -> tuple[int, list[Any]]:
-    """Take out the first `_MOST_TOLD` of an hour."""
-    hour = next(iter(told))
-    some, rest = told[hour][:_MOST_TOLD], told[hour][_MOST_TOLD:]
+def _first(by_hour: dict[int, list[_T]], most: int) -> tuple[int, list[_T]]:
+    """Take out the first ``most`` of an hour."""
+    hour = next(iter(by_hour))
+    some, rest = by_hour[hour][:most], by_hour[hour][most:]
     if rest:
-        told[hour] = rest
+        by_hour[hour] = rest
     else:
-        del told[hour]
+        del by_hour[hour]
     return hour, some

@@ -9,16 +9,17 @@ from functools import partial
 
 from rankspider.dedupe.arbiter import Answer as Judgement
 from rankspider.dedupe.arbiter import Arbiter, Question, Verdict, Version
-from rankspider.dedupe.reading import Read, Reader, kind_of, packed, place_of
+from rankspider.dedupe.reading import Read, Reader, kind_of, packed, version_of
 from rankspider.dedupe.record import Record
 from rankspider.endpoint.answer import Answer
-from rankspider.endpoint.extraction import Extraction
+from rankspider.endpoint.extraction import Extraction, extracted
 from rankspider.endpoint.mirrors import Text
 from rankspider.items import Item, ListItem, RankedList, RankItem
 from rankspider.lake.recall import SeenLater
 
 # How soon it is asked again whether another worker has stored what this one waits for.
 _ASK_AGAIN_SECONDS = 0.1
+_LONGEST_GATHER_SECONDS = 0.3
 _SETTLED_AS_A_WHOLE = (Verdict.SAME, Verdict.MINE)
 
 
@@ -48,10 +49,24 @@ class News:
             self.repeated[kind] += 1
 
 
+class _Gathering:
+    """Over when ``left`` more answers have come, or it has lasted long enough."""
+
+    def __init__(self, left: int) -> None:
+        self._left = left
+        self.over = asyncio.Event()
+
+    def count(self) -> None:
+        self._left -= 1
+        if self._left <= 0:
+            self.over.set()
+
+
 class Dedupe:
     """Belongs to one worker. Each record of an item of `news_of` must end: `stored` or `lost`.
 
     ``seen_later`` asks the lake, for answers that the arbiter may have forgotten something about.
+    ``at_once``: how many calls may be under way together.
     """
 
     def __init__(
@@ -60,6 +75,7 @@ class Dedupe:
         seen_later: Callable[[RankedList, dt.datetime], Awaitable[SeenLater]],
         *,
         keep_private: bool,
+        at_once: int = 1,
     ) -> None:
         self._arbiter = arbiter
         self._seen_later = seen_later
@@ -67,6 +83,8 @@ class Dedupe:
         self._on_their_way: dict[tuple[bytes, bytes], Record] = {}
         # Of each list what it was when it was asked for last: most likely that is what it is.
         self._usual: dict[bytes, bytes] = {}
+        self._gathering: dict[bytes, _Gathering] = {}
+        self._at_once = at_once
 
     @property
     def list_texts(self) -> list[Text]:
@@ -76,8 +94,10 @@ class Dedupe:
     async def news_of(self, answer: Answer, anchor: str | None) -> News:
         """Raises `AnswerError` if the list cannot be read through."""
         read = self._reader.read(answer, anchor)
+        for gathering in self._gathering.values():
+            gathering.count()
         judgement = await self._judged(read, answer.now_ms)
-        news = _Gathering(read, answer.now_ms, judgement, self._on_their_way)
+        news = _Judged(read, answer.now_ms, judgement, self._on_their_way)
         news.take_list()
         news.take_own()
         if Verdict.UNSURE in judgement.verdicts and read.extraction.is_trusted:
@@ -95,7 +115,10 @@ class Dedupe:
     async def _judged(self, read: Read, observed: int) -> Judgement:
         """One question as a rule: with the rows only if the list is likely to be another."""
         place, digest, _ = read.whole.version
-        rows = None if self._usual.get(place) == digest else read.whole.rows.packed
+        rows = None
+        if self._usual.get(place) != digest:
+            rows = read.whole.rows.packed
+            await self._gathered(digest)
         again = False
         while True:
             question = Question(
@@ -113,11 +136,22 @@ class Dedupe:
             # What was claimed, and never begun, is not to be waited for.
             again = again or is_ours_to_begin
 
+    async def _gathered(self, digest: bytes) -> None:
+        """Let the answers come that left together with the first that has a new list: the one seen
+        first is to bring it, since each that was seen before all others moves the first time of all
+        its rows."""
+        if digest not in self._gathering:
+            self._gathering[digest] = gathering = _Gathering(self._at_once)
+            asyncio.get_running_loop().call_later(_LONGEST_GATHER_SECONDS, gathering.over.set)
+        gathering = self._gathering[digest]
+        await gathering.over.wait()
+        self._gathering.pop(digest, None)
+
     async def claim(self, item: Item) -> bool:
         """Whether ``item``, which no answer of `news_of` brought, is to be stored; it has a record
         then. If not, return when what says the same is durable."""
         observed = round(item.observed_at.timestamp() * 1000)
-        version = Version(place_of(type(item), item.key), bytes.fromhex(item.digest))
+        version = version_of(extracted(item))
         verdict = Verdict.WAIT
         while verdict is Verdict.WAIT:
             judgement = await self._arbiter.ask(Question(observed, b"", None, version.packed))
@@ -157,7 +191,7 @@ class Dedupe:
         await self._arbiter.close()
 
 
-class _Gathering:
+class _Judged:
     """Turns what was judged of one answer into its news."""
 
     def __init__(

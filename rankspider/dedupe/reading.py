@@ -137,7 +137,7 @@ class Reader:
 
 def version_of(record: Extracted) -> Version:
     suffix = record.suffix.encode() if record.suffix != record.digest else b""
-    return Version(place_of(record.kind, record.key), bytes.fromhex(record.digest), suffix)
+    return Version(place_of(record.kind, record.key), bytes.fromhex(record.order), suffix)
 
 
 def place_of(kind: type, key: str) -> bytes:

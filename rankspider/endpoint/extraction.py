@@ -5,7 +5,7 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 from rankspider.endpoint.answer import END_OF_TIME, Answer, BrokenRow, Json, Row
 from rankspider.endpoint.body import UNREADABLE
@@ -52,6 +52,8 @@ class Extracted:
     """Which record it is."""
     digest: str
     """Of all it says but the time and the mirrors: 32 hex digits, equal for equal facts."""
+    order: str
+    """The same, and greater of what counts as the newer of one moment (`RankItem.tie`)."""
     suffix: str
     """What its document in the history is told from others of its key by; "" if nothing is."""
     is_sound: bool
@@ -159,7 +161,7 @@ class Extraction:
         return self.is_trusted and all(each.kind is not RejectedItem for each in self.rows)
 
     def list_record(self) -> Extracted:
-        return _extracted(self.list_item())
+        return extracted(self.list_item())
 
     def list_item(self) -> Item:
         """The list as a whole: a `ListItem`, or why it is none."""
@@ -209,19 +211,20 @@ class Extraction:
     def _row(self, listed: ListedRow, reason: str | None) -> list[Extracted]:
         row = listed.row
         if reason is not None or isinstance(row, BrokenRow):
-            return [_extracted(self._rejected_row(listed, reason or "unreadable row"))]
+            return [extracted(self._rejected_row(listed, reason or "unreadable row"))]
         try:
             standing = self._standing(listed, row)
         except UNREADABLE as error:
-            return [_extracted(self._rejected_row(listed, f"unreadable row: {error}"))]
-        return [_extracted(standing), self._user_record(row)]
+            return [extracted(self._rejected_row(listed, f"unreadable row: {error}"))]
+        return [extracted(standing), self._user_record(row)]
 
     def _user_record(self, row: Row) -> Extracted:
         said = Text.of(bytes(row.shape.user)).content
         known = self._profiles.digest_of(said)
         if known is not None:
-            return Extracted(UserItem, row.user.id_str, known, known, True, lambda: self.user(row))
-        record = _extracted(self.user(row))
+            make = partial(self.user, row)
+            return Extracted(UserItem, row.user.id_str, known, known, known, True, make)
+        record = extracted(self.user(row))
         if record.is_sound:
             self._profiles.note(said, record.digest)
         return record
@@ -299,12 +302,15 @@ class Extraction:
         )
 
 
-def _extracted(item: Item) -> Extracted:
+def extracted(item: Item) -> Extracted:
     is_sound = not isinstance(item, RejectedItem) and problem_of(item) is None
     suffix = (
         "" if isinstance(item, RejectedItem) else item.history_key.rpartition(f"{item.key}/")[2]
     )
-    return Extracted(type(item), item.key, item.digest, suffix, is_sound, lambda: item)
+    order = item.digest
+    if isinstance(item, RankItem):
+        order = f"{item.listed:02x}{order[2:]}"
+    return Extracted(type(item), item.key, item.digest, order, suffix, is_sound, lambda: item)
 
 
 def _list_of(answer: Answer) -> RankedList | None:

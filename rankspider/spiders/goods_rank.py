@@ -151,7 +151,10 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         stem = f"{Keys.of(self.redis_key).dedupe}:{self.store.identity}"
         arbiter = Arbiter(self.server, stem, self.store.newest_observation)
         keep_private = self.configuration.keep_private_fields
-        self.dedupe = Dedupe(arbiter, self.store.seen_later, keep_private=keep_private)
+        at_once = self.crawler.settings.getint("CONCURRENT_REQUESTS")
+        self.dedupe = Dedupe(
+            arbiter, self.store.seen_later, keep_private=keep_private, at_once=at_once
+        )
         self._watching = asyncio.ensure_future(self._watch_tokens())
 
     def _storing_room(self) -> int:
