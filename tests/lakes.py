@@ -16,9 +16,9 @@ from pymongo.database import Database
 
 from rankspider.endpoint.answer import decode
 from rankspider.endpoint.extraction import Extraction
-from rankspider.items import ListItem, UserItem
+from rankspider.items import UserItem
 from rankspider.lake.collections import ensure_indexes
-from rankspider.lake.documents import sighting_of, writes_of
+from rankspider.lake.documents import writes_of
 from rankspider.lake.writer import Writer
 from rankspider.simulator.anchors import Anchor
 from rankspider.simulator.clock import Clock, PaceBySeconds
@@ -157,11 +157,6 @@ async def _store(writer: Writer, known: set[str], body: bytes, asked: str | None
     items = Extraction(decode(body), asked, keep_private=False)
     new = [item for item in items if not isinstance(item, UserItem) or _is_new(item, known)]
     writes = [write for item in new for write in writes_of(item)]
-    writes += [
-        sighting_of(item.ranked_list, item.history_key, item.observed_at)
-        for item in new
-        if isinstance(item, ListItem)
-    ]
     await asyncio.gather(*map(writer.write, writes))
 
 

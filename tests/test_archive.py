@@ -298,7 +298,7 @@ def parsed(body: bytes) -> Any:
     """What the spider yields for an answer, with the archive on."""
     spider: Any = GoodsRankSpider.__new__(GoodsRankSpider)
     spider.configuration = SimpleNamespace(archive=True, keep_private_fields=False)
-    spider.dedupe = SimpleNamespace(news_of=news_of, lost=lambda *_: None)
+    spider.dedupe = SimpleNamespace(news_of=news_of, lost=lambda *_: None, list_texts=[])
     spider.store = SimpleNamespace(note=note)
     spider._settling = set()
     spider.crawler = SimpleNamespace(stats=SimpleNamespace(inc_value=lambda *_: None))
@@ -469,7 +469,7 @@ def test_a_replay_reproduces_the_lake(
         again.ranks.update_one({"_id": victim["_id"]}, {"$inc": {"score": 1}})
         again.users.delete_one({"_id": victim["user_id"]})
         database.snapshots.delete_one(database.snapshots.find_one({}, ["_id"]))
-        found = compare(database, again, dt.timedelta(minutes=1), lambda _: None)
+        found = compare(database, again, lambda _: None)
         assert found["ranks"].different_ids == [f"{victim['_id']}: score"]
         assert found["users"].only_in_lake_ids == [victim["user_id"]]
         assert found["snapshots"].only_replayed == 1

@@ -16,7 +16,6 @@ from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import escaped, storable, writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
-from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 
 Database = AsyncDatabase[dict[str, Any]]
@@ -236,15 +235,16 @@ async def test_one_that_mongodb_refuses_harms_no_other(async_database: Database)
     assert ranks == [1, 2, 1]
 
 
-async def test_a_fault_of_ours_is_handed_to_whoever_waits(async_database: Database) -> None:
-    writer = Writer(async_database)
-
-    def fault(write: Write) -> Write:
+async def test_a_fault_of_ours_is_handed_to_whoever_waits(
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fault(*_: object) -> None:
         raise ZeroDivisionError
 
-    writes = writes_of(standing(1, 2, 100, 1))
+    writer = Writer(async_database)
+    monkeypatch.setattr(writer._bulk, "send", fault)
     with pytest.raises(ZeroDivisionError):
-        await writer.write(*writes, renewed=fault)
+        await writer.write(*writes_of(standing(1, 2, 100, 1)))
     await writer.close()
 
 
@@ -256,28 +256,29 @@ async def test_a_fault_while_gathering_is_handed_to_whoever_waits(
 
     writer = Writer(async_database, is_all_there=fault)
     _, history = writes_of(standing(1, 2, 100, 1))
-    both = (writer.write(history, patient=True), writer.write(history))
+    both = (writer.write(history), writer.write(history))
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError] * 2
     await writer.close()
 
 
 async def test_what_comes_after_another_does_not_leave_before_that_is_durable(
-    async_database: Database, mongo_uri: str
+    async_database: Database, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = Writer(async_database, gather_seconds=0.001)
-    there: list[int] = []
+    send, there = writer._bulk.send, []
 
-    def count(write: Write) -> Write:
-        if write.collection == "ranks":
+    async def count(collection: str, batch: list[Any]) -> None:
+        if collection == "ranks":
             there.append(blocking.count_documents({}))
-        return write
+        await send(collection, batch)
 
+    monkeypatch.setattr(writer._bulk, "send", count)
     with MongoClient[dict[str, Any]](mongo_uri) as mongo:
         blocking = mongo[async_database.name]["rank_history"]
         for n in range(1, 6):
             rank, history = writes_of(standing(n, 2, 100, 1))
-            await writer.write(history, then=[rank], renewed=count)
+            await writer.write(history, then=[rank])
     assert there == [1, 2, 3, 4, 5]
     await writer.close()
 
@@ -287,9 +288,8 @@ async def test_what_comes_after_a_refused_one_is_not_written(async_database: Dat
     writer = Writer(async_database)
     _, refused = writes_of(standing(1, -1, 100, 1))
     sound, _ = writes_of(standing(1, 1, 100, 1))
-    for is_patient in (False, True):
-        with pytest.raises(WriteRefused):
-            await writer.write(refused, then=[sound], patient=is_patient)
+    with pytest.raises(WriteRefused):
+        await writer.write(refused, then=[sound])
     assert await async_database.ranks.count_documents({}) == 0
     await writer.close()
 

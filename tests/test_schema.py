@@ -5,6 +5,7 @@ import datetime as dt
 import json
 import subprocess
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -135,15 +136,20 @@ def settings_for(mongo_uri: str, database_name: str, **more: str) -> Settings:
     return settings
 
 
+async def settled() -> None:
+    """The spider of this crawler waits for nothing."""
+
+
 async def test_what_a_validator_refuses_is_quarantined(
     async_database: Database,
     mongo_uri: str,
     database_name: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    configuration = Configuration.read(settings_for(mongo_uri, database_name))
-    stats = MemoryStatsCollector(get_crawler())
-    pipeline = StorePipeline(get_crawler(), stats, configuration)
+    crawler = get_crawler()
+    stats = MemoryStatsCollector(crawler)
+    crawler.spider = SimpleNamespace(store=Store(mongo_uri, database_name, {}), settled=settled)
+    pipeline = StorePipeline(crawler, stats)
     await pipeline.open_spider()
     # Past the checks, by some bug.
     items = [standing(1, 1, 5, 1), standing(2, -2, 4, 1), standing(3, -3, 3, 1)]

@@ -29,7 +29,7 @@ class News:
 
     read: Read
     items: list[Item] = field(default_factory=list)
-    """Each with its `record`: of the list's rows, of the list as a whole, then the anchor's own."""
+    """Each with its `record`: of the list as a whole, of its rows, then the anchor's own."""
     pending: "set[asyncio.Future[None]]" = field(default_factory=set)
     """Of these items, and of others on their way that say the same."""
     unchanged: Counter[str] = field(default_factory=Counter)
@@ -228,6 +228,7 @@ class _Judged:
         )
         if record is not None:
             record.after = after
+            self.news.items.insert(0, self.news.items.pop())
 
     def _skip_list(self) -> None:
         rows, news = self._read.whole.rows, self.news

@@ -157,8 +157,9 @@ class Extraction:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether all rows of the list can be trusted."""
-        return self.is_trusted and all(each.kind is not RejectedItem for each in self.rows)
+        """Whether all rows of the list can be trusted, whatever their users are like."""
+        standings = sum(each.kind is RankItem for each in self.rows)
+        return self.is_trusted and standings == len(self.answer.rows)
 
     def list_record(self) -> Extracted:
         return extracted(self.list_item())

@@ -49,7 +49,7 @@ def writes_of(item: Item, *, is_late: bool = False) -> Iterator[Write]:
     that its revision does not tell.
     """
     for write in _writes_of(item):
-        if is_late and write.content is not None:
+        if is_late and write.revision != _ALWAYS:
             tie = write.revision[_REVISION_DIGITS:]
             yield replace(write, content={**write.content, "revision": f"{_LATE}{tie}"})
         else:
@@ -63,6 +63,7 @@ def _writes_of(item: Item) -> Iterator[Write]:
         yield from _writes_of_user(item)
     elif isinstance(item, ListItem):
         yield _write_of_list(item)
+        yield sighting_of(item.ranked_list, item.history_key, item.observed_at)
     else:
         yield _write_of_rejected(item)
 

@@ -61,13 +61,10 @@ class StorePipeline:
             await self._put(item, None)
             return item
         record.is_taken = True
-        if isinstance(item, RejectedItem):
-            await self._bring(item, record)
-        else:
-            await self._room.acquire()
-            task = asyncio.create_task(self._bring(item, record))
-            self._under_way.add(task)
-            task.add_done_callback(self._arrived)
+        await self._room.acquire()
+        task = asyncio.create_task(self._bring(item, record))
+        self._under_way.add(task)
+        task.add_done_callback(self._arrived)
         return item
 
     def _arrived(self, task: asyncio.Task[None]) -> None:

@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
-from rankspider.items import ListItem
-from rankspider.lake.documents import rejected_item, sighting_of, writes_of
+from rankspider.lake.documents import rejected_item, writes_of
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.recall import NOTHING_LATER, seen_later
 from rankspider.lake.rejects import Rejects, Selection
@@ -63,11 +62,6 @@ class Quarantine:
             later = await seen_later(self._rejects.database, record.ranked_list, record.observed_at)
         writes = [
             write for item in items for write in writes_of(item, is_late=later.includes(item))
-        ]
-        writes += [
-            sighting_of(item.ranked_list, item.history_key, item.observed_at)
-            for item in items
-            if isinstance(item, ListItem)
         ]
         outcomes = await asyncio.gather(*map(self._writer.write, writes), return_exceptions=True)
         for outcome in outcomes:
