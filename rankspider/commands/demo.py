@@ -38,17 +38,14 @@ _OWN_SETTINGS = {
 
 class Command(RankCommand):
     name = "demo"
-
-    def short_desc(self) -> str:
-        return "Show the whole way from queue to MongoDB on made-up data"
-
-    def long_desc(self) -> str:
-        return (
-            "Start embedded servers and a local endpoint with simulated data, queue "
-            f"{ASKED} anchors, crawl them and show the list read back from MongoDB. It has a "
-            f"database of its own, {DATABASE}, and takes no notice of your servers and licences. "
-            "Exit code 0: what was stored is what was served."
-        )
+    synopsis = ""
+    summary = "Show the whole way from queue to MongoDB on made-up data"
+    description = (
+        f"Start embedded servers and a local endpoint with simulated data, queue {ASKED} anchors, "
+        "crawl them and show the list read back from MongoDB. It has a database of its own, "
+        f"{DATABASE}, and takes no notice of your servers and licences. Exit code 0: what was "
+        "stored is what was served."
+    )
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         if args:

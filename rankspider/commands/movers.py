@@ -9,26 +9,21 @@ from rankspider.lake.lists import ListName
 from rankspider.lake.questions.movers import Move, Mover, Movers, movers
 from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR, clock_text, hour_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
 
 
 class Command(QuestionCommand):
     name = "movers"
-
-    def short_desc(self) -> str:
-        return "Show who entered and left the list against the hour before"
-
-    def long_desc(self) -> str:
-        return (
-            "Show who stands on an hour's list and did not on that of the hour before, and who no "
-            "longer does, both lists as they were seen last; with --all also who went up, down or "
-            "kept the place. Examples: 'scrapy movers', 'scrapy movers --hour 2030-01-31T19:00 "
-            "--all --json'. " + EXIT_CODES
-        )
+    summary = "Show who entered and left the list against the hour before"
+    description = (
+        "Show who stands on an hour's list and did not on that of the hour before, and who no "
+        "longer does, both lists as they were seen last; with --all also who went up, down or kept "
+        "the place. Examples: 'scrapy movers', 'scrapy movers --hour 2030-01-31T19:00 --all "
+        "--json'."
+    )
 
     def add_question(self, group: Any) -> None:
-        self.add_hour(group)
         group.add_argument("--all", action="store_true", help="also those who stayed")
 
     def answer(self, asking: Asking) -> Report:

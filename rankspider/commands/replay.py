@@ -30,26 +30,19 @@ _PROGRESS_SECONDS = 2.0
 
 class Command(RankCommand):
     name = "replay"
-
-    def syntax(self) -> str:
-        return "--into DATABASE [options]"
-
-    def short_desc(self) -> str:
-        return "Run archived answers through today's code into a database"
-
-    def long_desc(self) -> str:
-        return (
-            "Run the answers that RANK_ARCHIVE=1 kept in MONGO_DATABASE through today's code, in "
-            "the order in which they were observed, and write what they bring into another "
-            "database of the same server: no endpoint, no licence and no Redis. What is there "
-            "already does no harm, so a replay that was stopped may be run again. Example, after "
-            "a change to the code: 'scrapy replay --into rankspider_new --compare'. --compare "
-            "reads all of both databases, so it fits a replay of all answers; that a replay notes "
-            "a later last time, and the mirrors' hosts, are no difference. Times are given and "
-            "shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, "
-            "1 --compare found a difference, or an error, 2 wrong usage, 3 MongoDB cannot be "
-            "reached, 130 stopped by Ctrl-C."
-        )
+    synopsis = "--into DATABASE [options]"
+    summary = "Run archived answers through today's code into a database"
+    description = (
+        "Run the answers that RANK_ARCHIVE=1 kept in MONGO_DATABASE through today's code, in the "
+        "order in which they were observed, and write what they bring into another database of the "
+        "same server: no endpoint, no licence and no Redis. What is there already does no harm, so "
+        "a replay that was stopped may be run again. Example, after a change to the code: 'scrapy "
+        "replay --into rankspider_new --compare'. --compare reads all of both databases, so it "
+        "fits a replay of all answers; that a replay notes a later last time, and the mirrors' "
+        "hosts, are no difference. Times are given and shown in the zone RANK_TIMEZONE, in UTC "
+        "with --json. Exit codes: 0 done, 1 --compare found a difference, or an error, 2 wrong "
+        "usage, 3 MongoDB cannot be reached, 130 stopped by Ctrl-C."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
