@@ -21,7 +21,6 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
-from pymongo.command_cursor import CommandCursor
 from pymongo.database import Database
 
 from rankspider.lake import collections
@@ -123,17 +122,16 @@ class Sightings:
         at, _, state = max(seen)
         return Sighting(at, state)
 
-    def _by_turns(self) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    def _by_turns(self) -> list[tuple[dt.datetime, dt.datetime]]:
         """When several states came: firsts and lasts do not tell in which order."""
-        together: list[Span] = []
+        together: list[list[Span]] = []
         for span in self.buckets:
-            if together and span.first > max(each.last for each in together):
-                if len(together) > 1:
-                    yield together[0].first, max(each.last for each in together)
-                together = []
-            together.append(span)
-        if len(together) > 1:
-            yield together[0].first, max(each.last for each in together)
+            if together and span.first <= max(each.last for each in together[-1]):
+                together[-1].append(span)
+            else:
+                together.append([span])
+        several = [spans for spans in together if len(spans) > 1]
+        return [(spans[0].first, max(each.last for each in spans)) for spans in several]
 
 
 def sightings_of(database: Database[Document], name: ListName, hour: dt.datetime) -> Sightings:
@@ -158,44 +156,44 @@ def sightings_by_hour(
           {$sort: {begin_time: 1}}])
         db.sightings.aggregate(…)  // the same, of state, observed_at and last_observed_at
     """
-    with (
-        _spans(database, collections.SNAPSHOTS, name, period, _OF_STATES) as states,
-        _spans(database, collections.SIGHTINGS, name, period, _OF_BUCKETS) as buckets,
-    ):
-        merged = heapq.merge(states, buckets, key=itemgetter("begin_time"))
-        for hour, documents in groupby(merged, key=itemgetter("begin_time")):
-            spans: dict[bool, list[Span]] = {True: [], False: []}
-            for each in documents:
-                span = Span(each["first"], each["last"], each["state"])
-                spans[each["is_bucket"]].append(span)
-            if spans[False]:
-                yield Sightings(database, name, hour, spans[False], sorted(spans[True]))
+    found = (_spans(database, collection, name, period) for collection in _SPANS)
+    for hour, spans in groupby(heapq.merge(*found, key=itemgetter(0)), key=itemgetter(0)):
+        of: dict[str, list[Span]] = {collection: [] for collection in _SPANS}
+        for _, collection, span in spans:
+            of[collection].append(span)
+        if of[collections.SNAPSHOTS]:
+            buckets = sorted(of[collections.SIGHTINGS])
+            yield Sightings(database, name, hour, of[collections.SNAPSHOTS], buckets)
 
 
-_OF_STATES = {
-    "state": "$_id",
-    "first": "$first_observed_at",
-    "last": "$last_observed_at",
-    "is_bucket": {"$literal": False},
-}
-_OF_BUCKETS = {
-    "state": "$state",
-    "first": "$observed_at",
-    "last": {"$ifNull": ["$last_observed_at", "$observed_at"]},
-    "is_bucket": {"$literal": True},
+_SPANS: dict[str, Document] = {
+    collections.SNAPSHOTS: {
+        "state": "$_id",
+        "first": "$first_observed_at",
+        "last": "$last_observed_at",
+    },
+    collections.SIGHTINGS: {
+        "state": "$state",
+        "first": "$observed_at",
+        "last": {"$ifNull": ["$last_observed_at", "$observed_at"]},
+    },
 }
 
 
 def _spans(
-    database: Database[Document], collection: str, name: ListName, period: Period, span: Document
-) -> CommandCursor[Document]:
+    database: Database[Document], collection: str, name: ListName, period: Period
+) -> Iterator[tuple[dt.datetime, str, Span]]:
+    """Each with its hour and its collection, the earliest hour first."""
     pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         name.stage,
-        {"$project": {"_id": 0, "begin_time": 1, **span}},
+        {"$project": {"_id": 0, "begin_time": 1, **_SPANS[collection]}},
         {"$sort": {"begin_time": 1}},
     ]
-    return database[collection].aggregate(pipeline, allowDiskUse=True)
+    with database[collection].aggregate(pipeline, allowDiskUse=True) as found:
+        for each in found:
+            span = Span(each["first"], each["last"], each["state"])
+            yield each["begin_time"], collection, span
 
 
 def stays(
