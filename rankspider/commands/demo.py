@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import redis
@@ -129,12 +128,7 @@ class _Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._in_place:
             _say("")
 
@@ -147,13 +141,12 @@ class _Progress:
         if self._in_place:
             sys.stdout.write(f"\r\x1b[K{line}")
             sys.stdout.flush()
-        elif line != self._line and (left == 0 or self._is_due()):
+        elif line != self._line and (
+            left == 0 or time.monotonic() - self._written >= _LINE_SECONDS
+        ):
             self._written = time.monotonic()
             _say(line)
         self._line = line
-
-    def _is_due(self) -> bool:
-        return time.monotonic() - self._written >= _LINE_SECONDS
 
 
 def _say(text: str) -> None:

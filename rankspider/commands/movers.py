@@ -6,7 +6,7 @@ from typing import Any, get_args
 
 from rankspider.errors import NotInTheLake
 from rankspider.lake.lists import ListName
-from rankspider.lake.questions.movers import Move, Mover, Movers, movers
+from rankspider.lake.questions.movers import Move, Mover, movers
 from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR, clock_text, hour_text
 from rankspider.question import Asking, QuestionCommand
@@ -33,7 +33,9 @@ class Command(QuestionCommand):
             raise NotInTheLake(f"{_missing(name, hour, asking)}: give another --hour")
         shown = [row for row in found.rows if asking.options.all or row.move in ("entered", "left")]
         states = f"{_seen(found.before, asking)}; {_seen(found.after, asking)}"
-        return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[_sum(found)])
+        moves = Counter(row.move for row in found.rows)
+        counts = ", ".join(f"{move}: {moves[move]}" for move in get_args(Move))
+        return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[counts])
 
 
 def _missing(name: ListName, hour: dt.datetime, asking: Asking) -> str:
@@ -49,8 +51,3 @@ def _missing(name: ListName, hour: dt.datetime, asking: Asking) -> str:
 def _seen(state: State, asking: Asking) -> str:
     hour = hour_text(state.hour, asking.zone)
     return f"hour of {hour}, seen at {clock_text(state.seen_at, asking.zone)}"
-
-
-def _sum(found: Movers) -> str:
-    moves = Counter(row.move for row in found.rows)
-    return ", ".join(f"{move}: {moves[move]}" for move in get_args(Move))
