@@ -9,6 +9,7 @@ from typing import Self
 from rankspider.errors import MomentError
 
 HOUR = dt.timedelta(hours=1)
+END_OF_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
 _AGO = re.compile(r"(\d{1,6})(min|h|d)")
 _UNITS = {"min": dt.timedelta(minutes=1), "h": HOUR, "d": dt.timedelta(days=1)}
 _EXAMPLES = "2030-01-31T19:00, 2030-01-31, now, or 3h, 2d, 45min for that long ago"

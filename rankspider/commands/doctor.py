@@ -79,7 +79,9 @@ def checkup(settings: BaseSettings, environment: Environment, *, calls: bool) ->
             about_redis = list(_redis(settings, configuration, secrets, stack))
             yield from about_redis
             if not any(finding.exit_code for finding in about_redis):
-                fleet = _fleet(settings, configuration)
+                each = configuration.requests_per_second_per_token
+                rates = Rates(each=each, total=configuration.requests_per_second)
+                fleet = Fleet(settings, configuration.queue_key, rates)
         if not {"MONGO_URI", "MONGO_DATABASE"} & examined.wrong:
             yield from _mongo(configuration, secrets, stack)
         yield from _endpoint(settings, configuration, fleet, secrets, calls=calls)
@@ -123,12 +125,6 @@ def _mongo(configuration: Configuration, secrets: Secrets, stack: ExitStack) -> 
         uri, note = servers.mongo_uri, servers.mongo_note
     assert uri is not None
     yield from mongo.look_at(uri, configuration.mongo_database, note, secrets)
-
-
-def _fleet(settings: BaseSettings, configuration: Configuration) -> Fleet:
-    each = configuration.requests_per_second_per_token
-    rates = Rates(each=each, total=configuration.requests_per_second)
-    return Fleet(settings, configuration.queue_key, rates)
 
 
 def _endpoint(

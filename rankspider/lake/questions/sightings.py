@@ -25,7 +25,7 @@ from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
-from rankspider.moments import HOUR, Period
+from rankspider.moments import END_OF_TIME, HOUR, Period
 
 BUCKET = dt.timedelta(seconds=10)
 """What a document of `sightings` is about."""
@@ -66,21 +66,25 @@ class Sightings:
 
         `calls` are asked only for what comes after all that the other two know.
         """
-        known = [each for each in self.known() if moment is None or each.at <= moment]
+        moment = moment or END_OF_TIME
+        known = [each for each in self.known() if each.at <= moment]
         if not known:
             return None
         newest = max(known)
         called = self.called(newest.at, moment, *_LAST)
-        if called or (self.buckets and (moment is None or self.buckets[0].first <= moment)):
+        if called or (self.buckets and self.buckets[0].first <= moment):
             return max([newest, *called])
-        return self._held(moment)
+        # If each state held from its first to its last: of two, the one that came later.
+        begun = [span for span in self.states if span.first <= moment]
+        at, _, state = max((min(span.last, moment), span.first, span.state) for span in begun)
+        return Sighting(at, state)
 
     def since(self, moment: dt.datetime) -> list[Sighting]:
         """All from ``moment`` on, the earliest first, but for those that repeat the one before."""
         known = set(self.known())
         end = max(known).at if self.buckets else moment
-        for first, last in [*self._by_turns(), (end, None)]:
-            if last is None or last >= moment:
+        for first, last in [*self._by_turns(), (end, END_OF_TIME)]:
+            if last >= moment:
                 known.update(self.called(first, last))
         return sorted(each for each in known if each.at >= moment)
 
@@ -90,9 +94,7 @@ class Sightings:
             yield Sighting(span.first, span.state)
             yield Sighting(span.last, span.state)
 
-    def called(
-        self, first: dt.datetime, last: dt.datetime | None, *which: Document
-    ) -> list[Sighting]:
+    def called(self, first: dt.datetime, last: dt.datetime, *which: Document) -> list[Sighting]:
         """Those of `calls` between two moments, all or as the stages ``which`` say. On
         ``hour_time``::
 
@@ -102,7 +104,7 @@ class Sightings:
               {$sort: {observed_at: -1, list_state: -1}}, {$limit: 1}])
         """
         key = self.name.of_hour(self.hour).key
-        when = {"$gte": first} if last is None else {"$gte": first, "$lte": last}
+        when = {"$gte": first, "$lte": last}
         pipeline: list[Document] = [
             {"$match": {"begin_time": self.hour, "observed_at": when}},
             {"$match": {"list_state": {"$gte": f"{key}/", "$lt": f"{key}0"}}},  # 0 comes after /
@@ -111,16 +113,6 @@ class Sightings:
         ]
         with self.database[collections.CALLS].aggregate(pipeline) as found:
             return [Sighting(each["observed_at"], each["list_state"]) for each in found]
-
-    def _held(self, moment: dt.datetime | None) -> Sighting:
-        """If each state held from its first to its last; of two, the one that came later."""
-        seen = [
-            (span.last if moment is None else min(span.last, moment), span.first, span.state)
-            for span in self.states
-            if moment is None or span.first <= moment
-        ]
-        at, _, state = max(seen)
-        return Sighting(at, state)
 
     def _by_turns(self) -> list[tuple[dt.datetime, dt.datetime]]:
         """When several states came: firsts and lasts do not tell in which order."""
