@@ -155,17 +155,12 @@ class QuestionCommand(RankCommand):
             raise UsageError("--limit must be 1 or more")
         configuration = Configuration.read(self.project_settings)
         zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
-
-        def moment(option: str, text: str | None) -> dt.datetime | None:
-            return None if text is None else moment_in(text, option, zone, now)
-
-        moment_of_hour = moment("--hour", getattr(opts, "hour", None))
-        hour = moment_of_hour and hour_of(moment_of_hour)
-        span = Range(
-            moment("--from", getattr(opts, "start", None)),
-            moment("--to", getattr(opts, "end", None)),
-            getattr(opts, "hours", None),
+        in_hour, start, end = (
+            moment_in(getattr(opts, name, None), option, zone, now)
+            for name, option in (("hour", "--hour"), ("start", "--from"), ("end", "--to"))
         )
+        hour = in_hour and hour_of(in_hour)
+        span = Range(start, end, getattr(opts, "hours", None))
         with reachable_lake(configuration) as database:
             when = (hour, span, self.default_hours, self.ends_now)
             report = self.answer(Asking(database, zone, now, opts, name, *when))

@@ -72,10 +72,8 @@ class Command(RankCommand):
     def _read(self, opts: argparse.Namespace, configuration: Configuration) -> Board:
         zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
         named = {"currency": opts.currency, "title": opts.title}
-        hour, moment = (
-            None if text is None else moment_in(text, option, zone, now)
-            for option, text in (("--hour", opts.hour), ("--at", opts.at))
-        )
+        hour = moment_in(opts.hour, "--hour", zone, now)
+        moment = moment_in(opts.at, "--at", zone, now)
         with reachable_lake(configuration) as database:
             if moment is not None:
                 found = board_at(database, moment, **named, now=now)

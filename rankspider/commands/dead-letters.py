@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import sys
 import time
-from contextlib import ExitStack
 from typing import Any
 
 from scrapy.exceptions import UsageError
@@ -50,11 +49,10 @@ class Command(RankCommand):
         action, names = _understood(args, opts)
         configuration = Configuration.read(self.project_settings)
         selection = Selection(names, opts.reason)
-        with ExitStack() as stack:
-            stack.enter_context(
-                reachable_servers(self.project_settings, configuration, mongo=False)
-            )
-            client = stack.enter_context(connect_blocking(self.project_settings))
+        with (
+            reachable_servers(self.project_settings, configuration, mongo=False),
+            connect_blocking(self.project_settings) as client,
+        ):
             letters = DeadLetters(client, Keys.of(configuration.queue_key))
             try:
                 _do(action, letters, selection, configuration.queue_key, as_json=opts.json)

@@ -81,8 +81,7 @@ class Command(RankCommand):
         configuration = Configuration.read(self.project_settings)
         zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
         window = Window.touching(
-            None if opts.start is None else moment_in(opts.start, "--from", zone, now),
-            None if opts.end is None else moment_in(opts.end, "--to", zone, now),
+            moment_in(opts.start, "--from", zone, now), moment_in(opts.end, "--to", zone, now)
         )
         remarks = _Remarks(zone)
         with reachable_lake(configuration) as database:
