@@ -50,13 +50,28 @@ def leave_sigint_to_the_system() -> None:
 class RankCommand(ScrapyCommand):
     """A command that runs no crawl: one line for an error, its exit code, and a clean Ctrl-C.
 
-    Subclasses set ``name`` and write `execute`; it returns the exit code.
+    Subclasses say what they are and write `execute`; it returns the exit code.
     """
 
     name: ClassVar[str]
+    synopsis: ClassVar[str] = "[options]"
+    """What may follow the name."""
+    summary: ClassVar[str]
+    """For the list of commands."""
+    description: ClassVar[str]
+    """For ``--help``, with examples."""
     requires_project = True
     requires_crawler_process = False
     default_settings: ClassVar[dict[str, object]] = {"LOG_LEVEL": "INFO"}
+
+    def syntax(self) -> str:
+        return self.synopsis
+
+    def short_desc(self) -> str:
+        return self.summary
+
+    def long_desc(self) -> str:
+        return self.description
 
     @property
     def project_settings(self) -> BaseSettings:

@@ -9,17 +9,22 @@ from typing import Self
 from rankspider.errors import MomentError
 
 HOUR = dt.timedelta(hours=1)
+END_OF_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
 _AGO = re.compile(r"(\d{1,6})(min|h|d)")
 _UNITS = {"min": dt.timedelta(minutes=1), "h": HOUR, "d": dt.timedelta(days=1)}
 _EXAMPLES = "2030-01-31T19:00, 2030-01-31, now, or 3h, 2d, 45min for that long ago"
 
 
-def moment_in(text: str, option: str, zone: dt.tzinfo, now: dt.datetime) -> dt.datetime:
+def moment_in(
+    text: str | None, option: str, zone: dt.tzinfo, now: dt.datetime
+) -> dt.datetime | None:
     """The moment that ``text`` says, in UTC; without an offset of its own it is one of ``zone``.
 
-    ISO 8601, ``now``, or an age: ``3h`` is three hours before ``now``. Raises `MomentError`, which
-    begins with ``option``.
+    ISO 8601, ``now``, or an age: ``3h`` is three hours before ``now``. None if nothing was given.
+    Raises `MomentError`, which begins with ``option``.
     """
+    if text is None:
+        return None
     age = _AGO.fullmatch(text)
     try:
         if text == "now":

@@ -43,6 +43,8 @@ class Asking:
     hour: dt.datetime | None
     """Of ``--hour``, UTC."""
     range: Range
+    default_hours: int
+    ends_now: bool
 
     def anchor(self) -> Person:
         """The one that was named. Raises `NotInTheLake` or `SeveralAnchors`."""
@@ -53,20 +55,18 @@ class Asking:
         """The list that is meant, and its hour: ``--hour``, or the newest."""
         return self._chosen([self.hour or self._newest()])
 
-    def list_and_period(self, default_hours: int) -> tuple[ListName, Period]:
+    def list_and_period(self) -> tuple[ListName, Period]:
         """The list that is meant, and the hours: ``--from``, ``--to``, ``--hours``."""
-        period = self.period(default_hours)
-        return self._chosen(period.newest_first)[0], period
+        period = self.period()
+        last = [self._newest()] if self.ends_now else []
+        return self._chosen([*period.newest_first, *last])[0], period
 
-    def list_and_period_to_now(self, default_hours: int) -> tuple[ListName, Period]:
-        """The same, but the hours end with the present one, whatever the lake holds of it."""
-        period = self.range.period(default_hours, hour_of(self.now))
-        return self._chosen([*period.newest_first, self._newest()])[0], period
-
-    def period(self, default_hours: int) -> Period:
-        """The hours meant; by default they end with the newest in the lake."""
+    def period(self) -> Period:
+        """The hours meant; by default they end with the newest in the lake, or the present one."""
+        if self.ends_now:
+            return self.range.period(self.default_hours, hour_of(self.now))
         known = self.range.end or (self.range.start and self.range.hours and self.range.start)
-        return self.range.period(default_hours, known or self._newest())
+        return self.range.period(self.default_hours, known or self._newest())
 
     def _newest(self) -> dt.datetime:
         newest = newest_hour(self.database, self.now)
@@ -91,7 +91,7 @@ class Asking:
 class QuestionCommand(RankCommand):
     """Asks the lake and writes the rows of the answer.
 
-    Subclasses write ``long_desc`` with an example, `add_question` and `answer`.
+    Subclasses write `answer`, and `add_question` if they have options of their own.
     """
 
     names_an_anchor: ClassVar[bool] = False
@@ -100,30 +100,32 @@ class QuestionCommand(RankCommand):
     """Whether it may be left out."""
     asks_of_a_list: ClassVar[bool] = True
     """Whether ``--currency`` and ``--title`` say which."""
+    default_hours: ClassVar[int] = 0
+    """How many hours, unless options say so; 0: it is asked of one, ``--hour``."""
+    ends_now: ClassVar[bool] = False
+    """Whether hours end with the present one by default, whatever the lake holds of it."""
 
     def syntax(self) -> str:
         if self.may_name_an_anchor:
             return "[ANCHOR] [options]"
         return "ANCHOR [options]" if self.names_an_anchor else "[options]"
 
+    def long_desc(self) -> str:
+        return f"{self.description} {EXIT_CODES}"
+
     @abstractmethod
     def answer(self, asking: Asking) -> Report:
         """The rows, read from ``asking.database``."""
 
     def add_question(self, group: Any) -> None:
-        """Add the options that say what is asked: see `add_hour` and `add_period`."""
+        """Add the options that say what is asked beside when, and of which list."""
 
-    def add_hour(self, group: Any) -> None:
-        group.add_argument("--hour", metavar="T", help="the hour that T lies in (newest)")
-
-    def add_period(
-        self, group: Any, default_hours: int, *, end: str = "the newest hour's end"
-    ) -> None:
+    def _add_period(self, group: Any) -> None:
+        end = "present" if self.ends_now else "newest"
+        hours = f"N hours ({self.default_hours} up to --to)"
         group.add_argument("--from", dest="start", metavar="T", help="from the hour that T lies in")
-        group.add_argument("--to", dest="end", metavar="T", help=f"up to T ({end})")
-        group.add_argument(
-            "--hours", type=int, metavar="N", help=f"N hours ({default_hours} up to --to)"
-        )
+        group.add_argument("--to", dest="end", metavar="T", help=f"up to T (the {end} hour's end)")
+        group.add_argument("--hours", type=int, metavar="N", help=hours)
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
@@ -132,6 +134,10 @@ class QuestionCommand(RankCommand):
             description="T is 2030-01-31T19:00 (with or without an offset), 2030-01-31, now, or "
             "an age such as 3h, 2d, 45min.",
         )
+        if self.default_hours:
+            self._add_period(group)
+        else:
+            group.add_argument("--hour", metavar="T", help="the hour that T lies in (newest)")
         self.add_question(group)
         if self.asks_of_a_list:
             group.add_argument("--currency", metavar="C", help="the list in this unit")
@@ -144,23 +150,20 @@ class QuestionCommand(RankCommand):
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         name = self._name_in(args)
+        limit = getattr(opts, "limit", None)
+        if limit is not None and limit < 1:
+            raise UsageError("--limit must be 1 or more")
         configuration = Configuration.read(self.project_settings)
         zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
-
-        def moment(option: str, text: str | None) -> dt.datetime | None:
-            return None if text is None else moment_in(text, option, zone, now)
-
-        hour = moment("--hour", getattr(opts, "hour", None))
-        span = Range(
-            moment("--from", getattr(opts, "start", None)),
-            moment("--to", getattr(opts, "end", None)),
-            getattr(opts, "hours", None),
+        in_hour, start, end = (
+            moment_in(getattr(opts, name, None), option, zone, now)
+            for name, option in (("hour", "--hour"), ("start", "--from"), ("end", "--to"))
         )
+        hour = in_hour and hour_of(in_hour)
+        span = Range(start, end, getattr(opts, "hours", None))
         with reachable_lake(configuration) as database:
-            asking = Asking(
-                database, zone, now, opts, name, None if hour is None else hour_of(hour), span
-            )
-            report = self.answer(asking)
+            when = (hour, span, self.default_hours, self.ends_now)
+            report = self.answer(Asking(database, zone, now, opts, name, *when))
         write(report, opts, zone)
         return 0
 

@@ -10,14 +10,17 @@ import datetime as dt
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from rankspider.items import OWN_TEXTS, without_mirrors
 from rankspider.lake import collections
-
-Document = dict[str, Any]
+from rankspider.lake.lists import Document
 
 COMPARED = (
     collections.RANKS,
@@ -74,20 +77,21 @@ def _compared(
     collection: str, lake: Database[Document], replayed: Database[Document]
 ) -> Difference:
     difference = Difference()
-    pairs = _pairs(_by_id(lake, collection), _by_id(replayed, collection))
-    for there, here in pairs:
+    both = (_by_id(side, database[collection]) for side, database in enumerate((lake, replayed)))
+    for id_, same_id in groupby(merge(*both, key=itemgetter(0)), key=itemgetter(0)):
+        sides = {side: document for _, side, document in same_id}
+        there, here = sides.get(0), sides.get(1)
         if here is None:
-            assert there is not None
             difference.only_in_lake += 1
-            _add(difference.only_in_lake_ids, there["_id"])
+            _add(difference.only_in_lake_ids, id_)
         elif there is None:
             difference.only_replayed += 1
-            _add(difference.only_replayed_ids, here["_id"])
+            _add(difference.only_replayed_ids, id_)
         elif there == here:
             difference.same += 1
         elif fields := differing(collection, there, here):
             difference.different += 1
-            _add(difference.different_ids, f"{here['_id']}: {', '.join(fields)}")
+            _add(difference.different_ids, f"{id_}: {', '.join(fields)}")
         else:
             difference.seen_later += 1
     return difference
@@ -118,25 +122,9 @@ def _tie(collection: str, document: Document) -> str:
     return re.sub(r"^\d+-", "", str(document.get("revision")))
 
 
-def _by_id(database: Database[Document], collection: str) -> Iterator[Document]:
-    yield from database[collection].find().sort("_id", 1)
-
-
-def _pairs(
-    there: Iterator[Document], here: Iterator[Document]
-) -> Iterator[tuple[Document | None, Document | None]]:
-    """Documents of equal ``_id`` together, of two streams in the order of their ids."""
-    left, right = next(there, None), next(here, None)
-    while left is not None or right is not None:
-        if right is None or (left is not None and left["_id"] < right["_id"]):
-            yield left, None
-            left = next(there, None)
-        elif left is None or right["_id"] < left["_id"]:
-            yield None, right
-            right = next(here, None)
-        else:
-            yield left, right
-            left, right = next(there, None), next(here, None)
+def _by_id(side: int, collection: Collection[Document]) -> Iterator[tuple[Any, int, Document]]:
+    for document in collection.find().sort("_id", 1):
+        yield document["_id"], side, document
 
 
 def _add(ids: list[str], id_: str) -> None:

@@ -29,7 +29,7 @@ class Base:
     """
 
     def __init__(self, body: bytes) -> None:
-        self._dictionary = zstd.ZstdDict(body, is_raw=True)
+        self.dictionary = zstd.ZstdDict(body, is_raw=True)
         self._size = len(body)
 
     def compressed(self, body: bytes) -> bytes:
@@ -40,12 +40,8 @@ class Base:
             zstd.CompressionParameter.window_log: min(window, _MOST_WINDOW_LOG),
         }
         # Digested: the base is indexed once for all that follow.
-        dictionary = self._dictionary.as_digested_dict
+        dictionary = self.dictionary.as_digested_dict
         return _tried(body, zstd.compress(body, options=options, zstd_dict=dictionary), self)
-
-    def restored(self, data: bytes) -> bytes:
-        """What `compressed` was given. Raises `ArchiveDamaged`."""
-        return _decompressed(data, self._dictionary)
 
 
 def compressed(body: bytes) -> bytes:
@@ -55,7 +51,10 @@ def compressed(body: bytes) -> bytes:
 
 def restored(data: bytes, base: Base | None) -> bytes:
     """The answer that ``data`` was made of. Raises `ArchiveDamaged`."""
-    return _decompressed(data, None) if base is None else base.restored(data)
+    try:
+        return zstd.decompress(data, zstd_dict=None if base is None else base.dictionary)
+    except zstd.ZstdError as error:
+        raise ArchiveDamaged(f"an archived answer cannot be decompressed: {error}") from None
 
 
 def _tried(body: bytes, data: bytes, base: Base | None) -> bytes:
@@ -63,10 +62,3 @@ def _tried(body: bytes, data: bytes, base: Base | None) -> bytes:
     if restored(data, base) != body:
         raise ArchiveDamaged("zstd does not bring back what it was given; try another version")
     return data
-
-
-def _decompressed(data: bytes, dictionary: "zstd.ZstdDict | None") -> bytes:
-    try:
-        return zstd.decompress(data, zstd_dict=dictionary)
-    except zstd.ZstdError as error:
-        raise ArchiveDamaged(f"an archived answer cannot be decompressed: {error}") from None

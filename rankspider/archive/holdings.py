@@ -1,16 +1,13 @@
 """What the archive holds, by hour."""
 
 import datetime as dt
-from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo.database import Database
 
 from rankspider.archive.selection import Selection
 from rankspider.lake import collections
-
-Document = dict[str, Any]
+from rankspider.lake.lists import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +27,8 @@ class Holding:
 
 def holdings(database: Database[Document], selection: Selection) -> list[Holding]:
     """By hour, oldest first."""
-    bases = _stored(database[collections.ARCHIVE_BASES].aggregate([_BASES_BY_HOUR]))
+    of_bases = database[collections.ARCHIVE_BASES].aggregate([_BASES_BY_HOUR])
+    bases = {group["_id"]: group["stored"] for group in of_bases}
     matching = {"$match": selection.filter()}
     groups = database[collections.ARCHIVE].aggregate([matching, _ANSWERS_BY_HOUR])
     found = [
@@ -58,7 +56,3 @@ _ANSWERS_BY_HOUR = {
     }
 }
 _BASES_BY_HOUR = {"$group": {"_id": "$begin_time", "stored": {"$sum": "$stored"}}}
-
-
-def _stored(groups: Iterable[Document]) -> dict[dt.datetime | None, int]:
-    return {group["_id"]: group["stored"] for group in groups}

@@ -84,7 +84,7 @@ class Archive:
                 serving.note(len(data))
             await asyncio.shield(serving.durable)
         pieces = [data[start : start + _PIECE_BYTES] for start in range(0, len(data), _PIECE_BYTES)]
-        further = [self._further(piece, now) for piece in pieces[1:]]
+        further = [self._blob(digest_of_body(piece), piece, now, {}) for piece in pieces[1:]]
         await asyncio.gather(*(self._write(write) for write in further))
         content = {
             **_described(item),
@@ -118,9 +118,6 @@ class Archive:
         write = self._blob(item.digest, data, now, {"begin_time": item.ranked_list.begin_time})
         durable = asyncio.ensure_future(self._write(write))
         return _Serving(base, item.digest, len(data), now + _LONGEST_SERVICE, durable)
-
-    def _further(self, piece: bytes, now: dt.datetime) -> Write:
-        return self._blob(digest_of_body(piece), piece, now, {})
 
     def _blob(self, digest: str, data: bytes, now: dt.datetime, about: dict[str, Any]) -> Write:
         """The same bytes are the same document, which lives as long as anyone needs it."""

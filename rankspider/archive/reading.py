@@ -4,7 +4,6 @@ import datetime as dt
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.database import Database
@@ -14,8 +13,8 @@ from rankspider.archive.compression import Base, digest_of_body, restored
 from rankspider.archive.selection import Selection
 from rankspider.errors import ArchiveDamaged
 from rankspider.lake import collections
+from rankspider.lake.lists import Document
 
-Document = dict[str, Any]
 # One a worker and list at a time; each takes a few MB of memory.
 _MOST_BASES = 16
 

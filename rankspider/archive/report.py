@@ -8,6 +8,7 @@ from rankspider.archive.comparison import Difference
 from rankspider.archive.holdings import Holding
 from rankspider.archive.reading import Archived
 from rankspider.archive.replay import Replayed
+from rankspider.moments import hour_text
 from rankspider.report import json_object
 from rankspider.terminal import harmless, table
 
@@ -21,7 +22,8 @@ def replayed_text(
     """Every line ended, times in ``zone``."""
     lines = [f"{replayed.answers:,} answers replayed into {target}"]
     if replayed.last_observed_at is not None:
-        lines[0] += f", observed up to {_instant(replayed.last_observed_at, zone)}"
+        last = replayed.last_observed_at.astimezone(zone)
+        lines[0] += f", observed up to {last.isoformat(timespec='milliseconds')}"
     stored = ", ".join(f"{count:,} {kind}" for kind, count in sorted(replayed.stored.items()))
     lines.append(f"written: {stored}")
     if replayed.failures:
@@ -70,28 +72,18 @@ def holdings_text(holdings: Sequence[Holding], zone: dt.tzinfo) -> str:
     if not holdings:
         return "The archive holds no such answer; the crawl keeps them with RANK_ARCHIVE=1\n"
     heads = ("hour", " answers", " MB as they came", " MB as kept", " bytes an answer")
-    rows = [_row(_hour(each.begin_time, zone), each) for each in holdings]
-    total = [sum(column) for column in zip(*(_counts(each) for each in holdings), strict=True)]
-    rows.append(("all", *_cells(*total)))
+    counts = [(each.answers, each.bytes, each.stored_bytes) for each in holdings]
+    total = [sum(column) for column in zip(*counts, strict=True)]
+    hours = [
+        hour_text(each.begin_time, zone) if each.begin_time else "without a list"
+        for each in holdings
+    ]
+    named = zip([*hours, "all"], [*counts, total], strict=True)
+    rows = [
+        (name, f"{answers:,}", f"{size / 1e6:,.1f}", f"{kept / 1e6:,.1f}", f"{kept // answers:,}")
+        for name, (answers, size, kept) in named
+    ]
     return "".join(f"{line}\n" for line in table(heads, rows))
-
-
-def _row(name: str, holding: Holding) -> tuple[str, ...]:
-    return name, *_cells(*_counts(holding))
-
-
-def _counts(holding: Holding) -> tuple[int, int, int]:
-    return holding.answers, holding.bytes, holding.stored_bytes
-
-
-def _cells(answers: int, size: int, stored: int) -> tuple[str, ...]:
-    return f"{answers:,}", f"{size / 1e6:,.1f}", f"{stored / 1e6:,.1f}", f"{stored // answers:,}"
-
-
-def _hour(begin_time: dt.datetime | None, zone: dt.tzinfo) -> str:
-    if begin_time is None:
-        return "without a list"
-    return begin_time.astimezone(zone).isoformat(" ", "minutes")
 
 
 def holdings_json(holdings: Sequence[Holding]) -> str:
@@ -102,7 +94,3 @@ def archived_json(archived: Archived) -> str:
     """With the body as text; bytes that are no UTF-8 are escaped."""
     body = archived.body.decode("utf-8", "backslashreplace")
     return json_object({**asdict(archived), "body": body})
-
-
-def _instant(moment: dt.datetime, zone: dt.tzinfo) -> str:
-    return moment.astimezone(zone).isoformat(timespec="milliseconds")

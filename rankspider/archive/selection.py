@@ -9,8 +9,7 @@ from scrapy.exceptions import UsageError
 
 from rankspider.anchors.member import sec_uid_of
 from rankspider.errors import MemberError
-
-_HOUR = dt.timedelta(hours=1)
+from rankspider.moments import hour_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +27,9 @@ class Selection:
 
     def filter(self) -> dict[str, Any]:
         """For `find` in the collection `archive`."""
-        wanted: dict[str, Any] = {}
-        if self.anchor is not None:
-            wanted["anchor"] = self.anchor
-        if self.hour is not None:
-            wanted["begin_time"] = self.hour
-        bounds = {"$gte": self.start, "$lt": self.end}
-        observed = {name: bound for name, bound in bounds.items() if bound is not None}
-        return wanted | ({"observed_at": observed} if observed else {})
+        observed = _given({"$gte": self.start, "$lt": self.end})
+        wanted = {"anchor": self.anchor, "begin_time": self.hour, "observed_at": observed or None}
+        return _given(wanted)
 
     @classmethod
     def of(cls, opts: argparse.Namespace, zone: dt.tzinfo) -> Self:
@@ -43,10 +37,14 @@ class Selection:
         hour = moment("--hour", opts.hour, zone)
         return cls(
             anchor=_anchor(opts.anchor),
-            hour=hour and hour.replace(minute=0, second=0, microsecond=0),
+            hour=hour and hour_of(hour),
             start=moment("--from", opts.start, zone),
             end=moment("--to", opts.end, zone),
         )
+
+
+def _given(named: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in named.items() if value is not None}
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

@@ -22,23 +22,17 @@ _MILLISECOND = dt.timedelta(milliseconds=1)
 
 class Command(RankCommand):
     name = "archive"
-
-    def syntax(self) -> str:
-        return "[list | show] [options]"
-
-    def short_desc(self) -> str:
-        return "List archived answers, or show one as it came"
-
-    def long_desc(self) -> str:
-        return (
-            "List what RANK_ARCHIVE=1 kept, by hour: how many answers, how long they were and how "
-            "much room they take. 'scrapy archive show' writes the newest of those chosen to "
-            "standard output, byte for byte as it came. Examples: 'scrapy archive', 'scrapy "
-            "archive show --anchor MS4wLjABAAAA... --at 2030-01-31T19:20', 'scrapy archive show "
-            "--hour 2030-01-31T19:00 | jq .data.ranks[0]'. Times are given and shown in the zone "
-            "RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, 1 there is no such answer, or "
-            "it cannot be restored, 2 wrong usage, 3 MongoDB cannot be reached."
-        )
+    synopsis = "[list | show] [options]"
+    summary = "List archived answers, or show one as it came"
+    description = (
+        "List what RANK_ARCHIVE=1 kept, by hour: how many answers, how long they were and how much "
+        "room they take. 'scrapy archive show' writes the newest of those chosen to standard "
+        "output, byte for byte as it came. Examples: 'scrapy archive', 'scrapy archive show "
+        "--anchor MS4wLjABAAAA... --at 2030-01-31T19:20', 'scrapy archive show --hour "
+        "2030-01-31T19:00 | jq .data.ranks[0]'. Times are given and shown in the zone "
+        "RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, 1 there is no such answer, or it "
+        "cannot be restored, 2 wrong usage, 3 MongoDB cannot be reached."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)

@@ -24,24 +24,16 @@ _END_SECONDS = 120
 
 class Command(RankCommand):
     name = "board"
-
-    def syntax(self) -> str:
-        return "[options]"
-
-    def short_desc(self) -> str:
-        return "Show the newest hour's list from MongoDB"
-
-    def long_desc(self) -> str:
-        return (
-            "Show the newest hour's list as MongoDB has it: place, nickname, points, points "
-            "behind the next better place and tags, then the asked anchors that are not on it; "
-            "and whether the hour is over, and how long before its close the list was seen. "
-            "Examples: 'scrapy board --limit 10', 'scrapy board --hour 2030-01-31T19:00', "
-            "'scrapy board --at 2030-01-31T19:42:07' for the list as it was known then, "
-            "'scrapy board --at 45min --csv'. T may also be now, or an age: 3h, 2d, 45min. "
-            "Times are given and shown in the zone RANK_TIMEZONE, in UTC with --json. Exit code 1: "
-            "there is no such list."
-        )
+    summary = "Show the newest hour's list from MongoDB"
+    description = (
+        "Show the newest hour's list as MongoDB has it: place, nickname, points, points behind the "
+        "next better place and tags, then the asked anchors that are not on it; and whether the "
+        "hour is over, and how long before its close the list was seen. Examples: 'scrapy board "
+        "--limit 10', 'scrapy board --hour 2030-01-31T19:00', 'scrapy board --at "
+        "2030-01-31T19:42:07' for the list as it was known then, 'scrapy board --at 45min --csv'. "
+        "T may also be now, or an age: 3h, 2d, 45min. Times are given and shown in the zone "
+        "RANK_TIMEZONE, in UTC with --json. Exit code 1: there is no such list."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
@@ -80,10 +72,8 @@ class Command(RankCommand):
     def _read(self, opts: argparse.Namespace, configuration: Configuration) -> Board:
         zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
         named = {"currency": opts.currency, "title": opts.title}
-        hour, moment = (
-            None if text is None else moment_in(text, option, zone, now)
-            for option, text in (("--hour", opts.hour), ("--at", opts.at))
-        )
+        hour = moment_in(opts.hour, "--hour", zone, now)
+        moment = moment_in(opts.at, "--at", zone, now)
         with reachable_lake(configuration) as database:
             if moment is not None:
                 found = board_at(database, moment, **named, now=now)

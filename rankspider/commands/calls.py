@@ -19,32 +19,28 @@ from rankspider.lake.questions.calls import (
     counted_by,
     has_calls,
 )
-from rankspider.moments import hour_of, span_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.moments import span_text
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
 
-_HOURS = 24
 _FILTERS = ("outcome", "licence", "purpose")
 
 
 class Command(QuestionCommand):
     name = "calls"
+    default_hours = 24
+    ends_now = True
     asks_of_a_list = False
-
-    def short_desc(self) -> str:
-        return "How many calls were made, and what came of them"
-
-    def long_desc(self) -> str:
-        return (
-            "The calls of a period, by the hour in which they left unless --by says otherwise: how "
-            "many brought a list and how many failed, their bytes, their mean time, the first and "
-            "the last. Days are those of RANK_TIMEZONE. With --anchor and --list, each call. "
-            "Examples: 'scrapy calls --by day,outcome --from 7d', 'scrapy calls --anchor "
-            f"MS4wLjABAAAA... --list --limit 20'. {EXIT_CODES}"
-        )
+    summary = "How many calls were made, and what came of them"
+    description = (
+        "The calls of a period, by the hour in which they left unless --by says otherwise: how "
+        "many brought a list and how many failed, their bytes, their mean time, the first and the "
+        "last. Days are those of RANK_TIMEZONE. With --anchor and --list, each call. Examples: "
+        "'scrapy calls --by day,outcome --from 7d', 'scrapy calls --anchor MS4wLjABAAAA... --list "
+        "--limit 20'."
+    )
 
     def add_question(self, group: Any) -> None:
-        self.add_period(group, _HOURS, end="the present hour's end")
         rows = group.add_mutually_exclusive_group()
         rows.add_argument(
             "--by",
@@ -63,23 +59,21 @@ class Command(QuestionCommand):
         group.add_argument("--limit", type=int, metavar="N", help="the first N rows (all)")
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
-        if opts.limit is not None and opts.limit < 1:
-            raise UsageError("--limit must be 1 or more")
         if opts.list and opts.anchor is None:
             raise UsageError("--list needs --anchor")
         return super().execute(args, opts)
 
     def answer(self, asking: Asking) -> Report:
         options, database = asking.options, asking.database
-        period = asking.range.period(_HOURS, hour_of(asking.now))
+        period = asking.period()
         only = {name: value for name in _FILTERS if (value := getattr(options, name)) is not None}
-        head = f"Calls, {span_text(period, asking.zone)}"
+        head = "Calls"
         if options.anchor is not None:
             only["anchor"], label = _anchor(asking)
-            head = f"Calls for {label}, {span_text(period, asking.zone)}"
+            head = f"Calls for {label}"
+        head = f"{head}, {span_text(period, asking.zone)}"
         if options.list:
-            made = calls_made(database, period, only, options.limit)
-            report = Report(head, CallMade, made)
+            report = Report(head, CallMade, calls_made(database, period, only, options.limit))
         else:
             counted = calls_counted(database, period, options.by, asking.zone, only)
             rows, notes = _summed(counted, options.limit)

@@ -1,34 +1,23 @@
 """``scrapy concentration``: how much of an hour's points the first few have."""
 
-from typing import Any
-
 from rankspider.lake.questions.concentration import Concentration, concentration
 from rankspider.moments import span_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
-
-_DEFAULT_HOURS = 24
 
 
 class Command(QuestionCommand):
     name = "concentration"
-
-    def short_desc(self) -> str:
-        return "Share of an hour's points that the first 3 and 10 have"
-
-    def long_desc(self) -> str:
-        return (
-            "Of the points on the list as it was seen last in each hour: the share of the first 3 "
-            "and the first 10 places, and the Herfindahl-Hirschman index (10,000: one seller has "
-            "all; 100: a hundred equal ones). As in: scrapy concentration --from 2d --csv. "
-            f"{EXIT_CODES}"
-        )
-
-    def add_question(self, group: Any) -> None:
-        self.add_period(group, _DEFAULT_HOURS)
+    default_hours = 24
+    summary = "Share of an hour's points that the first 3 and 10 have"
+    description = (
+        "Of the points on the list as it was seen last in each hour: the share of the first 3 and "
+        "the first 10 places, and the Herfindahl-Hirschman index (10,000: one seller has all; 100: "
+        "a hundred equal ones). As in: scrapy concentration --from 2d --csv."
+    )
 
     def answer(self, asking: Asking) -> Report:
-        name, period = asking.list_and_period(_DEFAULT_HOURS)
+        name, period = asking.list_and_period()
         rows = concentration(asking.database, name, period)
         head = f"{name}: concentration, {span_text(period, asking.zone)}"
         return Report(head, Concentration, rows)

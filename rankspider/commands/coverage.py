@@ -7,10 +7,9 @@ from scrapy.exceptions import UsageError
 
 from rankspider.lake.questions.coverage import HourCovered, Unseen, hours_covered, unseen
 from rankspider.moments import span_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
 
-_DEFAULT_HOURS = 24
 _WITHIN_SECONDS = 120
 _UNSEEN_HOURS = 3
 _MOST_HOURS = 100_000
@@ -19,20 +18,17 @@ _HAS_GAPS = 1
 
 class Command(QuestionCommand):
     name = "coverage"
-
-    def short_desc(self) -> str:
-        return "What the lake missed: hours, ends of hours, anchors"
-
-    def long_desc(self) -> str:
-        return (
-            "For each hour up to now, whether its list is there, how shortly before the close it "
-            "was seen last, and the longest time without an observation; with --anchors, which "
-            "anchors asked for in these hours have not been seen since. A cron job may run: scrapy "
-            f"coverage --hours 6 --fail-on-gaps. {EXIT_CODES}"
-        )
+    default_hours = 24
+    ends_now = True
+    summary = "What the lake missed: hours, ends of hours, anchors"
+    description = (
+        "For each hour up to now, whether its list is there, how shortly before the close it was "
+        "seen last, and the longest time without an observation; with --anchors, which anchors "
+        "asked for in these hours have not been seen since. A cron job may run: scrapy coverage "
+        "--hours 6 --fail-on-gaps."
+    )
 
     def add_question(self, group: Any) -> None:
-        self.add_period(group, _DEFAULT_HOURS, end="the present hour's end")
         group.add_argument(
             "--within",
             type=float,
@@ -65,7 +61,7 @@ class Command(QuestionCommand):
         options, database = asking.options, asking.database
         if not (options.within >= 0 and 0 <= options.unseen <= _MOST_HOURS):
             raise UsageError(f"--within must be 0 or more, --unseen from 0 to {_MOST_HOURS}")
-        name, period = asking.list_and_period_to_now(_DEFAULT_HOURS)
+        name, period = asking.list_and_period()
         within = options.within
         hours = list(hours_covered(database, name, period, asking.now, within_seconds=within))
         missed = unseen(database, period, asking.now, hours=options.unseen)

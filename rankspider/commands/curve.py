@@ -1,33 +1,23 @@
 """``scrapy curve``: how one anchor fared within an hour."""
 
-from typing import Any
-
 from rankspider.errors import NotInTheLake
 from rankspider.lake.questions.curve import Point, curve, overall_speed
 from rankspider.lake.questions.states import state_at
 from rankspider.moments import clock_text, hour_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
 
 
 class Command(QuestionCommand):
     name = "curve"
     names_an_anchor = True
-
-    def short_desc(self) -> str:
-        return "Show an anchor's places, points and speed within an hour"
-
-    def long_desc(self) -> str:
-        return (
-            "Show each standing of ANCHOR within an hour: from when until when it was seen, place "
-            "(0: not listed), points, points behind the next better place, and points a minute "
-            "since the standing before. ANCHOR is a user_id, a sec_id, a profile link, a "
-            "display_id, a short_id, or (part of) a nickname. Example: 'scrapy curve "
-            "MS4wLjABAAAA... --hour 2030-01-31T19:00'. " + EXIT_CODES
-        )
-
-    def add_question(self, group: Any) -> None:
-        self.add_hour(group)
+    summary = "Show an anchor's places, points and speed within an hour"
+    description = (
+        "Show each standing of ANCHOR within an hour: from when until when it was seen, place (0: "
+        "not listed), points, points behind the next better place, and points a minute since the "
+        "standing before. ANCHOR is a user_id, a sec_id, a profile link, a display_id, a short_id, "
+        "or (part of) a nickname. Example: 'scrapy curve MS4wLjABAAAA... --hour 2030-01-31T19:00'."
+    )
 
     def answer(self, asking: Asking) -> Report:
         anchor = asking.anchor()

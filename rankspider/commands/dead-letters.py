@@ -6,7 +6,6 @@ import datetime as dt
 import json
 import sys
 import time
-from contextlib import ExitStack
 from typing import Any
 
 from scrapy.exceptions import UsageError
@@ -27,23 +26,17 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 class Command(RankCommand):
     name = "dead-letters"
-
-    def syntax(self) -> str:
-        return "[list | requeue | drop] [anchor ...] [options]"
-
-    def short_desc(self) -> str:
-        return "Show, requeue or drop the anchors that were given up"
-
-    def long_desc(self) -> str:
-        return (
-            "Show the anchors of the queue RANK_QUEUE_KEY that were given up, and why; 'requeue' "
-            "puts them back on the queue, as if never tried, and 'drop' forgets them. Which ones: "
-            "those named, by sec_id or as the list shows them, those of one --reason, or --all. "
-            "Examples: 'scrapy dead-letters', 'scrapy dead-letters requeue --reason "
-            "max-deliveries' once what was wrong is mended, 'scrapy dead-letters drop "
-            "MS4wLjABAAAA...', 'scrapy dead-letters --json' for one object a line. Exit codes: 0 "
-            "done, 1 one that was named is no dead letter, 3 Redis cannot be reached."
-        )
+    synopsis = "[list | requeue | drop] [anchor ...] [options]"
+    summary = "Show, requeue or drop the anchors that were given up"
+    description = (
+        "Show the anchors of the queue RANK_QUEUE_KEY that were given up, and why; 'requeue' puts "
+        "them back on the queue, as if never tried, and 'drop' forgets them. Which ones: those "
+        "named, by sec_id or as the list shows them, those of one --reason, or --all. Examples: "
+        "'scrapy dead-letters', 'scrapy dead-letters requeue --reason max-deliveries' once what "
+        "was wrong is mended, 'scrapy dead-letters drop MS4wLjABAAAA...', 'scrapy dead-letters "
+        "--json' for one object a line. Exit codes: 0 done, 1 one that was named is no dead "
+        "letter, 3 Redis cannot be reached."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
@@ -56,11 +49,10 @@ class Command(RankCommand):
         action, names = _understood(args, opts)
         configuration = Configuration.read(self.project_settings)
         selection = Selection(names, opts.reason)
-        with ExitStack() as stack:
-            stack.enter_context(
-                reachable_servers(self.project_settings, configuration, mongo=False)
-            )
-            client = stack.enter_context(connect_blocking(self.project_settings))
+        with (
+            reachable_servers(self.project_settings, configuration, mongo=False),
+            connect_blocking(self.project_settings) as client,
+        ):
             letters = DeadLetters(client, Keys.of(configuration.queue_key))
             try:
                 _do(action, letters, selection, configuration.queue_key, as_json=opts.json)

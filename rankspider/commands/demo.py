@@ -7,7 +7,6 @@ import signal
 import sys
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 import redis
@@ -38,17 +37,14 @@ _OWN_SETTINGS = {
 
 class Command(RankCommand):
     name = "demo"
-
-    def short_desc(self) -> str:
-        return "Show the whole way from queue to MongoDB on made-up data"
-
-    def long_desc(self) -> str:
-        return (
-            "Start embedded servers and a local endpoint with simulated data, queue "
-            f"{ASKED} anchors, crawl them and show the list read back from MongoDB. It has a "
-            f"database of its own, {DATABASE}, and takes no notice of your servers and licences. "
-            "Exit code 0: what was stored is what was served."
-        )
+    synopsis = ""
+    summary = "Show the whole way from queue to MongoDB on made-up data"
+    description = (
+        f"Start embedded servers and a local endpoint with simulated data, queue {ASKED} anchors, "
+        "crawl them and show the list read back from MongoDB. It has a database of its own, "
+        f"{DATABASE}, and takes no notice of your servers and licences. Exit code 0: what was "
+        "stored is what was served."
+    )
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         if args:
@@ -132,12 +128,7 @@ class _Progress:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._in_place:
             _say("")
 
@@ -150,13 +141,12 @@ class _Progress:
         if self._in_place:
             sys.stdout.write(f"\r\x1b[K{line}")
             sys.stdout.flush()
-        elif line != self._line and (left == 0 or self._is_due()):
+        elif line != self._line and (
+            left == 0 or time.monotonic() - self._written >= _LINE_SECONDS
+        ):
             self._written = time.monotonic()
             _say(line)
         self._line = line
-
-    def _is_due(self) -> bool:
-        return time.monotonic() - self._written >= _LINE_SECONDS
 
 
 def _say(text: str) -> None:

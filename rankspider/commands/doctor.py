@@ -29,30 +29,22 @@ from rankspider.licences.ledger import Rates
 
 class Command(RankCommand):
     name = "doctor"
-
-    def syntax(self) -> str:
-        return "[options]"
-
-    def short_desc(self) -> str:
-        return "Say before a run what would keep it from working"
-
-    def long_desc(self) -> str:
-        return (
-            "Look at all that 'scrapy crawl goods_rank' needs, and write a line for each: ok, "
-            "warning (a run works all the same, or waits) or FAILED (it would fail, or bring "
-            "nothing), with what mends it. That is every setting and where it came from, Redis "
-            "and MongoDB (reachable, writable, what outlives a crash), the queue, the endpoint, "
-            "each licence, and the clocks. A licence is named by its fingerprint; 'fleet' is what "
-            "the workers know of it, 'call' what came of one call that is made with it now, and "
-            "counts as any other; --no-calls makes none. A licence that was refused and works "
-            "again is told to all workers; one that fails is not: they find out by themselves. "
-            "What is written to Redis and MongoDB, to see that it may be, is removed at once. No "
-            "licence or password is shown. Examples: 'scrapy doctor', 'scrapy doctor --no-calls', "
-            "'scrapy doctor --json'. Exit codes: 0 a run can work, or would wait for a licence, "
-            "whatever is warned of; else a run would fail or bring nothing: 2 a setting is "
-            "missing or wrong, 3 a server or the endpoint cannot be had, 4 every licence is "
-            "refused, 1 anything else."
-        )
+    summary = "Say before a run what would keep it from working"
+    description = (
+        "Look at all that 'scrapy crawl goods_rank' needs, and write a line for each: ok, warning "
+        "(a run works all the same, or waits) or FAILED (it would fail, or bring nothing), with "
+        "what mends it. That is every setting and where it came from, Redis and MongoDB "
+        "(reachable, writable, what outlives a crash), the queue, the endpoint, each licence, and "
+        "the clocks. A licence is named by its fingerprint; 'fleet' is what the workers know of "
+        "it, 'call' what came of one call that is made with it now, and counts as any other; "
+        "--no-calls makes none. A licence that was refused and works again is told to all workers; "
+        "one that fails is not: they find out by themselves. What is written to Redis and MongoDB, "
+        "to see that it may be, is removed at once. No licence or password is shown. Examples: "
+        "'scrapy doctor', 'scrapy doctor --no-calls', 'scrapy doctor --json'. Exit codes: 0 a run "
+        "can work, or would wait for a licence, whatever is warned of; else a run would fail or "
+        "bring nothing: 2 a setting is missing or wrong, 3 a server or the endpoint cannot be had, "
+        "4 every licence is refused, 1 anything else."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
@@ -87,7 +79,9 @@ def checkup(settings: BaseSettings, environment: Environment, *, calls: bool) ->
             about_redis = list(_redis(settings, configuration, secrets, stack))
             yield from about_redis
             if not any(finding.exit_code for finding in about_redis):
-                fleet = _fleet(settings, configuration)
+                each = configuration.requests_per_second_per_token
+                rates = Rates(each=each, total=configuration.requests_per_second)
+                fleet = Fleet(settings, configuration.queue_key, rates)
         if not {"MONGO_URI", "MONGO_DATABASE"} & examined.wrong:
             yield from _mongo(configuration, secrets, stack)
         yield from _endpoint(settings, configuration, fleet, secrets, calls=calls)
@@ -131,12 +125,6 @@ def _mongo(configuration: Configuration, secrets: Secrets, stack: ExitStack) -> 
         uri, note = servers.mongo_uri, servers.mongo_note
     assert uri is not None
     yield from mongo.look_at(uri, configuration.mongo_database, note, secrets)
-
-
-def _fleet(settings: BaseSettings, configuration: Configuration) -> Fleet:
-    each = configuration.requests_per_second_per_token
-    rates = Rates(each=each, total=configuration.requests_per_second)
-    return Fleet(settings, configuration.queue_key, rates)
 
 
 def _endpoint(

@@ -31,26 +31,20 @@ Source = tuple[str, BufferedIOBase]
 
 class Command(RankCommand):
     name = "enqueue"
-
-    def syntax(self) -> str:
-        return "[anchor | -] ... [--file FILE] ... [options]"
-
-    def short_desc(self) -> str:
-        return "Put anchors on the queue"
-
-    def long_desc(self) -> str:
-        return (
-            "Put anchors on the queue RANK_QUEUE_KEY: those named here, those in files, and with "
-            "'-' those from standard input, which is read too when nothing else is named. "
-            'One a line: a sec_id (MS4wLjABAAAA...), a profile link, or JSON {"sec_id": "..."}; '
-            "blank lines and lines that begin with # are skipped, and each anchor is queued as "
-            "its bare sec_id. Examples: 'scrapy enqueue MS4wLjABAAAA...', 'scrapy enqueue --file "
-            "anchors.txt', 'cat *.txt | scrapy enqueue --priority 5'. Repeated counts, in a set "
-            f"or a zset, anchors that wait already; in a list, those among the last {REMEMBERED:,} "
-            "of this input: such are queued once, while a list keeps repeats that lie further "
-            "apart. Exit codes: 0 all are queued, 2 some lines were refused and the rest is "
-            "queued, 3 Redis cannot be reached."
-        )
+    synopsis = "[anchor | -] ... [--file FILE] ... [options]"
+    summary = "Put anchors on the queue"
+    description = (
+        "Put anchors on the queue RANK_QUEUE_KEY: those named here, those in files, and with '-' "
+        "those from standard input, which is read too when nothing else is named. "
+        'One a line: a sec_id (MS4wLjABAAAA...), a profile link, or JSON {"sec_id": "..."}; '
+        "blank lines and lines that begin with # are skipped, and each anchor is queued as its "
+        "bare sec_id. Examples: 'scrapy enqueue MS4wLjABAAAA...', 'scrapy enqueue --file "
+        "anchors.txt', 'cat *.txt | scrapy enqueue --priority 5'. Repeated counts, in a set or a "
+        f"zset, anchors that wait already; in a list, those among the last {REMEMBERED:,} of this "
+        "input: such are queued once, while a list keeps repeats that lie further apart. Exit "
+        "codes: 0 all are queued, 2 some lines were refused and the rest is queued, 3 Redis cannot "
+        "be reached."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)

@@ -33,26 +33,19 @@ _REMARK_SECONDS = 5.0
 
 class Command(RankCommand):
     name = "export"
-
-    def syntax(self) -> str:
-        return "[collection ...] --out DIR [options]"
-
-    def short_desc(self) -> str:
-        return "Write collections to Parquet, JSON Lines or CSV files"
-
-    def long_desc(self) -> str:
-        return (
-            f"Write collections ({', '.join(TABLES)}; all of them if none is named) to files, one "
-            "an hour of UTC: DIR/COLLECTION/day=2026-01-31/hour=11/part-0.parquet. A document "
-            "belongs to the hour of its begin_time (users, rejected: observed_at; user_history: "
-            "first_observed_at; calls: asked_at). --from and --to are read in the zone "
-            "RANK_TIMEZONE. A file appears when it is whole. Run again, it writes only what is "
-            "missing, what was not over yet, and hours that have got more since. Examples: 'scrapy "
-            "export --out lake', 'scrapy export rank_history --from 2026-01-01 --to 2026-02-01T00 "
-            "--out january', 'scrapy export users --format csv --out - > users.csv'. Exit codes: 0 "
-            "done, 1 the folder or a document does not fit, 2 an option is wrong, 3 MongoDB cannot "
-            "be reached."
-        )
+    synopsis = "[collection ...] --out DIR [options]"
+    summary = "Write collections to Parquet, JSON Lines or CSV files"
+    description = (
+        f"Write collections ({', '.join(TABLES)}; all of them if none is named) to files, one an "
+        "hour of UTC: DIR/COLLECTION/day=2026-01-31/hour=11/part-0.parquet. A document belongs to "
+        "the hour of its begin_time (users, rejected: observed_at; user_history: "
+        "first_observed_at; calls: asked_at). --from and --to are read in the zone RANK_TIMEZONE. "
+        "A file appears when it is whole. Run again, it writes only what is missing, what was not "
+        "over yet, and hours that have got more since. Examples: 'scrapy export --out lake', "
+        "'scrapy export rank_history --from 2026-01-01 --to 2026-02-01T00 --out january', 'scrapy "
+        "export users --format csv --out - > users.csv'. Exit codes: 0 done, 1 the folder or a "
+        "document does not fit, 2 an option is wrong, 3 MongoDB cannot be reached."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
@@ -88,8 +81,7 @@ class Command(RankCommand):
         configuration = Configuration.read(self.project_settings)
         zone, now = configuration.timezone, dt.datetime.now(dt.UTC)
         window = Window.touching(
-            None if opts.start is None else moment_in(opts.start, "--from", zone, now),
-            None if opts.end is None else moment_in(opts.end, "--to", zone, now),
+            moment_in(opts.start, "--from", zone, now), moment_in(opts.end, "--to", zone, now)
         )
         remarks = _Remarks(zone)
         with reachable_lake(configuration) as database:

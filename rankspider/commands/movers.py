@@ -6,29 +6,24 @@ from typing import Any, get_args
 
 from rankspider.errors import NotInTheLake
 from rankspider.lake.lists import ListName
-from rankspider.lake.questions.movers import Move, Mover, Movers, movers
+from rankspider.lake.questions.movers import Move, Mover, movers
 from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR, clock_text, hour_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
 
 
 class Command(QuestionCommand):
     name = "movers"
-
-    def short_desc(self) -> str:
-        return "Show who entered and left the list against the hour before"
-
-    def long_desc(self) -> str:
-        return (
-            "Show who stands on an hour's list and did not on that of the hour before, and who no "
-            "longer does, both lists as they were seen last; with --all also who went up, down or "
-            "kept the place. Examples: 'scrapy movers', 'scrapy movers --hour 2030-01-31T19:00 "
-            "--all --json'. " + EXIT_CODES
-        )
+    summary = "Show who entered and left the list against the hour before"
+    description = (
+        "Show who stands on an hour's list and did not on that of the hour before, and who no "
+        "longer does, both lists as they were seen last; with --all also who went up, down or kept "
+        "the place. Examples: 'scrapy movers', 'scrapy movers --hour 2030-01-31T19:00 --all "
+        "--json'."
+    )
 
     def add_question(self, group: Any) -> None:
-        self.add_hour(group)
         group.add_argument("--all", action="store_true", help="also those who stayed")
 
     def answer(self, asking: Asking) -> Report:
@@ -38,7 +33,9 @@ class Command(QuestionCommand):
             raise NotInTheLake(f"{_missing(name, hour, asking)}: give another --hour")
         shown = [row for row in found.rows if asking.options.all or row.move in ("entered", "left")]
         states = f"{_seen(found.before, asking)}; {_seen(found.after, asking)}"
-        return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[_sum(found)])
+        moves = Counter(row.move for row in found.rows)
+        counts = ", ".join(f"{move}: {moves[move]}" for move in get_args(Move))
+        return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[counts])
 
 
 def _missing(name: ListName, hour: dt.datetime, asking: Asking) -> str:
@@ -54,8 +51,3 @@ def _missing(name: ListName, hour: dt.datetime, asking: Asking) -> str:
 def _seen(state: State, asking: Asking) -> str:
     hour = hour_text(state.hour, asking.zone)
     return f"hour of {hour}, seen at {clock_text(state.seen_at, asking.zone)}"
-
-
-def _sum(found: Movers) -> str:
-    moves = Counter(row.move for row in found.rows)
-    return ", ".join(f"{move}: {moves[move]}" for move in get_args(Move))

@@ -8,7 +8,7 @@ from scrapy.exceptions import UsageError
 from rankspider.lake.questions.overtakes import Overtake, overtakes
 from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR, clock_text, hour_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
 
 _DEFAULT_MINUTES = 5
@@ -16,20 +16,15 @@ _DEFAULT_MINUTES = 5
 
 class Command(QuestionCommand):
     name = "overtakes"
-
-    def short_desc(self) -> str:
-        return "Who passed whom in the last minutes of an hour"
-
-    def long_desc(self) -> str:
-        return (
-            "Each time a seller on the list was first seen ahead of one that had been ahead of it, "
-            "when the old order had been seen last, and both sellers' new places and points. Who "
-            "enters or leaves the list passes nobody. As in: scrapy overtakes --hour 1h --minutes "
-            f"10 --places 10. {EXIT_CODES}"
-        )
+    summary = "Who passed whom in the last minutes of an hour"
+    description = (
+        "Each time a seller on the list was first seen ahead of one that had been ahead of it, "
+        "when the old order had been seen last, and both sellers' new places and points. Who "
+        "enters or leaves the list passes nobody. As in: scrapy overtakes --hour 1h --minutes 10 "
+        "--places 10."
+    )
 
     def add_question(self, group: Any) -> None:
-        self.add_hour(group)
         group.add_argument(
             "--minutes",
             type=float,

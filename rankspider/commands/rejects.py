@@ -33,26 +33,19 @@ _ACTIONS = ("list", "show", "retry", "drop")
 
 class Command(RankCommand):
     name = "rejects"
-
-    def syntax(self) -> str:
-        return "[list | show ID | retry | drop] [ID ...] [options]"
-
-    def short_desc(self) -> str:
-        return "Show, retry or drop the records that failed a check"
-
-    def long_desc(self) -> str:
-        return (
-            "Show the records that failed a hard check, by reason, or one by one with --reason, "
-            "--anchor or an ID; 'show' adds the record as it came. 'retry', after a fix of the "
-            "code, runs them through today's checks, stores what is sound now and takes it out "
-            "of the quarantine once that is durable; 'drop' forgets those named by ID, --reason "
-            "or --anchor, or --all. Examples: 'scrapy rejects', 'scrapy rejects --reason "
-            "\"sec_uid is not of the known form\"', 'scrapy rejects show rows/0123...', 'scrapy "
-            "rejects retry --dry-run', 'scrapy rejects --json' for one object a line. Times are "
-            "shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, 1 one that "
-            "was named is not there or a newer release wrote the lake, 3 MongoDB cannot be "
-            "reached."
-        )
+    synopsis = "[list | show ID | retry | drop] [ID ...] [options]"
+    summary = "Show, retry or drop the records that failed a check"
+    description = (
+        "Show the records that failed a hard check, by reason, or one by one with --reason, "
+        "--anchor or an ID; 'show' adds the record as it came. 'retry', after a fix of the code, "
+        "runs them through today's checks, stores what is sound now and takes it out of the "
+        "quarantine once that is durable; 'drop' forgets those named by ID, --reason or --anchor, "
+        "or --all. Examples: 'scrapy rejects', 'scrapy rejects --reason \"sec_uid is not of the "
+        "known form\"', 'scrapy rejects show rows/0123...', 'scrapy rejects retry --dry-run', "
+        "'scrapy rejects --json' for one object a line. Times are shown in the zone RANK_TIMEZONE, "
+        "in UTC with --json. Exit codes: 0 done, 1 one that was named is not there or a newer "
+        "release wrote the lake, 3 MongoDB cannot be reached."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)

@@ -5,11 +5,9 @@ import asyncio
 import signal
 import sys
 import time
-from typing import Any
 
 from pymongo.database import Database
 from scrapy.exceptions import UsageError
-from scrapy.settings import Settings
 
 from rankspider.archive import selection as options
 from rankspider.archive.comparison import compare
@@ -20,9 +18,10 @@ from rankspider.archive.report import replayed_json, replayed_text
 from rankspider.archive.selection import Selection
 from rankspider.command import INTERRUPTED, RankCommand
 from rankspider.configuration import DATABASE_NAMES, Configuration, is_database_name
-from rankspider.embedded import embedded_servers
+from rankspider.lake.client import connect_blocking
+from rankspider.lake.lists import Document
 from rankspider.lake.store import Store
-from rankspider.servers import reachable_lake
+from rankspider.servers import lake_address
 
 _DIFFERS = 1
 _PROGRESS_SECONDS = 2.0
@@ -30,26 +29,19 @@ _PROGRESS_SECONDS = 2.0
 
 class Command(RankCommand):
     name = "replay"
-
-    def syntax(self) -> str:
-        return "--into DATABASE [options]"
-
-    def short_desc(self) -> str:
-        return "Run archived answers through today's code into a database"
-
-    def long_desc(self) -> str:
-        return (
-            "Run the answers that RANK_ARCHIVE=1 kept in MONGO_DATABASE through today's code, in "
-            "the order in which they were observed, and write what they bring into another "
-            "database of the same server: no endpoint, no licence and no Redis. What is there "
-            "already does no harm, so a replay that was stopped may be run again. Example, after "
-            "a change to the code: 'scrapy replay --into rankspider_new --compare'. --compare "
-            "reads all of both databases, so it fits a replay of all answers; that a replay notes "
-            "a later last time, and the mirrors' hosts, are no difference. Times are given and "
-            "shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, "
-            "1 --compare found a difference, or an error, 2 wrong usage, 3 MongoDB cannot be "
-            "reached, 130 stopped by Ctrl-C."
-        )
+    synopsis = "--into DATABASE [options]"
+    summary = "Run archived answers through today's code into a database"
+    description = (
+        "Run the answers that RANK_ARCHIVE=1 kept in MONGO_DATABASE through today's code, in the "
+        "order in which they were observed, and write what they bring into another database of the "
+        "same server: no endpoint, no licence and no Redis. What is there already does no harm, so "
+        "a replay that was stopped may be run again. Example, after a change to the code: 'scrapy "
+        "replay --into rankspider_new --compare'. --compare reads all of both databases, so it "
+        "fits a replay of all answers; that a replay notes a later last time, and the mirrors' "
+        "hosts, are no difference. Times are given and shown in the zone RANK_TIMEZONE, in UTC "
+        "with --json. Exit codes: 0 done, 1 --compare found a difference, or an error, 2 wrong "
+        "usage, 3 MongoDB cannot be reached, 130 stopped by Ctrl-C."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)
@@ -67,19 +59,15 @@ class Command(RankCommand):
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         if args:
             raise UsageError(f"not understood: {' '.join(args)}")
-        settings = Settings(self.project_settings.copy_to_dict())
-        configuration = Configuration.read(settings)
+        configuration = Configuration.read(self.project_settings)
         selection = Selection.of(opts, configuration.timezone)
         target = _target(opts, configuration)
-        uri = configuration.mongo_uri
-        with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
-            settings.set("MONGO_URI", uri or servers.mongo_uri, priority="cmdline")
-            with reachable_lake(Configuration.read(settings)) as lake:
-                settings.set("MONGO_DATABASE", target, priority="cmdline")
-                replayed = asyncio.run(_replay(lake, settings, selection))
-                compared = None
-                if opts.compare and replayed.is_whole:
-                    compared = compare(lake, lake.client[target], _say_comparing)
+        with lake_address(configuration) as uri, connect_blocking(uri) as client:
+            lake = client[configuration.mongo_database]
+            replayed = asyncio.run(_replay(lake, uri, target, configuration, selection))
+            compared = None
+            if opts.compare and replayed.is_whole:
+                compared = compare(lake, client[target], lambda name: _say(f"comparing {name}"))
         sys.stdout.write(
             replayed_json(replayed, compared, target)
             if opts.json
@@ -109,7 +97,11 @@ def _target(opts: argparse.Namespace, configuration: Configuration) -> str:
 
 
 async def _replay(
-    lake: Database[dict[str, Any]], settings: Settings, selection: Selection
+    lake: Database[Document],
+    uri: str,
+    target: str,
+    configuration: Configuration,
+    selection: Selection,
 ) -> Replayed:
     """Ends early, with everything durable, on the first Ctrl-C; the second one ends it at once."""
     stop = asyncio.Event()
@@ -121,10 +113,7 @@ async def _replay(
 
     loop.add_signal_handler(signal.SIGINT, finish)
     reader = Reader(lake)
-    configuration = Configuration.read(settings)
-    assert configuration.mongo_uri is not None  # that of a server, or of the embedded one
-    store = Store(configuration.mongo_uri, configuration.mongo_database, configuration.retention)
-    async with Feed(store) as feed:
+    async with Feed(Store(uri, target, configuration.retention)) as feed:
         replay = Replay(
             reader,
             feed,
@@ -148,10 +137,6 @@ class _Progress:
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + _PROGRESS_SECONDS
             _say(f"{replayed.answers:,} of {self._total:,} answers replayed")
-
-
-def _say_comparing(collection: str) -> None:
-    _say(f"comparing {collection}")
 
 
 def _say(line: str) -> None:

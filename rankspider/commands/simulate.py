@@ -19,25 +19,17 @@ _DEFAULTS: Final = Options()
 
 class Command(RankCommand):
     name = "simulate"
-
-    def syntax(self) -> str:
-        return "[options]"
-
-    def short_desc(self) -> str:
-        return "Serve a local rank endpoint with simulated data"
-
-    def long_desc(self) -> str:
-        return (
-            "Serve the rank endpoint on this machine, with simulated data: no account, no token, "
-            "no real person. The list grows, swaps places and turns with the hour as the real one "
-            "does, and the same --seed always brings the same sellers. Any sec_id is answered. "
-            "A token like fail-http503, or fail-once-http503 for the first call of each anchor, "
-            "makes calls fail in that way. So does an anchor that names the failure, whatever "
-            f"the token: {failing_sec_uid('http503')} (MS4wLjABAAAAfail-, the name, -, and digits "
-            "up to 55 characters; once- works too). GET /_simulator/failures on the running server "
-            "lists the names, /_simulator/stats and /_simulator/calls say what was served. "
-            "Ctrl-C ends it."
-        )
+    summary = "Serve a local rank endpoint with simulated data"
+    description = (
+        "Serve the rank endpoint on this machine, with simulated data: no account, no token, no "
+        "real person. The list grows, swaps places and turns with the hour as the real one does, "
+        "and the same --seed always brings the same sellers. Any sec_id is answered. A token like "
+        "fail-http503, or fail-once-http503 for the first call of each anchor, makes calls fail in "
+        "that way. So does an anchor that names the failure, whatever the token: "
+        f"{failing_sec_uid('http503')} (MS4wLjABAAAAfail-, the name, -, and digits up to 55 "
+        "characters; once- works too). GET /_simulator/failures on the running server lists the "
+        "names, /_simulator/stats and /_simulator/calls say what was served. Ctrl-C ends it."
+    )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
         super().add_options(parser)

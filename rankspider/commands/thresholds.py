@@ -6,28 +6,23 @@ from scrapy.exceptions import UsageError
 
 from rankspider.lake.questions.thresholds import Threshold, thresholds
 from rankspider.moments import span_text
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
 
-_DEFAULT_HOURS = 7 * 24
 _WITHIN_SECONDS = 300
 
 
 class Command(QuestionCommand):
     name = "thresholds"
-
-    def short_desc(self) -> str:
-        return "The score needed for places 1, 3, 10 and last, by hour of day"
-
-    def long_desc(self) -> str:
-        return (
-            "For each hour of day, the least, the median and the highest score that places 1, 3, "
-            "10 and the last one had when their hours closed. As in: scrapy thresholds --from "
-            f"2030-01-01 --to 2030-02-01. {EXIT_CODES}"
-        )
+    default_hours = 7 * 24
+    summary = "The score needed for places 1, 3, 10 and last, by hour of day"
+    description = (
+        "For each hour of day, the least, the median and the highest score that places 1, 3, 10 "
+        "and the last one had when their hours closed. As in: scrapy thresholds --from 2030-01-01 "
+        "--to 2030-02-01."
+    )
 
     def add_question(self, group: Any) -> None:
-        self.add_period(group, _DEFAULT_HOURS)
         group.add_argument(
             "--within",
             type=float,
@@ -40,7 +35,7 @@ class Command(QuestionCommand):
         within = asking.options.within
         if not within >= 0:  # nor NaN
             raise UsageError("--within must be 0 or more")
-        name, period = asking.list_and_period(_DEFAULT_HOURS)
+        name, period = asking.list_and_period()
         rows = thresholds(asking.database, name, period, asking.zone, within_seconds=within)
         head = f"{name}: scores at the close, {span_text(period, asking.zone)}"
         note = f"Without hours whose list was not seen in their last {within:g} s (--within)."

@@ -1,35 +1,25 @@
 """``scrapy trend``: one anchor's places over the hours."""
 
-from typing import Any
-
 from rankspider.lake.questions.trend import HourPlace, trend
-from rankspider.question import EXIT_CODES, Asking, QuestionCommand
+from rankspider.question import Asking, QuestionCommand
 from rankspider.report import Report
-
-_HOURS = 24
 
 
 class Command(QuestionCommand):
     name = "trend"
+    default_hours = 24
     names_an_anchor = True
-
-    def short_desc(self) -> str:
-        return "Show an anchor's places over the hours"
-
-    def long_desc(self) -> str:
-        return (
-            "Show where ANCHOR stood when each hour's list was seen last, its best place of the "
-            "hour, and its points. ANCHOR is a user_id, a sec_id, a profile link, a display_id, a "
-            "short_id, or (part of) a nickname. Examples: 'scrapy trend MS4wLjABAAAA... --hours "
-            "72', 'scrapy trend 77 --from 2030-01-31 --to 2030-02-01 --csv'. " + EXIT_CODES
-        )
-
-    def add_question(self, group: Any) -> None:
-        self.add_period(group, _HOURS)
+    summary = "Show an anchor's places over the hours"
+    description = (
+        "Show where ANCHOR stood when each hour's list was seen last, its best place of the hour, "
+        "and its points. ANCHOR is a user_id, a sec_id, a profile link, a display_id, a short_id, "
+        "or (part of) a nickname. Examples: 'scrapy trend MS4wLjABAAAA... --hours 72', 'scrapy "
+        "trend 77 --from 2030-01-31 --to 2030-02-01 --csv'."
+    )
 
     def answer(self, asking: Asking) -> Report:
         anchor = asking.anchor()
-        name, period = asking.list_and_period(_HOURS)
+        name, period = asking.list_and_period()
         rows = trend(asking.database, name, period, anchor.user_id)
         missing = len(period) - len(rows)
         return Report(

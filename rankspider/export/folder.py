@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 
 from rankspider.embedded.locks import FileLock
 from rankspider.errors import ExportError
-from rankspider.export.manifest import Manifest, Part, durable
+from rankspider.export.manifest import Manifest, Part
 from rankspider.export.tables import Table
 
 # Readers of a folder of Parquet files pass over names that begin so.
@@ -72,15 +72,18 @@ class Folder:
             with unfinished.open("wb") as file:
                 yield file
                 file.flush()
-                durable(file.fileno())
+                os.fsync(file.fileno())
             path = self.path(collection, hour)
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished.replace(path)
         except BaseException:
             unfinished.unlink(missing_ok=True)
             raise
-        with _directory(path.parent) as fd:
-            durable(fd)
+        directory = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(directory)
+        finally:
+            os.close(directory)
 
     def remove(self, part: Part) -> None:
         """Take away what the lake no longer holds."""
@@ -90,12 +93,3 @@ class Folder:
             path.parent.rmdir()
             path.parent.parent.rmdir()
         self.manifest.record(Part(part.collection, part.hour, 0, 0, final=part.final))
-
-
-@contextlib.contextmanager
-def _directory(path: Path) -> Iterator[int]:
-    fd = os.open(path, os.O_RDONLY)
-    try:
-        yield fd
-    finally:
-        os.close(fd)

@@ -60,7 +60,7 @@ class Manifest:
         unfinished = self._path.with_name(self._path.name + _UNFINISHED)
         with unfinished.open("w", encoding="utf-8") as file:
             file.writelines([head + "\n", *(part.line for part in self._parts.values())])
-            durable(file.fileno())
+            os.fsync(file.fileno())
         unfinished.replace(self._path)
         self._file = self._path.open("a", encoding="utf-8")
 
@@ -82,7 +82,7 @@ class Manifest:
         self._remember(part)
         self._file.write(part.line)
         self._file.flush()
-        durable(self._file.fileno())
+        os.fsync(self._file.fileno())
 
     def _remember(self, part: Part) -> None:
         self._parts.pop((part.collection, part.hour), None)
@@ -120,8 +120,3 @@ class Manifest:
 def _difference(before: object, now: object) -> str:
     short = isinstance(before, str | bool) and isinstance(now, str | bool)
     return f" ({before}, now {now})" if short else ""
-
-
-def durable(fd: int) -> None:
-    """Wait until what was written is on the disk."""
-    os.fsync(fd)

@@ -7,9 +7,9 @@ from typing import Any
 from bson import ObjectId, json_util
 
 from rankspider.errors import ExportError
-from rankspider.export.tables import REST, Column, Kind, Table
+from rankspider.export.tables import REST, Kind, Table
+from rankspider.lake.lists import Document
 
-Document = dict[str, Any]
 Row = list[Any]
 
 _TYPES: dict[Kind, type] = {
@@ -36,7 +36,11 @@ def row_of(table: Table, document: Document) -> Row:
     for column in table.columns[:-1]:
         value = fields.pop(column.name, None)
         if value is not None and not _fits(column.kind, value):
-            raise _misfit(table, column, document["_id"], value)
+            raise ExportError(
+                f"{table.collection} {document['_id']!r}: {column.name} must be "
+                f"{column.kind.value}, and this one is a {type(value).__name__}: mend the document "
+                "in MongoDB, or leave its hour out"
+            )
         row.append(value)
     assert table.columns[-1].name == REST
     row.append(fields or None)
@@ -64,13 +68,6 @@ def _fits(kind: Kind, value: Any) -> bool:
 
 def _is_a(expected: type, value: Any) -> bool:
     return isinstance(value, expected) and (expected is bool or not isinstance(value, bool))
-
-
-def _misfit(table: Table, column: Column, id_: object, value: object) -> ExportError:
-    return ExportError(
-        f"{table.collection} {id_!r}: {column.name} must be {column.kind.value}, and this one "
-        f"is a {type(value).__name__}: mend the document in MongoDB, or leave its hour out"
-    )
 
 
 def json_text(value: Any) -> str:

@@ -10,21 +10,20 @@ from gridfs.errors import CorruptGridFile, NoFile
 from pymongo.database import Database
 
 from rankspider.errors import ExportError
-from rankspider.export.rows import Document
 from rankspider.export.tables import Table
 from rankspider.lake import collections
-from rankspider.moments import HOUR, hour_of
+from rankspider.lake.lists import Document
+from rankspider.moments import END_OF_TIME, HOUR, hour_of
 
 # A document may have 16 MB; most have a few KB. The server sends no more than 16 MB at once.
 _BATCH_DOCUMENTS = 1000
 _LONGEST_GAP = dt.timedelta(days=10_000)
-_END_OF_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
 _OVERLONG = json_util.JSONOptions(tz_aware=True)
 
 
 def later(time: dt.datetime, span: dt.timedelta) -> dt.datetime:
     """``time`` plus ``span``, or the end of time if that comes first: MongoDB goes beyond it."""
-    return time + span if time <= _END_OF_TIME - span else _END_OF_TIME
+    return time + span if time <= END_OF_TIME - span else END_OF_TIME
 
 
 class Source:

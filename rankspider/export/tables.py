@@ -35,13 +35,13 @@ class Table:
     """One collection, cut into hours by ``time``."""
 
     collection: str
-    time: str
+    columns: tuple[Column, ...]
+    time: str = "begin_time"
     """Name of the column that says which hour a document belongs to."""
-    direction: int
+    direction: int = DESCENDING
     """Of the time in its index: read that way, no server has to sort an hour, and it comes in the
     order of the index's next field."""
-    columns: tuple[Column, ...]
-    moves: bool
+    moves: bool = False
     """Whether documents leave their hour for a newer one, as what is observed again does."""
 
     @property
@@ -86,6 +86,13 @@ _USER = {
     **dict.fromkeys(("signature", "avatar_uri"), Kind.TEXT),
     "profile": Kind.JSON,
 }
+_STATE = {
+    "user_ids": Kind.TEXTS,
+    "scores": Kind.INTEGERS,
+    "delta_time": Kind.INTEGER,
+    "flags": Kind.TEXTS,
+    "other_fields": Kind.JSON,
+}
 _REJECTED = {
     **dict.fromkeys(("kind", "reason", "detail", "payload", "form", "anchor"), Kind.TEXT),
     **_LIST,
@@ -100,64 +107,27 @@ _CALL = {
     "begin_time": Kind.TIME,
     **dict.fromkeys(("list_state", "standing", "profile"), Kind.TEXT),
 }
+_BESTS = dict.fromkeys(("best_rank", "peak_score"), Kind.INTEGER)
 _FIRST = {"first_observed_at": Kind.TIME}
 _INTERVAL = {**_FIRST, "last_observed_at": Kind.TIME}
 _NEWEST = {**_FIRST, "observed_at": Kind.TIME}
 _SIGHTED = {"observed_at": Kind.TIME, "last_observed_at": Kind.TIME}
 
 _ALL = (
+    Table(collections.RANKS, _columns({**_STANDING, **_BESTS, **_NEWEST})),
+    Table(collections.RANK_HISTORY, _columns({**_STANDING, **_INTERVAL})),
+    Table(collections.USERS, _columns({**_USER, **_NEWEST}), "observed_at", ASCENDING, moves=True),
     Table(
-        collections.RANKS,
-        "begin_time",
-        DESCENDING,
-        _columns({**_STANDING, "best_rank": Kind.INTEGER, "peak_score": Kind.INTEGER, **_NEWEST}),
-        moves=False,
+        collections.USER_HISTORY, _columns({**_USER, **_INTERVAL}), "first_observed_at", ASCENDING
     ),
-    Table(
-        collections.RANK_HISTORY,
-        "begin_time",
-        DESCENDING,
-        _columns({**_STANDING, **_INTERVAL}),
-        moves=False,
-    ),
-    Table(collections.USERS, "observed_at", ASCENDING, _columns({**_USER, **_NEWEST}), moves=True),
-    Table(
-        collections.USER_HISTORY,
-        "first_observed_at",
-        ASCENDING,
-        _columns({**_USER, **_INTERVAL}),
-        moves=False,
-    ),
-    Table(
-        collections.SNAPSHOTS,
-        "begin_time",
-        DESCENDING,
-        _columns(
-            {
-                **_LIST,
-                "user_ids": Kind.TEXTS,
-                "scores": Kind.INTEGERS,
-                "delta_time": Kind.INTEGER,
-                "flags": Kind.TEXTS,
-                "other_fields": Kind.JSON,
-                **_INTERVAL,
-            }
-        ),
-        moves=False,
-    ),
-    Table(
-        collections.SIGHTINGS,
-        "begin_time",
-        DESCENDING,
-        _columns({**_LIST, "state": Kind.TEXT, **_SIGHTED}),
-        moves=False,
-    ),
-    Table(collections.CALLS, "asked_at", ASCENDING, _columns(_CALL, revised=False), moves=False),
+    Table(collections.SNAPSHOTS, _columns({**_LIST, **_STATE, **_INTERVAL})),
+    Table(collections.SIGHTINGS, _columns({**_LIST, "state": Kind.TEXT, **_SIGHTED})),
+    Table(collections.CALLS, _columns(_CALL, revised=False), "asked_at", ASCENDING),
     Table(
         collections.REJECTED,
+        _columns({**_REJECTED, **_NEWEST}),
         "observed_at",
         ASCENDING,
-        _columns({**_REJECTED, **_NEWEST}),
         moves=True,
     ),
 )

@@ -1,14 +1,13 @@
 """The list of one hour, read back from the lake."""
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pymongo.database import Database
 
 from rankspider.lake import collections
-from rankspider.lake.lists import ListName
+from rankspider.lake.lists import Document, ListName
 from rankspider.lake.people import nicknames
 from rankspider.lake.questions.states import State, state_of
 from rankspider.lake.questions.which import (
@@ -20,8 +19,6 @@ from rankspider.lake.questions.which import (
 )
 from rankspider.moments import HOUR
 
-_Document = dict[str, Any]
-_Wanted = Callable[[ListName], bool]
 _BESIDE = ("user_id", "sec_uid", "rank", "score", "gap_description", "shop_tags")
 _FIELDS = (*_BESIDE, "delta", "listed")
 
@@ -77,7 +74,7 @@ class Board:
 
 
 def board(
-    database: Database[_Document],
+    database: Database[Document],
     begin_time: dt.datetime | None = None,
     *,
     currency: str | None = None,
@@ -103,14 +100,17 @@ def board(
     if hour is None:
         return None
 
-    def wanted(name: ListName) -> bool:
-        return name.fits(currency, title)
-
-    found = seen_list(database, hour, wanted) or _rows_alone(database, hour, wanted)
+    found = seen_list(database, hour, currency, title)
+    found = found or _rows_alone(database, hour, currency, title)
     if found is None:
         return None
     name = ListName(found.currency, found.title, found.subtitle, found.city_code)
-    off = off_the_list_pipeline(hour, name, [row.user_id for row in found.rows])
+    listed = [row.user_id for row in found.rows]
+    off: list[Document] = [
+        {"$match": {"begin_time": hour}},
+        name.stage,
+        {"$match": {"listed": False, "user_id": {"$nin": listed}}},
+    ]
     with database[collections.RANKS].aggregate([*off, {"$count": "count"}]) as counted:
         count = sum(each["count"] for each in counted)
     others = _first_of(database, off, own) if own else []
@@ -118,20 +118,21 @@ def board(
     return replace(found, is_final=is_final, own=others, own_count=count)
 
 
-def is_over(database: Database[_Document], hour: dt.datetime, now: dt.datetime) -> bool:
+def is_over(database: Database[Document], hour: dt.datetime, now: dt.datetime) -> bool:
     """Whether nothing can change any more: by the clock, or, if that is behind, by the lake."""
     return hour + HOUR <= now or (newest_hour(database, now) or hour) > hour
 
 
 def seen_list(
-    database: Database[_Document],
+    database: Database[Document],
     hour: dt.datetime,
-    wanted: _Wanted,
+    currency: str | None,
+    title: str | None,
     moment: dt.datetime | None = None,
 ) -> Board | None:
-    """The preferred of the ``wanted`` lists of ``hour``, as it was known at ``moment``."""
+    """The preferred of the lists of ``hour`` that are so named, as it was known at ``moment``."""
     lists = lists_of(database, hour, moment)
-    named = {name: seen.at for name, seen in lists.items() if wanted(name)}
+    named = {name: seen.at for name, seen in lists.items() if name.fits(currency, title)}
     if not named:
         return None
     name = preferred(named)
@@ -141,17 +142,18 @@ def seen_list(
     return _board(name, state.region_name, hour, state.seen_at, _places_of(database, state), lists)
 
 
-def _rows_alone(database: Database[_Document], hour: dt.datetime, wanted: _Wanted) -> Board | None:
+def _rows_alone(
+    database: Database[Document], hour: dt.datetime, currency: str | None, title: str | None
+) -> Board | None:
     """Where there is no state of the list: its rows, of two at one place the newer."""
     lists = lists_of_rows(database, hour, _FIELDS)
-    named = {name: observed_at(rows) for name, rows in lists.items() if wanted(name)}
+    fitting = (name for name in lists if name.fits(currency, title))
+    named = {name: observed_at(lists[name]) for name in fitting}
     if not named:
         return None
     name = preferred(named)
-    places: dict[int, _Document] = {}
-    for row in sorted(lists[name], key=lambda each: each["observed_at"]):
-        if row["listed"]:
-            places[row["rank"]] = row
+    by_time = sorted(lists[name], key=lambda each: each["observed_at"])
+    places = {row["rank"]: row for row in by_time if row["listed"]}
     rows = _named(database, [places[place] for place in sorted(places)])
     region_name = lists[name][0]["list"]["region_name"]
     return replace(_board(name, region_name, hour, named[name], rows, lists), is_whole=False)
@@ -183,7 +185,7 @@ def _board(
     )
 
 
-def _places_of(database: Database[_Document], state: State) -> list[Place]:
+def _places_of(database: Database[Document], state: State) -> list[Place]:
     ranked_list = state.name.of_hour(state.hour)
     keys = [ranked_list.key_of(user_id) for user_id in state.user_ids]
     found = database[collections.RANKS].find({"_id": {"$in": keys}}, _BESIDE)
@@ -205,18 +207,7 @@ def _places_of(database: Database[_Document], state: State) -> list[Place]:
     return _named(database, places)
 
 
-def off_the_list_pipeline(
-    hour: dt.datetime, name: ListName, listed: Sequence[str]
-) -> list[_Document]:
-    """The asked anchors' own standings, of those who are not ``listed``, over `ranks`."""
-    return [
-        {"$match": {"begin_time": hour}},
-        name.stage,
-        {"$match": {"listed": False, "user_id": {"$nin": listed}}},
-    ]
-
-
-def _first_of(database: Database[_Document], off: list[_Document], most: int) -> list[Place]:
+def _first_of(database: Database[Document], off: list[Document], most: int) -> list[Place]:
     """Those with a place first, which the list itself does not go down to."""
     pipeline = [
         *off,
@@ -228,7 +219,7 @@ def _first_of(database: Database[_Document], off: list[_Document], most: int) ->
         return _named(database, list(found))
 
 
-def _named(database: Database[_Document], standings: list[_Document]) -> list[Place]:
+def _named(database: Database[Document], standings: list[Document]) -> list[Place]:
     names = nicknames(database, (each["user_id"] for each in standings))
     return [
         Place(

@@ -3,16 +3,16 @@
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Self
 
 from pymongo.database import Database
 
 from rankspider.anchors.member import sec_uid_of
 from rankspider.errors import MemberError, NotInTheLake, SeveralAnchors
 from rankspider.lake import collections
+from rankspider.lake.lists import Document
 from rankspider.terminal import harmless, shortened, table
 
-_Document = dict[str, Any]
 _FIELDS = ["user_id", "sec_uid", "short_id", "display_id", "nickname"]
 _MOST_SHOWN = 20
 _AT_ONCE = 100
@@ -32,7 +32,7 @@ class Person:
     """As it came, control characters and all."""
 
     @classmethod
-    def of(cls, document: _Document) -> Self:
+    def of(cls, document: Document) -> Self:
         """From a document of `users`, or one that holds the two keys only."""
         return cls(
             user_id=document["user_id"],
@@ -48,7 +48,7 @@ class Person:
         return shortened(harmless(self.nickname), 40) or self.user_id
 
 
-def nicknames(database: Database[_Document], user_ids: Iterable[str]) -> dict[str, str]:
+def nicknames(database: Database[Document], user_ids: Iterable[str]) -> dict[str, str]:
     """The nicknames that the lake has of ``user_ids``, as they came; "" for the others.
 
     ``db.users.find({_id: {$in: […]}}, {nickname: 1})``, a hundred at a time.
@@ -62,7 +62,7 @@ def nicknames(database: Database[_Document], user_ids: Iterable[str]) -> dict[st
     return names
 
 
-def the_anchor(database: Database[_Document], text: str) -> Person:
+def the_anchor(database: Database[Document], text: str) -> Person:
     """The one anchor that ``text`` names, as `anchors_named` finds it.
 
     Raises `NotInTheLake` or `SeveralAnchors`.
@@ -78,7 +78,7 @@ def the_anchor(database: Database[_Document], text: str) -> Person:
     return found[0]
 
 
-def anchors_named(database: Database[_Document], text: str, *, most: int) -> list[Person]:
+def anchors_named(database: Database[Document], text: str, *, most: int) -> list[Person]:
     """The anchors ``text`` names, at most ``most``, each once.
 
     A ``sec_uid`` (also in a link or in JSON), ``user_id``, ``short_id``, ``display_id`` or
@@ -99,16 +99,14 @@ def anchors_named(database: Database[_Document], text: str, *, most: int) -> lis
     return list({person.user_id: person for person in found}.values())[:most]
 
 
-def _by_key(
-    database: Database[_Document], in_users: _Document, in_ranks: _Document
-) -> list[Person]:
+def _by_key(database: Database[Document], in_users: Document, in_ranks: Document) -> list[Person]:
     """By one of the two keys, which a standing has even if the profile was refused."""
     found = database[collections.USERS].find_one(in_users, _FIELDS)
     found = found or database[collections.RANKS].find_one(in_ranks, _FIELDS)
     return [Person.of(found)] if found else []
 
 
-def _exactly(database: Database[_Document], text: str, most: int) -> list[Person]:
+def _exactly(database: Database[Document], text: str, most: int) -> list[Person]:
     users = database[collections.USERS]
     found = []
     if text.isascii() and text.isdigit():
@@ -120,7 +118,7 @@ def _exactly(database: Database[_Document], text: str, most: int) -> list[Person
     return found
 
 
-def _holding(database: Database[_Document], text: str, most: int) -> list[Person]:
+def _holding(database: Database[Document], text: str, most: int) -> list[Person]:
     users = database[collections.USERS]
     pattern = {"$regex": re.escape(text), "$options": "i"}
     found = users.find({"nickname": pattern}, _FIELDS).limit(most)

@@ -3,14 +3,13 @@
 import datetime as dt
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.lake.collections import REJECTED
+from rankspider.lake.lists import Document
 from rankspider.lake.overlong import whole
 
-Document = dict[str, Any]
 # Some are whole lists, of half a megabyte.
 _AT_ONCE = 50
 

@@ -12,7 +12,6 @@ empty: version 0. No version changes what is stored already; what is written fro
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from rankspider.errors import RankspiderError
@@ -36,12 +35,11 @@ class LakeTooNew(RankspiderError):
 
 async def refuse_newer(database: AsyncDatabase[dict[str, Any]]) -> None:
     """Raise `LakeTooNew` if a newer release wrote to ``database``; before any write to it."""
-    _judge(database.name, await database[META].find_one({"_id": _ID}))
-
-
-def refuse_newer_blocking(database: Database[dict[str, Any]]) -> None:
-    """The same for a command that writes through a blocking client."""
-    _judge(database.name, database[META].find_one({"_id": _ID}))
+    document = await database[META].find_one({"_id": _ID})
+    version = document["version"] if document else 0
+    # The shell makes a float of a number that someone wrote there by hand.
+    if not isinstance(version, int | float) or version > VERSION:
+        raise LakeTooNew(database.name, version)
 
 
 async def claim(database: AsyncDatabase[dict[str, Any]]) -> None:
@@ -53,10 +51,3 @@ async def claim(database: AsyncDatabase[dict[str, Any]]) -> None:
     except DuplicateKeyError:  # another has just put it there
         await database[META].update_one({"_id": _ID}, newest)
     await refuse_newer(database)
-
-
-def _judge(database: str, document: dict[str, Any] | None) -> None:
-    version = document["version"] if document else 0
-    # The shell makes a float of a number that someone wrote there by hand.
-    if not isinstance(version, int | float) or version > VERSION:
-        raise LakeTooNew(database, version)

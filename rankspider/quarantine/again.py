@@ -1,7 +1,5 @@
 """Rejected records through today's code: the items they make now, or why they still make none."""
 
-import datetime as dt
-
 import msgspec
 
 from rankspider.endpoint import answer
@@ -16,7 +14,6 @@ from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserI
 Sound = RankItem | UserItem | ListItem
 
 _ITEMS: dict[str, type[Sound]] = {each.kind: each for each in (RankItem, UserItem, ListItem)}
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class StillWrong(Exception):
@@ -62,12 +59,11 @@ def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
 
 
 def _list(record: RejectedItem, keep_private: bool) -> Item:
-    read = answer.of_data(record.payload.encode(), _milliseconds(record.observed_at))
+    read = answer.of_data(record.payload.encode(), _observed_ms(record))
     problem = list_problem(read)
     if problem is not None:
         raise StillWrong(problem)
-    said = Extraction(read, record.anchor, keep_private=keep_private)
-    return said.list_item()
+    return Extraction(read, record.anchor, keep_private=keep_private).list_item()
 
 
 def _row(record: RejectedItem, read: Answer, said: Extraction) -> list[Item]:
@@ -84,21 +80,15 @@ def _row(record: RejectedItem, read: Answer, said: Extraction) -> list[Item]:
 def _answer_around(record: RejectedItem) -> Answer:
     """The answer that ``record`` was part of, as far as it is known."""
     list_ = record.ranked_list
-    identity = {
-        "currency": list_.currency if list_ else "",
-        "title": list_.title if list_ else "",
-        "subtitle": list_.subtitle if list_ else "",
-        "city_code": list_.city_code if list_ else "",
-        "region_name": list_.region_name if list_ else "",
-    }
+    names = ("currency", "title", "subtitle", "city_code", "region_name")
     return Answer(
         Body(b"{}"),
-        now_ms=_milliseconds(record.observed_at),
-        begin_time=_milliseconds(list_.begin_time) // 1000 if list_ else 0,
+        now_ms=_observed_ms(record),
+        begin_time=int(list_.begin_time.timestamp()) if list_ else 0,
         delta_time=0,
-        identity=identity,
+        identity={name: getattr(list_, name) if list_ else "" for name in names},
     )
 
 
-def _milliseconds(time: dt.datetime) -> int:
-    return round((time - _EPOCH) / dt.timedelta(milliseconds=1))
+def _observed_ms(record: RejectedItem) -> int:
+    return round(record.observed_at.timestamp() * 1000)

@@ -7,7 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from rankspider.lake.rejects import Document, Group
+from rankspider.lake.lists import Document
+from rankspider.lake.rejects import Group
+from rankspider.moments import moment_text
 from rankspider.terminal import harmless, shortened, table
 
 _REASON_COLUMNS = 100
@@ -19,7 +21,12 @@ NOTHING = "Nothing is rejected."
 def groups_text(groups: Sequence[Group], zone: dt.tzinfo) -> list[str]:
     """A table of the reasons."""
     rows = [
-        (f"{each.count:,}", _time(each.newest, zone), ", ".join(each.kinds), _reason(each.reason))
+        (
+            f"{each.count:,}",
+            moment_text(each.newest, zone),
+            ", ".join(each.kinds),
+            _reason(each.reason),
+        )
         for each in groups
     ]
     return table((" count", "newest", "kind", "reason"), rows) if rows else [NOTHING]
@@ -29,7 +36,7 @@ def records_text(documents: Sequence[Document], zone: dt.tzinfo) -> list[str]:
     """A table of records."""
     rows = [
         (
-            _time(each["observed_at"], zone),
+            moment_text(each["observed_at"], zone),
             harmless(each["kind"]),
             harmless(each["_id"]),
             harmless(each["anchor"] or "-"),
@@ -66,7 +73,9 @@ def json_line(document: Document) -> str:
 
 def as_json(value: Any) -> str:
     """On one line, times in UTC."""
-    return json.dumps(value, ensure_ascii=False, default=_iso)
+    return json.dumps(
+        value, ensure_ascii=False, default=lambda time: time.isoformat(timespec="milliseconds")
+    )
 
 
 def _fields(document: Document) -> dict[str, Any]:
@@ -76,7 +85,7 @@ def _fields(document: Document) -> dict[str, Any]:
 
 def _plain(value: Any, zone: dt.tzinfo) -> str:
     if isinstance(value, dt.datetime):
-        return _time(value, zone)
+        return moment_text(value, zone)
     if isinstance(value, dict):
         return " ".join(str(part) for part in value.values() if part)
     return "-" if value is None else str(value)
@@ -84,11 +93,3 @@ def _plain(value: Any, zone: dt.tzinfo) -> str:
 
 def _reason(reason: str) -> str:
     return shortened(harmless(reason), _REASON_COLUMNS)
-
-
-def _time(time: dt.datetime, zone: dt.tzinfo) -> str:
-    return f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S}"
-
-
-def _iso(time: dt.datetime) -> str:
-    return time.isoformat(timespec="milliseconds")

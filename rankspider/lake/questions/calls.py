@@ -85,28 +85,6 @@ def calls_counted(
                     calls: {$sum: 1}, ok: {$sum: {$cond: […]}}, …}},
           {$sort: {"_id.hour": 1, calls: -1}}])
     """
-    row = counted_by(keys)
-    pipeline = counting_pipeline(period, keys, zone, only)
-    with database[collections.CALLS].aggregate(pipeline, allowDiskUse=True) as found:
-        for group in found:
-            calls, ok = group["calls"], group["ok"]
-            yield row(
-                **{key: group["_id"].get(key) for key in keys},
-                calls=calls,
-                ok=ok,
-                failed=calls - ok,
-                ok_percent=100 * ok / calls,
-                bytes=group["bytes"],
-                mean_milliseconds=group["milliseconds"],
-                first_asked_at=group["first"],
-                last_asked_at=group["last"],
-            )
-
-
-def counting_pipeline(
-    period: Period, keys: Sequence[str], zone: ZoneInfo, only: Document
-) -> list[Document]:
-    """The pipeline of `calls_counted`."""
     day = {"date": "$asked_at", "format": "%Y-%m-%d", "timezone": zone.key}
     values: Document = {key: f"${key}" for key in KEYS} | {
         "hour": {"$dateTrunc": {"date": "$asked_at", "unit": "hour"}},
@@ -122,11 +100,26 @@ def counting_pipeline(
     }
     times = {f"_id.{key}": 1 for key in keys if key in _TIMES}
     others = {f"_id.{key}": 1 for key in keys if key not in _TIMES}
-    return [
+    pipeline = [
         *_made_in(period, only),
         {"$group": {"_id": {key: values[key] for key in keys}, **counts}},
         {"$sort": {**times, "calls": -1, **others}},
     ]
+    row = counted_by(keys)
+    with database[collections.CALLS].aggregate(pipeline, allowDiskUse=True) as found:
+        for group in found:
+            calls, ok = group["calls"], group["ok"]
+            yield row(
+                **{key: group["_id"].get(key) for key in keys},
+                calls=calls,
+                ok=ok,
+                failed=calls - ok,
+                ok_percent=100 * ok / calls,
+                bytes=group["bytes"],
+                mean_milliseconds=group["milliseconds"],
+                first_asked_at=group["first"],
+                last_asked_at=group["last"],
+            )
 
 
 def calls_made(

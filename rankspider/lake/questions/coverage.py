@@ -154,7 +154,17 @@ def unseen(
           {$group: {_id: "$user_id", seen: {$max: "$observed_at"}}}])
     """
     before = now - hours * HOUR
-    pipeline = unseen_pipeline(period, before)
+    group = {
+        "_id": "$user_id",
+        "sec_uid": {"$last": "$sec_uid"},
+        "listed": {"$min": "$listed"},
+        "seen": {"$max": "$observed_at"},
+    }
+    pipeline: list[Document] = [
+        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
+        {"$group": group},
+        {"$match": {"listed": False, "seen": {"$lt": before}}},
+    ]
     with database[collections.RANKS].aggregate(pipeline, allowDiskUse=True) as found:
         anchors = {group["_id"]: group for group in found}
     answered = _answered(database, list(anchors), period.start)
@@ -182,19 +192,3 @@ def _answered(
         with database[collections.CALLS].aggregate(pipeline) as found:
             answered.update((group["_id"], group["seen"]) for group in found)
     return answered
-
-
-def unseen_pipeline(period: Period, before: dt.datetime) -> list[Document]:
-    """The first pipeline of `unseen`, over `ranks`."""
-    return [
-        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
-        {
-            "$group": {
-                "_id": "$user_id",
-                "sec_uid": {"$last": "$sec_uid"},
-                "listed": {"$min": "$listed"},
-                "seen": {"$max": "$observed_at"},
-            }
-        },
-        {"$match": {"listed": False, "seen": {"$lt": before}}},
-    ]

@@ -1,10 +1,8 @@
 """How one anchor fared within an hour: place and points over time, and its speed."""
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 
 from pymongo.database import Database
 
@@ -52,7 +50,11 @@ def curve(
           {$match: {user_id: …, observed_at: {$gte: …, $lt: …}}},
           {$project: {observed_at: 1, standing: 1}}])
     """
-    pipeline = curve_pipeline(name, hour, user_id)
+    pipeline: list[Document] = [
+        {"$match": {"user_id": user_id, "begin_time": hour}},
+        name.stage,
+        {"$sort": {"first_observed_at": 1, "last_observed_at": 1}},
+    ]
     with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
         standings = list(found)
     if not standings:
@@ -64,16 +66,7 @@ def curve(
     ]
     seen += _asked(database, hour, user_id, standings)
     seen += _listed(database, name, hour, user_id, standings)
-    return list(_points(list(stays(dict(enumerate(standings)), seen))))
-
-
-def curve_pipeline(name: ListName, hour: dt.datetime, user_id: str) -> list[dict[str, Any]]:
-    """The first pipeline of `curve`, over `rank_history`."""
-    return [
-        {"$match": {"user_id": user_id, "begin_time": hour}},
-        name.stage,
-        {"$sort": {"first_observed_at": 1, "last_observed_at": 1}},
-    ]
+    return list(_points(stays(dict(enumerate(standings)), seen)))
 
 
 _Seen = tuple[dt.datetime, int]
@@ -129,26 +122,24 @@ def _listed(
 
 def overall_speed(points: list[Point]) -> float | None:
     """Points a minute from the first standing to the last; None if that is no time at all."""
-    if not points:
-        return None
-    minutes = (points[-1].since - points[0].since).total_seconds() / 60
-    return (points[-1].score - points[0].score) / minutes if minutes > 0 else None
+    return _speed(points[0], points[-1]) if points else None
 
 
-def _points(standings: list[Document]) -> Iterator[Point]:
-    for before, standing in pairwise([None, *standings]):
-        assert standing is not None
-        yield Point(
+def _points(standings: Iterable[Document]) -> Iterator[Point]:
+    before = None
+    for standing in standings:
+        point = Point(
             since=standing["first_observed_at"],
             until=standing["last_observed_at"],
             place=standing["rank"],
             score=standing["score"],
             delta=standing["delta"],
-            points_per_minute=None if before is None else _speed(before, standing),
+            points_per_minute=None,
         )
+        yield point if before is None else replace(point, points_per_minute=_speed(before, point))
+        before = point
 
 
-def _speed(before: Document, after: Document) -> float | None:
-    minutes = (after["first_observed_at"] - before["first_observed_at"]).total_seconds() / 60
-    won: int = after["score"] - before["score"]
-    return won / minutes if minutes > 0 else None
+def _speed(before: Point, after: Point) -> float | None:
+    minutes = (after.since - before.since) / dt.timedelta(minutes=1)
+    return (after.score - before.score) / minutes if minutes > 0 else None

@@ -26,7 +26,7 @@ def board_at(
     """
     now = now or dt.datetime.now(dt.UTC)
     for hour in (hour_of(moment), hour_of(moment) - HOUR):
-        found = seen_list(database, hour, lambda name: name.fits(currency, title), moment)
+        found = seen_list(database, hour, currency, title, moment)
         if found is not None:
             is_final = moment >= hour + HOUR and is_over(database, hour, now)
             return replace(found, is_final=is_final)

@@ -39,19 +39,13 @@ class Movers:
     """In the order of the list, then those who left in the order of the list before."""
 
 
-def movers(
-    database: Database[Document],
-    name: ListName,
-    hour: dt.datetime,
-    moment: dt.datetime | None = None,
-) -> Movers | None:
+def movers(database: Database[Document], name: ListName, hour: dt.datetime) -> Movers | None:
     """The list ``name`` of ``hour`` against that of the hour before, both as they were seen last.
 
     None if one of the two hours has no such list. Two queries of `state_at`, on ``hour_time`` of
-    `snapshots`; ``moment``: as the later list was known then.
+    `snapshots`.
     """
-    before = state_at(database, name, hour - HOUR)
-    after = state_at(database, name, hour, moment)
+    before, after = (state_at(database, name, each) for each in (hour - HOUR, hour))
     if before is None or after is None:
         return None
     places, places_before = after.places, before.places
@@ -61,28 +55,17 @@ def movers(
 
     def row(user_id: str) -> Mover:
         place, place_before = places.get(user_id), places_before.get(user_id)
-        return _mover(before, after, user_id, place, place_before, names.get(user_id, ""))
+        return Mover(
+            move=_move(place, place_before),
+            place=place,
+            place_before=place_before,
+            nickname=names[user_id],
+            user_id=user_id,
+            score=None if place is None else after.scores[place - 1],
+            score_before=None if place_before is None else before.scores[place_before - 1],
+        )
 
     return Movers(before, after, [row(user_id) for user_id in everybody])
-
-
-def _mover(
-    before: State,
-    after: State,
-    user_id: str,
-    place: int | None,
-    place_before: int | None,
-    nickname: str,
-) -> Mover:
-    return Mover(
-        move=_move(place, place_before),
-        place=place,
-        place_before=place_before,
-        nickname=nickname,
-        user_id=user_id,
-        score=None if place is None else after.scores[place - 1],
-        score_before=None if place_before is None else before.scores[place_before - 1],
-    )
 
 
 def _move(place: int | None, before: int | None) -> Move:

@@ -1,7 +1,7 @@
 """Live sessions: when each began, and what it made of its time on air."""
 
 import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -101,62 +101,43 @@ def sessions(
 def _sellers(
     database: Database[Document], name: ListName, period: Period
 ) -> Iterator[tuple[str, int]]:
-    pipeline = sellers_pipeline(name, period)
-    with database[collections.RANKS].aggregate(pipeline, allowDiskUse=True) as found:
-        for group in found:
-            yield group["_id"], group["peak"]
-
-
-def sellers_pipeline(name: ListName, period: Period) -> list[Document]:
-    """The first pipeline of `sessions`, over `ranks`."""
-    return [
+    pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         name.stage,
         {"$group": {"_id": "$user_id", "peak": {"$max": "$peak_score"}}},
         {"$sort": {"peak": -1, "_id": 1}},
     ]
+    with database[collections.RANKS].aggregate(pipeline, allowDiskUse=True) as found:
+        for group in found:
+            yield group["_id"], group["peak"]
 
 
 def _rooms(
     database: Database[Document], name: ListName, period: Period, user_id: str
 ) -> Iterator[_Room]:
-    pipeline = rooms_pipeline(name, period, user_id)
-    for group in database[collections.RANK_HISTORY].aggregate(pipeline):
-        yield _Room(user_id, group["_id"], group["peak"])
-
-
-def rooms_pipeline(name: ListName, period: Period, user_id: str) -> list[Document]:
-    """The second pipeline of `sessions`, over `rank_history`."""
     hours = {"$gt": period.start - HOUR, "$lt": period.end}
-    return [
+    pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": hours}},
         name.stage,
         {"$match": {"room_id": {"$ne": None}}},
         {"$group": {"_id": "$room_id", "peak": {"$max": "$score"}}},
     ]
+    for group in database[collections.RANK_HISTORY].aggregate(pipeline):
+        yield _Room(user_id, group["_id"], group["peak"])
 
 
 def _session(database: Database[Document], name: ListName, user_id: str, room_id: str) -> Session:
-    pipeline = session_pipeline(name, user_id, room_id)
-    return session_of(user_id, room_id, database[collections.RANK_HISTORY].aggregate(pipeline))
-
-
-def session_pipeline(name: ListName, user_id: str, room_id: str) -> list[Document]:
-    """The third pipeline of `sessions`, over `rank_history`."""
+    """Without the name."""
+    start = began_at(room_id)
     # A clock that is a little off could place the start behind the first hour's end.
-    before = hour_of(began_at(room_id)) - 2 * HOUR
-    return [
+    before = hour_of(start) - 2 * HOUR
+    pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": {"$gt": before}}},
         name.stage,
         {"$match": {"room_id": room_id}},
         {"$project": dict.fromkeys(_FIELDS, 1)},
     ]
-
-
-def session_of(user_id: str, room_id: str, history: Iterable[Document]) -> Session:
-    """From one room's documents in `rank_history`, at least one; without the name."""
-    standings = list(history)
-    start = began_at(room_id)
+    standings = list(database[collections.RANK_HISTORY].aggregate(pipeline))
     peak = max(standings, key=lambda each: (each["score"], -each["first_observed_at"].timestamp()))
     placed = [each for each in standings if each["listed"] and each["rank"] > 0]
     entered_at = min((each["first_observed_at"] for each in placed), default=None)

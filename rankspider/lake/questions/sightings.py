@@ -21,12 +21,11 @@ from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
 
-from pymongo.command_cursor import CommandCursor
 from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.lists import Document, ListName
-from rankspider.moments import HOUR, Period
+from rankspider.moments import END_OF_TIME, HOUR, Period
 
 BUCKET = dt.timedelta(seconds=10)
 """What a document of `sightings` is about."""
@@ -67,21 +66,25 @@ class Sightings:
 
         `calls` are asked only for what comes after all that the other two know.
         """
-        known = [each for each in self.known() if moment is None or each.at <= moment]
+        moment = moment or END_OF_TIME
+        known = [each for each in self.known() if each.at <= moment]
         if not known:
             return None
         newest = max(known)
         called = self.called(newest.at, moment, *_LAST)
-        if called or (self.buckets and (moment is None or self.buckets[0].first <= moment)):
+        if called or (self.buckets and self.buckets[0].first <= moment):
             return max([newest, *called])
-        return self._held(moment)
+        # If each state held from its first to its last: of two, the one that came later.
+        begun = [span for span in self.states if span.first <= moment]
+        at, _, state = max((min(span.last, moment), span.first, span.state) for span in begun)
+        return Sighting(at, state)
 
     def since(self, moment: dt.datetime) -> list[Sighting]:
         """All from ``moment`` on, the earliest first, but for those that repeat the one before."""
         known = set(self.known())
         end = max(known).at if self.buckets else moment
-        for first, last in [*self._by_turns(), (end, None)]:
-            if last is None or last >= moment:
+        for first, last in [*self._by_turns(), (end, END_OF_TIME)]:
+            if last >= moment:
                 known.update(self.called(first, last))
         return sorted(each for each in known if each.at >= moment)
 
@@ -91,9 +94,7 @@ class Sightings:
             yield Sighting(span.first, span.state)
             yield Sighting(span.last, span.state)
 
-    def called(
-        self, first: dt.datetime, last: dt.datetime | None, *which: Document
-    ) -> list[Sighting]:
+    def called(self, first: dt.datetime, last: dt.datetime, *which: Document) -> list[Sighting]:
         """Those of `calls` between two moments, all or as the stages ``which`` say. On
         ``hour_time``::
 
@@ -103,7 +104,7 @@ class Sightings:
               {$sort: {observed_at: -1, list_state: -1}}, {$limit: 1}])
         """
         key = self.name.of_hour(self.hour).key
-        when = {"$gte": first} if last is None else {"$gte": first, "$lte": last}
+        when = {"$gte": first, "$lte": last}
         pipeline: list[Document] = [
             {"$match": {"begin_time": self.hour, "observed_at": when}},
             {"$match": {"list_state": {"$gte": f"{key}/", "$lt": f"{key}0"}}},  # 0 comes after /
@@ -113,27 +114,16 @@ class Sightings:
         with self.database[collections.CALLS].aggregate(pipeline) as found:
             return [Sighting(each["observed_at"], each["list_state"]) for each in found]
 
-    def _held(self, moment: dt.datetime | None) -> Sighting:
-        """If each state held from its first to its last; of two, the one that came later."""
-        seen = [
-            (span.last if moment is None else min(span.last, moment), span.first, span.state)
-            for span in self.states
-            if moment is None or span.first <= moment
-        ]
-        at, _, state = max(seen)
-        return Sighting(at, state)
-
-    def _by_turns(self) -> Iterator[tuple[dt.datetime, dt.datetime]]:
+    def _by_turns(self) -> list[tuple[dt.datetime, dt.datetime]]:
         """When several states came: firsts and lasts do not tell in which order."""
-        together: list[Span] = []
+        together: list[list[Span]] = []
         for span in self.buckets:
-            if together and span.first > max(each.last for each in together):
-                if len(together) > 1:
-                    yield together[0].first, max(each.last for each in together)
-                together = []
-            together.append(span)
-        if len(together) > 1:
-            yield together[0].first, max(each.last for each in together)
+            if together and span.first <= max(each.last for each in together[-1]):
+                together[-1].append(span)
+            else:
+                together.append([span])
+        several = [spans for spans in together if len(spans) > 1]
+        return [(spans[0].first, max(each.last for each in spans)) for spans in several]
 
 
 def sightings_of(database: Database[Document], name: ListName, hour: dt.datetime) -> Sightings:
@@ -158,44 +148,44 @@ def sightings_by_hour(
           {$sort: {begin_time: 1}}])
         db.sightings.aggregate(…)  // the same, of state, observed_at and last_observed_at
     """
-    with (
-        _spans(database, collections.SNAPSHOTS, name, period, _OF_STATES) as states,
-        _spans(database, collections.SIGHTINGS, name, period, _OF_BUCKETS) as buckets,
-    ):
-        merged = heapq.merge(states, buckets, key=itemgetter("begin_time"))
-        for hour, documents in groupby(merged, key=itemgetter("begin_time")):
-            spans: dict[bool, list[Span]] = {True: [], False: []}
-            for each in documents:
-                span = Span(each["first"], each["last"], each["state"])
-                spans[each["is_bucket"]].append(span)
-            if spans[False]:
-                yield Sightings(database, name, hour, spans[False], sorted(spans[True]))
+    found = (_spans(database, collection, name, period) for collection in _SPANS)
+    for hour, spans in groupby(heapq.merge(*found, key=itemgetter(0)), key=itemgetter(0)):
+        of: dict[str, list[Span]] = {collection: [] for collection in _SPANS}
+        for _, collection, span in spans:
+            of[collection].append(span)
+        if of[collections.SNAPSHOTS]:
+            buckets = sorted(of[collections.SIGHTINGS])
+            yield Sightings(database, name, hour, of[collections.SNAPSHOTS], buckets)
 
 
-_OF_STATES = {
-    "state": "$_id",
-    "first": "$first_observed_at",
-    "last": "$last_observed_at",
-    "is_bucket": {"$literal": False},
-}
-_OF_BUCKETS = {
-    "state": "$state",
-    "first": "$observed_at",
-    "last": {"$ifNull": ["$last_observed_at", "$observed_at"]},
-    "is_bucket": {"$literal": True},
+_SPANS: dict[str, Document] = {
+    collections.SNAPSHOTS: {
+        "state": "$_id",
+        "first": "$first_observed_at",
+        "last": "$last_observed_at",
+    },
+    collections.SIGHTINGS: {
+        "state": "$state",
+        "first": "$observed_at",
+        "last": {"$ifNull": ["$last_observed_at", "$observed_at"]},
+    },
 }
 
 
 def _spans(
-    database: Database[Document], collection: str, name: ListName, period: Period, span: Document
-) -> CommandCursor[Document]:
+    database: Database[Document], collection: str, name: ListName, period: Period
+) -> Iterator[tuple[dt.datetime, str, Span]]:
+    """Each with its hour and its collection, the earliest hour first."""
     pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         name.stage,
-        {"$project": {"_id": 0, "begin_time": 1, **span}},
+        {"$project": {"_id": 0, "begin_time": 1, **_SPANS[collection]}},
         {"$sort": {"begin_time": 1}},
     ]
-    return database[collection].aggregate(pipeline, allowDiskUse=True)
+    with database[collection].aggregate(pipeline, allowDiskUse=True) as found:
+        for each in found:
+            span = Span(each["first"], each["last"], each["state"])
+            yield each["begin_time"], collection, span
 
 
 def stays(

@@ -4,7 +4,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from pymongo.database import Database
 
@@ -36,12 +35,8 @@ class Streaks:
     last_hour: dt.datetime = column("last listed", is_hour=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _Listed:
-    """One hour of one user on the list."""
-
-    hour: dt.datetime
-    best_place: int
+_Places = dict[dt.datetime, int]
+"""One user's best place in each hour in which it was on the list."""
 
 
 def leaders(
@@ -57,16 +52,19 @@ def leaders(
           {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
           {$project: {user_id: 1, best_rank: 1}}])
     """
-    listed: dict[str, list[_Listed]] = defaultdict(list)
+    listed: dict[str, _Places] = defaultdict(dict)
     hours = [hour for hour in period if has_list(database, name, hour)]
     for hour in hours:
-        with database[collections.RANKS].aggregate(listed_pipeline(name, hour)) as found:
+        pipeline: list[Document] = [
+            {"$match": {"begin_time": hour, "best_rank": {"$gt": 0}}},
+            name.stage,
+            {"$project": {"user_id": 1, "best_rank": 1}},
+        ]
+        with database[collections.RANKS].aggregate(pipeline) as found:
             for standing in found:
-                listed[standing["user_id"]].append(_Listed(hour, standing["best_rank"]))
-    rows = sorted(
-        (_streaks(user_id, of_one, hours[-1]) for user_id, of_one in listed.items()), key=_standing
-    )[:most]
-    return list(_named(database, rows))
+                listed[standing["user_id"]][hour] = standing["best_rank"]
+    rows = [_streaks(user_id, places, hours[-1]) for user_id, places in listed.items()]
+    return _named(database, sorted(rows, key=_standing)[:most])
 
 
 def streaks_of(
@@ -79,42 +77,30 @@ def streaks_of(
     """
     pipeline = standings_pipeline(name, period, user_id)
     with database[collections.RANKS].aggregate(pipeline) as found:
-        listed = sorted(
-            (
-                _Listed(each["begin_time"], each["best_rank"])
-                for each in found
-                if each["best_rank"] and has_list(database, name, each["begin_time"])
-            ),
-            key=lambda each: each.hour,
-        )
-    if not listed:
+        places = {
+            each["begin_time"]: each["best_rank"]
+            for each in found
+            if each["best_rank"] and has_list(database, name, each["begin_time"])
+        }
+    if not places:
         return []
     newest = next(hour for hour in period.newest_first if has_list(database, name, hour))
-    return list(_named(database, [_streaks(user_id, listed, newest)]))
+    return _named(database, [_streaks(user_id, places, newest)])
 
 
-def listed_pipeline(name: ListName, hour: dt.datetime) -> list[dict[str, Any]]:
-    """Everybody who was seen on the list in ``hour``, over `ranks`."""
-    return [
-        {"$match": {"begin_time": hour, "best_rank": {"$gt": 0}}},
-        name.stage,
-        {"$project": {"user_id": 1, "best_rank": 1}},
-    ]
-
-
-def _streaks(user_id: str, listed: Sequence[_Listed], newest: dt.datetime) -> Streaks:
-    runs = list(_runs([each.hour for each in listed]))
+def _streaks(user_id: str, places: _Places, newest: dt.datetime) -> Streaks:
+    runs = list(_runs(sorted(places)))
     longest_from, longest = max(runs, key=lambda run: run[1])  # the first of those as long
     last_from, last = runs[-1]
     return Streaks(
         nickname="",
         user_id=user_id,
-        hours_listed=len(listed),
+        hours_listed=len(places),
         longest_streak=longest,
         longest_from=longest_from,
         current_streak=last if last_from + last * HOUR > newest else 0,
-        best_place=min(each.best_place for each in listed),
-        last_hour=listed[-1].hour,
+        best_place=min(places.values()),
+        last_hour=max(places),
     )
 
 
@@ -134,7 +120,6 @@ def _standing(row: Streaks) -> tuple[int, int, int, str]:
     return -row.hours_listed, -row.longest_streak, row.best_place, row.user_id
 
 
-def _named(database: Database[Document], rows: list[Streaks]) -> Iterator[Streaks]:
+def _named(database: Database[Document], rows: list[Streaks]) -> list[Streaks]:
     names = nicknames(database, [row.user_id for row in rows])
-    for row in rows:
-        yield replace(row, nickname=names.get(row.user_id, ""))
+    return [replace(row, nickname=names[row.user_id]) for row in rows]

@@ -90,15 +90,11 @@ def _scores(database: Database[Document], name: ListName, day: Period) -> dict[_
 def _tags(
     database: Database[Document], name: ListName, day: Period
 ) -> Iterator[tuple[_Place, list[str]]]:
-    with database[collections.RANKS].aggregate(tags_pipeline(name, day)) as found:
-        for standing in found:
-            yield (standing["begin_time"], standing["user_id"]), standing["shop_tags"] or []
-
-
-def tags_pipeline(name: ListName, day: Period) -> list[Document]:
-    """The second pipeline of `tags`, over `ranks`."""
-    return [
+    pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": day.start, "$lt": day.end}}},
         name.stage,
         {"$project": {"_id": 0, "begin_time": 1, "user_id": 1, "shop_tags": 1}},
     ]
+    with database[collections.RANKS].aggregate(pipeline) as found:
+        for standing in found:
+            yield (standing["begin_time"], standing["user_id"]), standing["shop_tags"] or []
