@@ -29,6 +29,7 @@ from rankspider.lake.collections import DATED
 from rankspider.lake.ledger import Call, document_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.retention import RetentionRefused, ensure_retention
+from rankspider.lake.store import Store
 from rankspider.lake.validators import SCHEMAS, ensure_collections
 from rankspider.lake.version import VERSION, LakeTooNew, claim
 from rankspider.pipelines.store import StorePipeline
