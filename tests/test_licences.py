@@ -134,7 +134,7 @@ async def test_a_limit_in_all_is_smooth(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("rates", [Rates(total=50), Rates(each=50)])
-async def test_slots_given_back_are_made_up_for_without_a_burst(fleet: Fleet, rates: Rates) -> None:
+async def test_slots_given_back_make_no_burst(fleet: Fleet, rates: Rates) -> None:
     """Workers on a busy machine, which are late for every 25th slot."""
     left: list[float] = []
     start = fleet.ledger.clock_ms or 0
@@ -147,17 +147,8 @@ async def test_slots_given_back_are_made_up_for_without_a_burst(fleet: Fleet, ra
                 await fleet.report(slot, Outcome.UNSENT)
         fleet.later(grant.wait)
     within = [moment for moment in left if 1 <= moment < 29]
-    assert len(within) / 28 == pytest.approx(50, rel=0.01)
-    assert most_in_a_second(left) <= 53
-
-
-async def test_what_was_given_back_long_ago_makes_no_burst(fleet: Fleet) -> None:
-    for _ in range(200):
-        await fleet.report(await fleet.slot(), Outcome.UNSENT)
-    left = await departures(fleet, Rates(total=50), [A], 30)
-    assert most_in_a_second(left) <= 53
-    # 50 slots made up for, and no more.
-    assert len([moment for moment in left if moment < 30]) <= 30 * 50 + 50 + 2
+    assert len(within) / 28 == pytest.approx(48, rel=0.01)
+    assert most_in_a_second(left) <= 51
 
 
 async def test_no_burst_after_a_quiet_time(fleet: Fleet) -> None:

@@ -56,10 +56,6 @@ class Policy:
     """The least share of its rate that 429s leave a licence; each halves it."""
     widening: float = 0.005
     """What each good answer adds to that share."""
-    catching_up: float = 0.045
-    """How much quicker the pace may be while slots that were given back are made up for."""
-    most_back: int = 50
-    """No more slots than these are made up for."""
     window_seconds: float = 30
     least_answers: int = 20
     failing_share: float = 0.8

@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 _MOST_SLOTS = 64
 # Slots had in advance, for one round trip, as long as nothing limits them.
 _SPARE_SLOTS = 16
-# A slot not used by then is given back: sent late, requests would leave in a burst. With the pace
-# that makes up for such slots, 1.045 of the usual one, no second sees more than 1.1 of the limit.
+# A slot not used by then is given back: sent late, requests would leave in a burst. So no second
+# sees more than 1.1 of the limit.
 _LATEST_SECONDS = 0.05
 # However long the wait: another worker's probe, or a new token, may end it.
 _LONGEST_WAIT_SECONDS = 5.0
