@@ -10,6 +10,7 @@ from functools import partial
 from redis import asyncio as redis_asyncio
 
 from rankspider.anchors.connection import REDIS_ERRORS
+from rankspider.anchors.deliveries import is_away
 from rankspider.anchors.keys import Keys
 from rankspider.errors import RankspiderError
 from rankspider.licences.keys import fingerprint
@@ -23,7 +24,7 @@ from rankspider.licences.ledger import (
     Report,
     States,
 )
-from rankspider.licences.reports import Reports, patiently
+from rankspider.licences.reports import Reports
 from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -145,7 +146,7 @@ class LicencePool:
         For the start of a worker: somebody may have renewed them.
         """
         again = partial(self.ledger.reconsider, self._fingerprints, older_than)
-        await patiently(self._outage, again)
+        await self._outage.wait_out(again, is_away)
 
     async def states(self) -> States:
         """How the pool's licences stand. Raises `redis.RedisError`."""
@@ -207,7 +208,7 @@ class LicencePool:
             while self._prune():
                 self._news.clear()
                 await self._reports.setbacks_are_told()
-                grant = await patiently(self._outage, self._ask)
+                grant = await self._outage.wait_out(self._ask, is_away)
                 if self._prune():
                     await self._hold_back(grant)
         except (*REDIS_ERRORS, AllLicencesRefused) as error:
