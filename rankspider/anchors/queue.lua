@@ -79,6 +79,23 @@ local function lease_of(member, receipt)
   return nil
 end
 
+-- Do `act` with each member of (member, receipt)... whose lease that still is -> 1 or 0 each
+local function with_each(pairs_, act)
+  local done = {}
+  for i = 1, #pairs_, 2 do
+    local record = lease_of(pairs_[i], pairs_[i + 1])
+    if record then act(pairs_[i], record) end
+    table.insert(done, record and 1 or 0)
+  end
+  return done
+end
+
+-- {{member, record}...}, oldest in front.
+local function put_back_in_order(returning)
+  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
+  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
+end
+
 -- Members whose lease ran out or whose delay is over go back to the queue, oldest in front.
 local function bring_back(limit, most)
   local returning = {}
@@ -99,9 +116,7 @@ local function bring_back(limit, most)
     redis.call('ZREM', delayed, member)
     table.insert(returning, {member, load(tries, member)})
   end
-  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
-  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
-  return #returning
+  put_back_in_order(returning)
 end
 
 local function pop(kind, count)
@@ -195,54 +210,36 @@ end
 
 -- lease ms, (member, receipt)... -> 1 or 0 each
 function operations.renew(lease_ms, ...)
-  local pairs_, renewed = {...}, {}
-  for i = 1, #pairs_, 2 do
-    local record = lease_of(pairs_[i], pairs_[i + 1])
-    if record then redis.call('ZADD', leases, now + tonumber(lease_ms), pairs_[i]) end
-    table.insert(renewed, record and 1 or 0)
-  end
-  return renewed
+  local deadline = now + tonumber(lease_ms)
+  return with_each({...}, function(member) redis.call('ZADD', leases, deadline, member) end)
 end
 
 -- (member, receipt)... -> 1 or 0 each
 function operations.ack(...)
-  local pairs_, acked = {...}, {}
-  for i = 1, #pairs_, 2 do
-    local member = pairs_[i]
-    local record = lease_of(member, pairs_[i + 1])
-    if record then
-      let_go(member)
-      redis.call('HDEL', tries, member)
-      if record.again then put_back(member, record) end
-    end
-    table.insert(acked, record and 1 or 0)
-  end
-  return acked
+  return with_each({...}, function(member, record)
+    let_go(member)
+    redis.call('HDEL', tries, member)
+    if record.again then put_back(member, record) end
+  end)
 end
 
 -- whether they are cut off, 1 or 0, (member, receipt)... -> 1 or 0 each. Back to the queue at once;
 -- the delivery does not count.
 function operations.release(are_cut_off, ...)
-  local pairs_, released, returning = {...}, {}, {}
-  for i = 1, #pairs_, 2 do
-    local member = pairs_[i]
-    local record = lease_of(member, pairs_[i + 1])
-    if record then
-      let_go(member)
-      if are_cut_off == '1' then redis.call('HINCRBY', cut_off, 'times', 1) end
-      record.tries = record.tries - 1
-      if record.tries == 0 then
-        redis.call('HDEL', tries, member)
-      else
-        local before = load(tries, member)
-        remember(member, record, before and before.error)
-      end
-      table.insert(returning, {member, record})
+  local returning = {}
+  local released = with_each({...}, function(member, record)
+    let_go(member)
+    if are_cut_off == '1' then redis.call('HINCRBY', cut_off, 'times', 1) end
+    record.tries = record.tries - 1
+    if record.tries == 0 then
+      redis.call('HDEL', tries, member)
+    else
+      local before = load(tries, member)
+      remember(member, record, before and before.error)
     end
-    table.insert(released, record and 1 or 0)
-  end
-  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
-  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
+    table.insert(returning, {member, record})
+  end)
+  put_back_in_order(returning)
   return released
 end
 
