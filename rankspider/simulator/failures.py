@@ -120,10 +120,6 @@ def _bombing(encoding: str) -> Failure:
     return fail
 
 
-async def _bad_gzip(_: Call) -> web.StreamResponse:
-    return web.Response(body=b"no gzip", headers=JSON_HEADERS | {"Content-Encoding": "gzip"})
-
-
 FAILURES: Final[dict[str, Failure]] = {
     **{name: _replying(reply) for name, reply in REPLIES.items()},
     **{name: _spoiling(spoil) for name, spoil in SPOILED.items()},
@@ -131,7 +127,6 @@ FAILURES: Final[dict[str, Failure]] = {
     "cut": _cut,
     "slow": _slow,
     "bad-utf8": _bad_utf8,
-    "bad-gzip": _bad_gzip,
     "bomb-gzip": _bombing("gzip"),
     "bomb-br": _bombing("br"),
     "bomb-zstd": _bombing("zstd"),

@@ -101,6 +101,8 @@ def _pay_grade(diamonds: int) -> dict[str, Any]:
         "this_grade_max_diamond": ceiling,
         "grade_describe": f"距离{level + 1}级还差{text}抖币",
         "score": diamonds,
+        "new_im_icon_with_level": _IMAGE,
+        "new_live_icon": _IMAGE,
     }
     if level:
         grade["new_im_icon_with_level"] = _icon(f"user_grade_level_v4_{level}.png", 32, 16)

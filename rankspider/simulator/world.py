@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Final, Literal, NamedTuple
 
 from rankspider.simulator.anchors import Anchor, anchor_of_world, stranger
@@ -107,7 +107,7 @@ class World:
         self._share = SHARE_CHANGED[churn]
         self._pace = PaceBySeconds(change_seconds)
         self._forms = lru_cache(maxsize=2)(self._draw_forms)
-        self.anchor = lru_cache(maxsize=20_000)(self._anchor)
+        self.anchor = lru_cache(maxsize=20_000)(partial(anchor_of_world, seed))
 
     def sec_uid(self, index: int) -> str:
         return synthetic_sec_uid(self.seed, index)
@@ -126,7 +126,8 @@ class World:
     def list_at(self, moment: Moment) -> Listing:
         """One state of the list."""
         tick, step, share = moment.tick, moment.step, self._share
-        scored = [(form.score(tick, step, share), form.anchor) for form in self._contenders(moment)]
+        forms = self._forms(moment.begin_time)
+        scored = [(form.score(tick, step, share), form.anchor) for form in forms]
         scored.sort(key=lambda entry: -entry[0])
         listed, others = scored[: self.rows], scored[self.rows :]
         before = [listed[0][0] if listed else 0, *(score for score, _ in listed)]
@@ -136,9 +137,6 @@ class World:
         )
         unlisted = {index: score for score, index in others}
         return Listing(moment, tuple(index for _, index in listed), standings, unlisted)
-
-    def _contenders(self, moment: Moment) -> tuple[Form, ...]:
-        return self._forms(moment.begin_time)
 
     def _draw_forms(self, begin_time: int) -> tuple[Form, ...]:
         count = min(self.anchors, self.rows * CONTENDERS_PER_ROW)
@@ -157,6 +155,3 @@ class World:
             head_start=10 * draw.share(),
             turn=draw.share(),
         )
-
-    def _anchor(self, index: int) -> Anchor:
-        return anchor_of_world(self.seed, index)
