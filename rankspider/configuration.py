@@ -150,15 +150,10 @@ def _reason(error: ValueError) -> str:
 
 
 def _tokens(settings: BaseSettings) -> tuple[str, ...]:
-    inline, path = _text(settings, "RANK_API_TOKENS"), _tokens_file(settings)
-    if path is not None:
-        return _tokens_of(path)
-    if inline is None:
-        return ()
-    return _usable(tokens_in(inline), "RANK_API_TOKENS")
-
-
-def _tokens_of(path: Path) -> tuple[str, ...]:
+    path = _tokens_file(settings)
+    if path is None:
+        inline = _text(settings, "RANK_API_TOKENS")
+        return () if inline is None else _usable(tokens_in(inline), "RANK_API_TOKENS")
     try:
         tokens = tokens_in_file(path)
     except (OSError, UnicodeDecodeError) as error:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 _T = TypeVar("_T")
+_LONGEST_WAIT_SECONDS = 5.0
 
 
 class Outage:
@@ -15,10 +16,9 @@ class Outage:
     ``server`` names it in the log: ``Redis``, ``MongoDB``.
     """
 
-    def __init__(self, server: str, logger: logging.Logger, longest_wait: float = 5.0) -> None:
+    def __init__(self, server: str, logger: logging.Logger) -> None:
         self._server = server
         self._logger = logger
-        self._longest_wait = longest_wait
         self._failures = 0
 
     @property
@@ -50,7 +50,7 @@ class Outage:
                 type(error).__name__,
             )
         self._failures += 1
-        wait = min(self._longest_wait, 0.1 * float(1 << min(self._failures, 10)))
+        wait = min(_LONGEST_WAIT_SECONDS, 0.1 * float(1 << min(self._failures, 10)))
         return wait * random.uniform(0.5, 1.0)
 
     def _over(self) -> None:

@@ -144,8 +144,6 @@ class Standing:
 class States:
     licences: list[Standing]
     circuit_open: bool
-    next_probe: float
-    """Redis's clock, s."""
     answers: int
     """Within the circuit's window; 0 right after it opened or closed."""
     failed: int
@@ -206,7 +204,6 @@ class Ledger:
             # Lua has one empty table for a list and a map.
             [_standing(*pair) for pair in zip(fingerprints, read["licences"] or (), strict=True)],
             circuit["open"],
-            circuit["next"] / 1000,
             circuit["answers"],
             circuit["failed"],
         )

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -14,16 +15,7 @@ from rankspider.anchors.deliveries import is_away
 from rankspider.anchors.keys import Keys
 from rankspider.errors import RankspiderError
 from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import (
-    Change,
-    Grant,
-    Ledger,
-    Outcome,
-    Policy,
-    Rates,
-    Report,
-    States,
-)
+from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report, States
 from rankspider.licences.reports import Reports
 from rankspider.outage import Outage
 
@@ -281,13 +273,10 @@ class LicencePool:
 
     async def _pause(self, end: asyncio.Event, seconds: float) -> None:
         """At most so long; ``end`` may come first."""
-        if seconds <= 0:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await end.wait()
-        except TimeoutError:
-            pass
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await end.wait()
 
     def _require_going_on(self) -> None:
         if self._over.is_set():

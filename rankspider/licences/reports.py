@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
@@ -87,11 +88,9 @@ class Reports:
             self._on_change(change)
 
     async def _gather(self) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_GATHER_SECONDS):
                 await self._failure.wait()
-        except TimeoutError:
-            pass
 
 
 def _log(change: Change) -> None:
