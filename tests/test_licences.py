@@ -23,7 +23,7 @@ from redis.crc import key_slot
 
 from rankspider.anchors.keys import Keys
 from rankspider.configuration import tokens_in, tokens_in_file, tokens_problem
-from rankspider.licences.keys import fingerprint, licences_key
+from rankspider.licences.keys import fingerprint
 from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report, Slot
 from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
@@ -394,7 +394,7 @@ def test_any_history_leaves_a_fleet_that_goes_on(
             waited += grant.wait
             fleet.later(grant.wait)
         assert waited <= 3600
-        await client.delete(licences_key(Keys.of(key)))
+        await client.delete(Keys.of(key).licences)
         await client.aclose()
 
     asyncio.run(history())
@@ -525,7 +525,7 @@ async def test_without_redis_nobody_sends(
 async def test_an_error_that_waiting_does_not_mend_is_raised(
     async_redis: "redis_asyncio.Redis", redis_client: Redis, queue_key: str
 ) -> None:
-    redis_client.set(licences_key(Keys.of(queue_key)), "text")
+    redis_client.set(Keys.of(queue_key).licences, "text")
     pool = make_pool(async_redis, queue_key)
     with pytest.raises(redis.ResponseError):
         await pool.take()
@@ -546,7 +546,7 @@ async def test_the_token_goes_nowhere(
         await settle(pool)
     with pytest.raises(AllLicencesRefused) as caught:
         await pool.take()
-    kept = redis_client.hgetall(licences_key(Keys.of(queue_key)))
+    kept = redis_client.hgetall(Keys.of(queue_key).licences)
     said = f"{licence!r} {licence} {pool!r} {caught.value!r} {caplog.text}"
     assert "secret-1" not in said
     assert b"secret-1" not in b"".join([*kept, *kept.values()])
@@ -561,8 +561,8 @@ def test_fingerprints() -> None:
 
 def test_the_key_shares_the_queues_slot() -> None:
     for key in ("goods_rank:anchors", "shop:{cn}:anchors"):
-        assert key_slot(licences_key(Keys.of(key)).encode()) == key_slot(key.encode())
-    assert licences_key(Keys.of("goods_rank:anchors")) == "{goods_rank:anchors}:licences"
+        assert key_slot(Keys.of(key).licences.encode()) == key_slot(key.encode())
+    assert Keys.of("goods_rank:anchors").licences == "{goods_rank:anchors}:licences"
 
 
 # --- Four workers -------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import redis
 
 from rankspider.anchors.keys import Keys
 from rankspider.anchors.member import sec_uid_of
-from rankspider.anchors.queue import MOST_AT_ONCE, SCRIPT, explained
+from rankspider.anchors.queue import MOST_AT_ONCE, SCRIPT, chunks, explained
 from rankspider.errors import MemberError
 from rankspider.terminal import harmless
 
@@ -110,8 +110,8 @@ class DeadLetters:
 
     def _each(self, operation: str, letters: Sequence[DeadLetter]) -> int:
         count = 0
-        for start in range(0, len(letters), MOST_AT_ONCE):
-            members = [letter.member for letter in letters[start : start + MOST_AT_ONCE]]
+        for chunk in chunks(letters):
+            members = [letter.member for letter in chunk]
             try:
                 count += self._script(keys=self._keys.all(), args=[operation, "", *members])
             except redis.ResponseError as error:

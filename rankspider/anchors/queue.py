@@ -124,7 +124,7 @@ class AnchorQueue:
     async def fail(self, failures: Sequence[Failed]) -> dict[Lease, bool]:
         """Delay each, or bury it; return which of those still ours were buried."""
         buried: dict[Lease, bool] = {}
-        for chunk in _chunks(failures):
+        for chunk in chunks(failures):
             arguments: list[Any] = []
             for failed in chunk:
                 delay = -1 if failed.delay_seconds is None else int(failed.delay_seconds * 1000)
@@ -159,7 +159,7 @@ class AnchorQueue:
 
     async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
         lost = []
-        for chunk in _chunks(leases):
+        for chunk in chunks(leases):
             pairs = [part for lease in chunk for part in (lease.member, lease.receipt)]
             outcome = await self._call(operation, *first, *pairs)
             lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
@@ -189,6 +189,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "backslashreplace")
 
 
-def _chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
+def chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """As many as fit in one call of a script."""
     for start in range(0, len(sequence), MOST_AT_ONCE):
         yield sequence[start : start + MOST_AT_ONCE]

@@ -10,11 +10,9 @@ from typing import Any
 from redis import asyncio as redis_asyncio
 
 from rankspider.anchors.keys import Keys
-from rankspider.licences.keys import licences_key
+from rankspider.anchors.queue import chunks
 
 SCRIPT = importlib.resources.files(__package__).joinpath("pool.lua").read_text(encoding="utf-8")
-# Lua hands arguments over on a stack of some 8000.
-MOST_AT_ONCE = 500
 
 
 class Outcome(enum.Enum):
@@ -161,7 +159,7 @@ class Ledger:
         *,
         clock_ms: float | None = None,
     ) -> None:
-        self._key = licences_key(keys)
+        self._key = keys.licences
         self._script = client.register_script(SCRIPT)
         self._policy = json.dumps(asdict(policy))
         self.clock_ms = clock_ms
@@ -182,9 +180,9 @@ class Ledger:
     async def report(self, reports: Sequence[Report]) -> list[Change]:
         """Note what requests brought, in that order."""
         changes: list[Change] = []
-        for start in range(0, len(reports), MOST_AT_ONCE):
+        for chunk in chunks(reports):
             arguments: list[Any] = []
-            for report in reports[start : start + MOST_AT_ONCE]:
+            for report in chunk:
                 wait = report.retry_after
                 retry_ms = -1 if wait is None else max(0, wait * 1000)
                 arguments += (report.fingerprint, report.outcome.value, report.turn, retry_ms)
