@@ -75,8 +75,7 @@ end
 -- The lease if `receipt` is still its receipt, else nil: a late call changes nothing.
 local function lease_of(member, receipt)
   local record = load(held, member)
-  if record and record.receipt == tonumber(receipt) then return record end
-  return nil
+  return record and record.receipt == tonumber(receipt) and record or nil
 end
 
 -- Do `act` with each member of (member, receipt)... whose lease that still is -> 1 or 0 each
@@ -139,12 +138,9 @@ local function put_all_back(popped, from, kind)
   end
 end
 
-local function length(kind)
-  if kind == 'list' then return redis.call('LLEN', queue) end
-  if kind == 'set' then return redis.call('SCARD', queue) end
-  if kind == 'zset' then return redis.call('ZCARD', queue) end
-  return 0
-end
+local LENGTH = {list = 'LLEN', set = 'SCARD', zset = 'ZCARD'}
+
+local function length(kind) return LENGTH[kind] and redis.call(LENGTH[kind], queue) or 0 end
 
 -- Lease one member; return its receipt and which delivery this is, or nil.
 local function lease(member, kind, score, owner, deadline, most)
@@ -311,18 +307,12 @@ function operations.requeue(...)
 end
 
 -- member... -> how many were dead letters and are none any more
-function operations.drop(...)
-  local count = 0
-  for _, member in ipairs({...}) do
-    count = count + redis.call('HDEL', dead, member)
-  end
-  return count
-end
+function operations.drop(...) return redis.call('HDEL', dead, ...) end
 
 -- Looked at before anything is changed: a script that fails halfway is not rolled back, and a
 -- member that could not be put back would be lost.
 local kind = redis.call('TYPE', queue).ok
-if kind ~= 'none' and kind ~= 'list' and kind ~= 'set' and kind ~= 'zset' then
+if kind ~= 'none' and not LENGTH[kind] then
   return redis.error_reply('WRONGKIND ' .. kind)
 end
 

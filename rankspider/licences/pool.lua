@@ -51,12 +51,9 @@ local function unknown()
 end
 
 local function load_licence(fingerprint)
-  local record = load(fingerprint)
-  if not record then return unknown() end
-  if now - math.max(record.at, record.used) > policy.forget_seconds * 1000 then
-    return unknown()
-  end
-  return record
+  local record = load(fingerprint, unknown())
+  local is_old = now - math.max(record.at, record.used) > policy.forget_seconds * 1000
+  return is_old and unknown() or record
 end
 
 local function load_pace() return load('pace', {tat = 0, turn = 0}) end

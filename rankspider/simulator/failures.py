@@ -35,9 +35,6 @@ class Call:
     wrapped: bool
     options: Options
 
-    def honest(self) -> web.Response:
-        return web.Response(body=self.body(), headers=JSON_HEADERS)
-
     def body(self) -> bytes:
         """Of the honest answer."""
         return self.answer.body(self.wrapped, self.options.style)
@@ -84,7 +81,7 @@ async def _cut(call: Call) -> web.StreamResponse:
 
 async def _slow(call: Call) -> web.StreamResponse:
     await asyncio.sleep(call.options.slow_seconds)
-    return call.honest()
+    return web.Response(body=call.body(), headers=JSON_HEADERS)
 
 
 async def _bad_utf8(call: Call) -> web.StreamResponse:
