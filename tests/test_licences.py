@@ -421,7 +421,9 @@ async def test_the_pool_hands_out_and_reports(
     for licence in taken:
         pool.report(licence, Outcome.OK)
     await settle(pool)
-    assert [each.counts for each in (await pool.states()).licences] == [{"ok": 10}] * 2
+    assert [each.counts for each in (await pool.ledger.states(pool._fingerprints)).licences] == [
+        {"ok": 10}
+    ] * 2
     await pool.close()
 
 
@@ -478,7 +480,7 @@ async def test_nothing_leaves_before_the_fleet_knows_of_a_setback(
     for take in waiting:
         take.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
-    (met,) = (await pool.states()).licences
+    (met,) = (await pool.ledger.states(pool._fingerprints)).licences
     assert met.state != "good"
     assert met.counts == {outcome.value: 1}
     await pool.close()

@@ -15,7 +15,7 @@ from rankspider.anchors.deliveries import is_away
 from rankspider.anchors.keys import Keys
 from rankspider.errors import RankspiderError
 from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report, States
+from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report
 from rankspider.licences.reports import Reports
 from rankspider.outage import Outage
 
@@ -139,10 +139,6 @@ class LicencePool:
         """
         again = partial(self.ledger.reconsider, self._fingerprints, older_than)
         await self._outage.wait_out(again, is_away)
-
-    async def states(self) -> States:
-        """How the pool's licences stand. Raises `redis.RedisError`."""
-        return await self.ledger.states(self._fingerprints)
 
     async def give_up(self) -> None:
         """End the takes that wait, and those to come, each with `GivenUp`."""

@@ -36,9 +36,9 @@ class Simulator:
         self.options = options
         self.counts = Counts()
         self._clock = clock or Clock(options.start_ms, options.speed)
-        seconds, answers = options.change_seconds, options.change_every
-        world = World(options.seed, options.anchors, options.rows, seconds, options.churn)
-        pace = PaceByAnswers(answers) if answers else PaceBySeconds(seconds)
+        world = World(options.seed, options.anchors, options.rows, options.churn)
+        every = options.change_every
+        pace = PaceByAnswers(every) if every else PaceBySeconds(options.change_seconds)
         self._endpoint = RankEndpoint(world, self._clock, pace)
         self._sample = options.sample.read_bytes() if options.sample else None
         self._record = Record(options.record) if options.record else None

@@ -6,7 +6,7 @@ from functools import cached_property, lru_cache, partial
 from typing import Final, Literal, NamedTuple
 
 from rankspider.simulator.anchors import Anchor, anchor_of_world, stranger
-from rankspider.simulator.clock import HOUR, Moment, PaceBySeconds
+from rankspider.simulator.clock import HOUR, Moment
 from rankspider.simulator.identity import Draw, failing_sec_uid, index_of, synthetic_sec_uid
 
 __all__ = ["Churn", "Listing", "Standing", "World", "failing_sec_uid", "synthetic_sec_uid"]
@@ -98,14 +98,12 @@ class World:
         seed: int = 1,
         anchors: int = 1000,
         rows: int = 100,
-        change_seconds: float = 10.0,
         churn: Churn = "some",
     ) -> None:
         self.seed = seed
         self.anchors = anchors
         self.rows = rows
         self._share = SHARE_CHANGED[churn]
-        self._pace = PaceBySeconds(change_seconds)
         self._forms = lru_cache(maxsize=2)(self._draw_forms)
         self.anchor = lru_cache(maxsize=20_000)(partial(anchor_of_world, seed))
 
@@ -118,10 +116,6 @@ class World:
         if index is None or index >= self.anchors:
             return stranger(sec_uid)
         return self.anchor(index)
-
-    def listing(self, now_ms: int) -> tuple[Standing, ...]:
-        """The listed rows at ``now_ms``, best first, if the list changes with the clock."""
-        return self.list_at(self._pace.moment(now_ms)).standings
 
     def list_at(self, moment: Moment) -> Listing:
         """One state of the list."""
