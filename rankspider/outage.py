@@ -38,7 +38,9 @@ class Outage:
                     raise
                 await asyncio.sleep(self._struck(error))
             else:
-                self._over()
+                if self._failures:
+                    self._logger.warning("%s is back after %d tries", self._server, self._failures)
+                    self._failures = 0
                 return outcome
 
     def _struck(self, error: Exception) -> float:
@@ -52,9 +54,3 @@ class Outage:
         self._failures += 1
         wait = min(_LONGEST_WAIT_SECONDS, 0.1 * float(1 << min(self._failures, 10)))
         return wait * random.uniform(0.5, 1.0)
-
-    def _over(self) -> None:
-        """Note a call that went well."""
-        if self._failures:
-            self._logger.warning("%s is back after %d tries", self._server, self._failures)
-            self._failures = 0

@@ -129,13 +129,9 @@ class AnchorQueue:
             for failed in chunk:
                 delay = -1 if failed.delay_seconds is None else int(failed.delay_seconds * 1000)
                 lease = failed.lease
-                arguments += (
-                    lease.member,
-                    lease.receipt,
-                    delay,
-                    failed.reason,
-                    _bytes(failed.error),
-                )
+                # Whatever a server sent, such as half of a surrogate pair, must not stop the call.
+                error = failed.error.encode("utf-8", "backslashreplace")
+                arguments += (lease.member, lease.receipt, delay, failed.reason, error)
             outcome = await self._call("fail", self._max_deliveries, *arguments)
             for failed, code in zip(chunk, outcome, strict=True):
                 if code:
@@ -182,11 +178,6 @@ def explained(error: redis.ResponseError, keys: Keys) -> Exception:
         f"RANK_QUEUE_KEY: {keys.queue} holds a Redis {str(error).split()[-1]}; a queue is a LIST, "
         "a SET or a ZSET"
     )
-
-
-def _bytes(text: str) -> bytes:
-    """Whatever a server sent, such as half of a surrogate pair, must not stop the call."""
-    return text.encode("utf-8", "backslashreplace")
 
 
 def chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:

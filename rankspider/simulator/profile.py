@@ -15,6 +15,7 @@ TEMPLATE: Final[dict[str, Any]] = json.loads(
     Path(__file__).with_name("user_template.json").read_text(encoding="utf-8")
 )
 _IMAGE: Final[dict[str, Any]] = TEMPLATE["avatar_thumb"]
+TEMPLATE["fans_club"]["data"]["badge"]["icons"]["0"] = _IMAGE
 _MIRROR: Final = "p@@"  # stands for a mirror's host until an answer is put together
 _PLACE: Final = _MIRROR.encode()
 _MIRRORS: Final = tuple(permutations((b"p1", b"p3", b"p6", b"p9", b"p11", b"p26", b"p29"), 3))
