@@ -7,6 +7,7 @@ it; no message repeats a value that may hold a password or a licence.
 import logging
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
@@ -150,15 +151,10 @@ def _reason(error: ValueError) -> str:
 
 
 def _tokens(settings: BaseSettings) -> tuple[str, ...]:
-    inline, path = _text(settings, "RANK_API_TOKENS"), _tokens_file(settings)
-    if path is not None:
-        return _tokens_of(path)
-    if inline is None:
-        return ()
-    return _usable(tokens_in(inline), "RANK_API_TOKENS")
-
-
-def _tokens_of(path: Path) -> tuple[str, ...]:
+    path = _tokens_file(settings)
+    if path is None:
+        inline = _text(settings, "RANK_API_TOKENS")
+        return () if inline is None else _usable(tokens_in(inline), "RANK_API_TOKENS")
     try:
         tokens = tokens_in_file(path)
     except (OSError, UnicodeDecodeError) as error:
@@ -251,13 +247,11 @@ def _timezone(settings: BaseSettings) -> ZoneInfo:
 def _number(settings: BaseSettings, name: str, *, least: float, whole: bool = False) -> float:
     kind = "a whole number" if whole else "a number"
     value = settings.get(name)
-    try:
+    with suppress(TypeError, ValueError):
         number = int(value) if whole else float(value)
-    except (TypeError, ValueError):
-        raise ConfigurationError(f"{name} must be {kind}, {least} or more: {value!r}") from None
-    if not least <= number < 10**9:
-        raise ConfigurationError(f"{name} must be {kind}, {least} or more: {value!r}")
-    return number
+        if least <= number < 10**9:
+            return number
+    raise ConfigurationError(f"{name} must be {kind}, {least} or more: {value!r}")
 
 
 _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")

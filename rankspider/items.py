@@ -48,10 +48,6 @@ OWN_TEXTS = (
 )
 
 
-def history_key_of_standing(key: str, standing: tuple[int, int, int]) -> str:
-    return f"{key}/{joined(*standing)}"
-
-
 @dataclass(frozen=True, slots=True)
 class RankedList:
     """Which list of which hour; the wall clock has no part in it."""
@@ -124,7 +120,7 @@ class RankItem:
 
     @property
     def history_key(self) -> str:
-        return history_key_of_standing(self.key, self.standing)
+        return f"{self.key}/{joined(*self.standing)}"
 
     @property
     def tie(self) -> str:

@@ -37,12 +37,12 @@ class Report:
     """Lines under the table."""
 
 
-def column(head: str | None, *, is_hour: bool = False, default: Any = dataclasses.MISSING) -> Any:
+def column(head: str | None, *, is_hour: bool = False) -> Any:
     """A field with its ``head`` in the table (None: it is not shown there).
 
     ``is_hour``: a time shown to the minute and with its offset, as the start of a ranked hour.
     """
-    return dataclasses.field(default=default, metadata={"head": head, "is_hour": is_hour})
+    return dataclasses.field(metadata={"head": head, "is_hour": is_hour})
 
 
 def table_of(report: Report, zone: dt.tzinfo) -> str:

@@ -125,7 +125,7 @@ def market(database: Database[dict[str, Any]], record: Path) -> Market:
 
 
 def world_of_market() -> World:
-    return World(SEED, SELLERS, ROWS, CHANGE_SECONDS)
+    return World(SEED, SELLERS, ROWS)
 
 
 def new_name() -> str:

@@ -10,7 +10,6 @@ from pymongo import MongoClient
 from redis import Redis
 
 from rankspider.anchors.keys import Keys
-from rankspider.licences.keys import licences_key
 from rankspider.simulator.world import World, failing_sec_uid, synthetic_sec_uid
 from tests.conftest import ROOT, Crawl, Simulator, crawl, scrapy
 
@@ -47,7 +46,7 @@ def left_over(client: Redis, queue_key: str) -> list[bytes]:
     """Keys of the queue that remain, but for the counter of receipts, the licences' state, and
     what is remembered of the lake."""
     keys = Keys.of(queue_key)
-    stay = {keys.receipts.encode(), licences_key(keys).encode()}
+    stay = {keys.receipts.encode(), keys.licences.encode()}
     left = [key for key in client.keys(f"*{queue_key}*") if key not in stay]
     return [key for key in left if not key.startswith(keys.dedupe.encode())]
 

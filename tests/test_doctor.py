@@ -238,7 +238,7 @@ def redis_findings(
     url: str, key: str = "q", note: str | None = None
 ) -> tuple[Found, list[Finding]]:
     settings = Settings({"REDIS_URL": url, "RANK_QUEUE_KEY": key})
-    findings = redis.look_at(settings, key, note, Secrets((), [url], ()))
+    findings = list(redis.look_at(settings, key, note, Secrets((), [url], ())))
     return by_name(findings), findings
 
 
@@ -325,7 +325,7 @@ def test_a_redis_that_is_not_there() -> None:
 
 
 def test_a_sound_mongodb(mongo_uri: str, database_name: str, database: Any) -> None:
-    findings = mongo.look_at(mongo_uri, database_name, "embedded, data in x", NO_SECRETS)
+    findings = list(mongo.look_at(mongo_uri, database_name, "embedded, data in x", NO_SECRETS))
     found = by_name(findings)
     assert bad(findings) == {}
     assert found["MongoDB"].what.endswith("answers: embedded, data in x")
@@ -336,10 +336,10 @@ def test_a_sound_mongodb(mongo_uri: str, database_name: str, database: Any) -> N
 
 def test_a_mongodb_that_is_not_there() -> None:
     uri = f"mongodb://u:{PASSWORD}@{HOST}:{free_port()}/?serverSelectionTimeoutMS=100"
-    findings = mongo.look_at(uri, "x", None, NO_SECRETS)
+    findings = list(mongo.look_at(uri, "x", None, NO_SECRETS))
     assert bad(findings) == {"MongoDB": "FAILED 3"}
     assert PASSWORD not in str(findings)
-    wrong = mongo.look_at(f"mongodb://u:{PASSWORD}@a,b:port/", "x", None, NO_SECRETS)
+    wrong = list(mongo.look_at(f"mongodb://u:{PASSWORD}@a,b:port/", "x", None, NO_SECRETS))
     assert bad(wrong) == {"MongoDB": "FAILED 2"}
     assert PASSWORD not in str(wrong)
 

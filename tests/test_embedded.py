@@ -64,7 +64,7 @@ def _stopped(home: Home, name: str) -> bool:
     if not home.path.is_dir():
         return True
     with home.lock(name) as lock:
-        if lock.exclusive_within(DEADLINE_SECONDS):
+        if lock.try_exclusive(DEADLINE_SECONDS):
             return True
         pid = lock.signer()
     if pid is not None:

@@ -27,6 +27,7 @@ from tests.asking import asked
 from tests.lakes import FIRST_HOUR, Market, Served
 from tests.plans import indexes_used
 from tests.test_board import list_of, standing, state, store
+from tests.test_simulator import listing
 
 LIST = ListName("热度", "全站", "小时榜", "")
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -57,7 +58,7 @@ def test_thresholds_by_hour_of_day(database: Any) -> None:
     for hour in hours:
         for minute in (5, 30, 59):  # only the last of them counts
             at = hour + dt.timedelta(minutes=minute)
-            rows = world.listing(round(at.timestamp() * 1000))
+            rows = listing(world, round(at.timestamp() * 1000))
             ids, scores = [row.user_id for row in rows], [row.score for row in rows]
             store(database, ListItem(list_of(hour), ids, scores, 60, {}, at))
         served.append(scores)

@@ -15,10 +15,10 @@ import pytest
 from aiohttp.test_utils import TestClient, TestServer
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
 
-from rankspider.simulator.clock import Clock
+from rankspider.simulator.clock import Clock, PaceBySeconds
 from rankspider.simulator.options import Options
 from rankspider.simulator.server import PATH, make_app
-from rankspider.simulator.world import World, failing_sec_uid, synthetic_sec_uid
+from rankspider.simulator.world import Standing, World, failing_sec_uid, synthetic_sec_uid
 
 STRICT_SEC_UID = re.compile(r"MS4wLjABAAAA(?:[A-Za-z0-9_-]{43}|[A-Za-z0-9_-]{64})")
 EIGHT = 1_893_484_800  # 2030-01-01T08:00:00Z, an hour's first second
@@ -92,10 +92,15 @@ def ids_of(document: dict[str, Any]) -> list[str]:
 # --- The world -----------------------------------------------------------------------------
 
 
+def listing(world: World, now_ms: int) -> tuple[Standing, ...]:
+    """The rows at ``now_ms``, best first, of a list that changes every 10 seconds."""
+    return world.list_at(PaceBySeconds(10).moment(now_ms)).standings
+
+
 def test_the_same_seed_makes_the_same_world() -> None:
     first, again, other = World(seed=7), World(seed=7), World(seed=8)
-    assert first.listing(EIGHT * 1000) == again.listing(EIGHT * 1000)
-    assert first.listing(EIGHT * 1000) != other.listing(EIGHT * 1000)
+    assert listing(first, EIGHT * 1000) == listing(again, EIGHT * 1000)
+    assert listing(first, EIGHT * 1000) != listing(other, EIGHT * 1000)
     assert first.sec_uid(3) == synthetic_sec_uid(7, 3) != other.sec_uid(3)
 
 
@@ -121,7 +126,7 @@ def test_a_failing_sec_uid_is_valid_and_its_numbers_do_not_collide() -> None:
 @pytest.mark.parametrize("churn", ["some", "all"])
 def test_within_the_hour_scores_only_grow_and_places_swap(churn: Any) -> None:
     world = World(anchors=30, rows=30, churn=churn)  # all are listed, so all can be followed
-    states = [world.listing((EIGHT + seconds) * 1000) for seconds in range(0, 3600, 10)]
+    states = [listing(world, (EIGHT + seconds) * 1000) for seconds in range(0, 3600, 10)]
     swaps = 0
     for before, after in pairwise(states):
         old = {standing.user_id: standing.score for standing in before}
@@ -134,14 +139,14 @@ def test_within_the_hour_scores_only_grow_and_places_swap(churn: Any) -> None:
 
 def test_some_of_the_rows_change_from_a_state_to_the_next() -> None:
     world = World()
-    before, after = (set(world.listing((EIGHT + second) * 1000)) for second in (1800, 1810))
+    before, after = (set(listing(world, (EIGHT + second) * 1000)) for second in (1800, 1810))
     scores = [{(row.user_id, row.score) for row in state} for state in (before, after)]
     assert 10 < len(scores[1] - scores[0]) < 60
 
 
 def test_the_next_hour_starts_anew() -> None:
     world = World()
-    last, first = (world.listing((EIGHT + second) * 1000) for second in (3599, 3600))
+    last, first = (listing(world, (EIGHT + second) * 1000) for second in (3599, 3600))
     assert first[0].score < last[-1].score
     assert {row.user_id for row in first} != {row.user_id for row in last}
 
@@ -174,7 +179,7 @@ async def test_rows_and_list_follow_their_rules() -> None:
     async with simulated(rows=100, anchors=300) as simulator:
         simulator.seconds = 1801.25
         document = await simulator.document()
-        truth = simulator.world.listing((EIGHT + 1801) * 1000)
+        truth = listing(simulator.world, (EIGHT + 1801) * 1000)
     data, rows = document["data"], document["data"]["ranks"]
     assert "anchor_info" not in data
     assert (data["begin_time"], data["delta_time"]) == (EIGHT, 1799)

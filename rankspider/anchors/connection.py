@@ -68,9 +68,7 @@ def check(settings: BaseSettings) -> None:
 
 def unavailable(error: Exception) -> ServiceUnavailable:
     """What to say of one of `REDIS_ERRORS`, without the address, which may hold a password."""
-    if isinstance(error, redis.AuthenticationError) or isinstance(
-        error.__cause__, redis.AuthenticationError
-    ):
+    if any(isinstance(each, redis.AuthenticationError) for each in (error, error.__cause__)):
         return ServiceUnavailable(
             "Redis refused the connection: check the user and the password in REDIS_URL"
         )

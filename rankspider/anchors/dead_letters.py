@@ -1,31 +1,18 @@
 """The dead letters of one queue: read in batches, given one more chance, or dropped."""
 
+import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
 
-import msgspec
 import redis
 
 from rankspider.anchors.keys import Keys
 from rankspider.anchors.member import sec_uid_of
-from rankspider.anchors.queue import MOST_AT_ONCE, SCRIPT, explained
+from rankspider.anchors.queue import MOST_AT_ONCE, SCRIPT, chunks, explained
 from rankspider.errors import MemberError
 from rankspider.terminal import harmless
-
-
-class _Record(msgspec.Struct):
-    """A dead letter as the script writes it. Times are ms since 1970, by Redis's clock."""
-
-    reason: str
-    tries: float
-    first_at: float
-    died_at: float
-    error: str = ""
-
-
-_record = msgspec.json.Decoder(_Record)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +30,10 @@ class DeadLetter:
 
     @classmethod
     def of(cls, member: bytes, packed: bytes) -> Self:
-        record = _record.decode(packed)
-        return cls(
-            member,
-            record.reason,
-            record.error,
-            int(record.tries),
-            record.first_at / 1000,
-            record.died_at / 1000,
-        )
+        """``packed`` is as the script wrote it, with times in ms and perhaps without an error."""
+        record = json.loads(packed)
+        times = record["first_at"] / 1000, record["died_at"] / 1000
+        return cls(member, record["reason"], record.get("error", ""), int(record["tries"]), *times)
 
 
 def shown(member: bytes) -> str:
@@ -128,8 +110,8 @@ class DeadLetters:
 
     def _each(self, operation: str, letters: Sequence[DeadLetter]) -> int:
         count = 0
-        for start in range(0, len(letters), MOST_AT_ONCE):
-            members = [letter.member for letter in letters[start : start + MOST_AT_ONCE]]
+        for chunk in chunks(letters):
+            members = [letter.member for letter in chunk]
             try:
                 count += self._script(keys=self._keys.all(), args=[operation, "", *members])
             except redis.ResponseError as error:

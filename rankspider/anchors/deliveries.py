@@ -341,20 +341,14 @@ class Deliveries:
             self._has_room.clear()
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """Wait out an outage of Redis, however long; every call may be repeated."""
-        while True:
-            try:
-                outcome = await call()
-            except REDIS_ERRORS as error:
-                if not is_away(error):
-                    raise
-                await asyncio.sleep(self._outage.struck(error))
-            else:
-                self._outage.over()
-                return outcome
+        """Wait out an outage of Redis; every call may be repeated."""
+        return await self._outage.wait_out(call, is_away)
 
 
 def is_away(error: Exception) -> bool:
+    """Whether Redis is, rather than what was asked of it, at fault."""
+    if not isinstance(error, REDIS_ERRORS):
+        return False
     if "same key slot" in str(error):  # the queue's key is at fault, and will be
         return False
     return isinstance(error, _AWAY) or _AWAY_MESSAGE.match(str(error)) is not None

@@ -1,5 +1,6 @@
 """A producer: puts anchors on the queue, in order, thousands in one round trip."""
 
+from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import cast
 
@@ -26,7 +27,7 @@ class Producer:
         self._client = client
         self._key = key
         self._priority = priority
-        self._recent = _Recent(REMEMBERED)
+        self._recent: OrderedDict[str, None] = OrderedDict()
         self.kind = self._choose(kind)
 
     def _choose(self, wanted: str | None) -> str:
@@ -52,7 +53,7 @@ class Producer:
         take memory that grows with the input, here or in Redis, to spare a harmless repeat.
         """
         if self.kind == "list":
-            fresh = self._recent.sift(anchors)
+            fresh = self._fresh(anchors)
             if fresh:
                 self._client.rpush(self._key, *fresh)
             return len(anchors) - len(fresh)
@@ -65,23 +66,13 @@ class Producer:
         added = self._client.zadd(self._key, scores, nx=self._priority is None)
         return cast("int", added)
 
-
-class _Recent:
-    """The last ``count`` different anchors, and up to as many before them."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._younger: set[str] = set()
-        self._older: set[str] = set()
-
-    def sift(self, anchors: Iterable[str]) -> list[str]:
-        """Remember ``anchors``; return those that were not remembered."""
+    def _fresh(self, anchors: Iterable[str]) -> list[str]:
+        """Remember ``anchors``; return those that were not among the last `REMEMBERED`."""
         fresh = []
         for anchor in anchors:
-            if anchor in self._younger or anchor in self._older:
-                continue
-            if len(self._younger) == self._count:
-                self._older, self._younger = self._younger, set()
-            self._younger.add(anchor)
-            fresh.append(anchor)
+            if anchor not in self._recent:
+                self._recent[anchor] = None
+                fresh.append(anchor)
+                if len(self._recent) > REMEMBERED:
+                    self._recent.popitem(last=False)
         return fresh

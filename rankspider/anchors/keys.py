@@ -1,7 +1,7 @@
 """Every Redis key of one queue, each named once."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Self
 
 # As Redis Cluster reads it: from the first brace to the next that closes, unless nothing is there.
@@ -36,13 +36,15 @@ class Keys:
     cut_off: str
     """HASH, while it is there: deliveries ended with nobody knowing how much of what they brought
     is stored."""
+    licences: str
+    """HASH: fingerprint → record, and ``pace`` and ``circuit``; all msgpack, the licences' script's
+    own."""
 
     @classmethod
     def of(cls, queue: str) -> Self:
         """A queue key that carries a hash tag of its own lends it to the others."""
         stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
-        names = ("leases", "held", "delayed", "tries", "dead", "receipts", "dedupe", "cut_off")
-        return cls(queue, *(f"{stem}:{name}" for name in names))
+        return cls(queue, *(f"{stem}:{field.name}" for field in fields(cls)[1:]))
 
     def all(self) -> list[str]:
         """In the order of the script's ``KEYS``."""

@@ -36,18 +36,14 @@ def sec_uid_of(member: bytes) -> str:
     if not text:
         raise MemberError("empty")
     if text.startswith("{"):
-        return _checked(_from_json(text))
-    if "/" in text:
-        return _checked(_from_link(text))
-    return _checked(text)
-
-
-def _checked(candidate: str) -> str:
-    if not SEC_UID.fullmatch(candidate):
+        text = _from_json(text)
+    elif "/" in text:
+        text = _from_link(text)
+    if not SEC_UID.fullmatch(text):
         raise MemberError(
             "no sec_id: it begins with MS4wLjABAAAA and goes on with 16 to 128 of A-Z a-z 0-9 _ -"
         )
-    return candidate
+    return text
 
 
 def _from_json(text: str) -> str:

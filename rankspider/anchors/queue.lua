@@ -75,8 +75,24 @@ end
 -- The lease if `receipt` is still its receipt, else nil: a late call changes nothing.
 local function lease_of(member, receipt)
   local record = load(held, member)
-  if record and record.receipt == tonumber(receipt) then return record end
-  return nil
+  return record and record.receipt == tonumber(receipt) and record or nil
+end
+
+-- Do `act` with each member of (member, receipt)... whose lease that still is -> 1 or 0 each
+local function with_each(pairs_, act)
+  local done = {}
+  for i = 1, #pairs_, 2 do
+    local record = lease_of(pairs_[i], pairs_[i + 1])
+    if record then act(pairs_[i], record) end
+    table.insert(done, record and 1 or 0)
+  end
+  return done
+end
+
+-- {{member, record}...}, oldest in front.
+local function put_back_in_order(returning)
+  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
+  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
 end
 
 -- Members whose lease ran out or whose delay is over go back to the queue, oldest in front.
@@ -99,9 +115,7 @@ local function bring_back(limit, most)
     redis.call('ZREM', delayed, member)
     table.insert(returning, {member, load(tries, member)})
   end
-  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
-  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
-  return #returning
+  put_back_in_order(returning)
 end
 
 local function pop(kind, count)
@@ -124,12 +138,9 @@ local function put_all_back(popped, from, kind)
   end
 end
 
-local function length(kind)
-  if kind == 'list' then return redis.call('LLEN', queue) end
-  if kind == 'set' then return redis.call('SCARD', queue) end
-  if kind == 'zset' then return redis.call('ZCARD', queue) end
-  return 0
-end
+local LENGTH = {list = 'LLEN', set = 'SCARD', zset = 'ZCARD'}
+
+local function length(kind) return LENGTH[kind] and redis.call(LENGTH[kind], queue) or 0 end
 
 -- Lease one member; return its receipt and which delivery this is, or nil.
 local function lease(member, kind, score, owner, deadline, most)
@@ -195,54 +206,36 @@ end
 
 -- lease ms, (member, receipt)... -> 1 or 0 each
 function operations.renew(lease_ms, ...)
-  local pairs_, renewed = {...}, {}
-  for i = 1, #pairs_, 2 do
-    local record = lease_of(pairs_[i], pairs_[i + 1])
-    if record then redis.call('ZADD', leases, now + tonumber(lease_ms), pairs_[i]) end
-    table.insert(renewed, record and 1 or 0)
-  end
-  return renewed
+  local deadline = now + tonumber(lease_ms)
+  return with_each({...}, function(member) redis.call('ZADD', leases, deadline, member) end)
 end
 
 -- (member, receipt)... -> 1 or 0 each
 function operations.ack(...)
-  local pairs_, acked = {...}, {}
-  for i = 1, #pairs_, 2 do
-    local member = pairs_[i]
-    local record = lease_of(member, pairs_[i + 1])
-    if record then
-      let_go(member)
-      redis.call('HDEL', tries, member)
-      if record.again then put_back(member, record) end
-    end
-    table.insert(acked, record and 1 or 0)
-  end
-  return acked
+  return with_each({...}, function(member, record)
+    let_go(member)
+    redis.call('HDEL', tries, member)
+    if record.again then put_back(member, record) end
+  end)
 end
 
 -- whether they are cut off, 1 or 0, (member, receipt)... -> 1 or 0 each. Back to the queue at once;
 -- the delivery does not count.
 function operations.release(are_cut_off, ...)
-  local pairs_, released, returning = {...}, {}, {}
-  for i = 1, #pairs_, 2 do
-    local member = pairs_[i]
-    local record = lease_of(member, pairs_[i + 1])
-    if record then
-      let_go(member)
-      if are_cut_off == '1' then redis.call('HINCRBY', cut_off, 'times', 1) end
-      record.tries = record.tries - 1
-      if record.tries == 0 then
-        redis.call('HDEL', tries, member)
-      else
-        local before = load(tries, member)
-        remember(member, record, before and before.error)
-      end
-      table.insert(returning, {member, record})
+  local returning = {}
+  local released = with_each({...}, function(member, record)
+    let_go(member)
+    if are_cut_off == '1' then redis.call('HINCRBY', cut_off, 'times', 1) end
+    record.tries = record.tries - 1
+    if record.tries == 0 then
+      redis.call('HDEL', tries, member)
+    else
+      local before = load(tries, member)
+      remember(member, record, before and before.error)
     end
-    table.insert(released, record and 1 or 0)
-  end
-  table.sort(returning, function(a, b) return a[2].receipt > b[2].receipt end)
-  for _, pair in ipairs(returning) do put_back(pair[1], pair[2]) end
+    table.insert(returning, {member, record})
+  end)
+  put_back_in_order(returning)
   return released
 end
 
@@ -314,18 +307,12 @@ function operations.requeue(...)
 end
 
 -- member... -> how many were dead letters and are none any more
-function operations.drop(...)
-  local count = 0
-  for _, member in ipairs({...}) do
-    count = count + redis.call('HDEL', dead, member)
-  end
-  return count
-end
+function operations.drop(...) return redis.call('HDEL', dead, ...) end
 
 -- Looked at before anything is changed: a script that fails halfway is not rolled back, and a
 -- member that could not be put back would be lost.
 local kind = redis.call('TYPE', queue).ok
-if kind ~= 'none' and kind ~= 'list' and kind ~= 'set' and kind ~= 'zset' then
+if kind ~= 'none' and not LENGTH[kind] then
   return redis.error_reply('WRONGKIND ' .. kind)
 end
 

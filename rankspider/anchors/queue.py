@@ -124,18 +124,14 @@ class AnchorQueue:
     async def fail(self, failures: Sequence[Failed]) -> dict[Lease, bool]:
         """Delay each, or bury it; return which of those still ours were buried."""
         buried: dict[Lease, bool] = {}
-        for chunk in _chunks(failures):
+        for chunk in chunks(failures):
             arguments: list[Any] = []
             for failed in chunk:
                 delay = -1 if failed.delay_seconds is None else int(failed.delay_seconds * 1000)
                 lease = failed.lease
-                arguments += (
-                    lease.member,
-                    lease.receipt,
-                    delay,
-                    failed.reason,
-                    _bytes(failed.error),
-                )
+                # Whatever a server sent, such as half of a surrogate pair, must not stop the call.
+                error = failed.error.encode("utf-8", "backslashreplace")
+                arguments += (lease.member, lease.receipt, delay, failed.reason, error)
             outcome = await self._call("fail", self._max_deliveries, *arguments)
             for failed, code in zip(chunk, outcome, strict=True):
                 if code:
@@ -159,7 +155,7 @@ class AnchorQueue:
 
     async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
         lost = []
-        for chunk in _chunks(leases):
+        for chunk in chunks(leases):
             pairs = [part for lease in chunk for part in (lease.member, lease.receipt)]
             outcome = await self._call(operation, *first, *pairs)
             lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
@@ -184,11 +180,7 @@ def explained(error: redis.ResponseError, keys: Keys) -> Exception:
     )
 
 
-def _bytes(text: str) -> bytes:
-    """Whatever a server sent, such as half of a surrogate pair, must not stop the call."""
-    return text.encode("utf-8", "backslashreplace")
-
-
-def _chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
+def chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """As many as fit in one call of a script."""
     for start in range(0, len(sequence), MOST_AT_ONCE):
         yield sequence[start : start + MOST_AT_ONCE]

@@ -6,12 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pymongo import MongoClient, WriteConcern
-from pymongo.errors import (
-    OperationFailure,
-    PyMongoError,
-    WriteConcernError,
-    WTimeoutError,
-)
+from pymongo.errors import OperationFailure, PyMongoError, WriteConcernError, WTimeoutError
 
 from rankspider.checkup.clock import Reading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
@@ -24,22 +19,19 @@ _MAJORITY = WriteConcern(w="majority", j=True, wtimeout=5000)
 _UNAUTHORIZED = 13
 
 
-def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> list[Finding]:
+def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> Iterator[Finding]:
     """``note`` says which embedded server it is, if it is one."""
-    findings: list[Finding] = []
     try:
         lake.check(uri)
         with lake.connect_blocking(uri) as client:
-            for finding in _looked_at(client, database, note, secrets):
-                findings.append(finding)
+            yield from _looked_at(client, database, note, secrets)
     except ConfigurationError as error:
-        findings.append(failed(SETTING, "MongoDB", secrets.cleaned(str(error))))
+        yield failed(SETTING, "MongoDB", secrets.cleaned(str(error)))
     except ServiceUnavailable as error:
-        findings.append(failed(SERVER, "MongoDB", secrets.cleaned(str(error))))
+        yield failed(SERVER, "MongoDB", secrets.cleaned(str(error)))
     except PyMongoError as error:
         what = f"it stopped answering ({type(error).__name__})"
-        findings.append(failed(SERVER, "MongoDB", what, "see its log, and try again"))
-    return findings
+        yield failed(SERVER, "MongoDB", what, "see its log, and try again")
 
 
 def _looked_at(

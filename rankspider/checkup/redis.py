@@ -31,19 +31,16 @@ _SIZES = {"list": redis.Redis.llen, "set": redis.Redis.scard, "zset": redis.Redi
 
 def look_at(
     settings: BaseSettings, queue: str, note: str | None, secrets: Secrets
-) -> list[Finding]:
+) -> Iterator[Finding]:
     """``note`` says which embedded server it is, if it is one."""
     timeouts = dict.fromkeys(("socket_connect_timeout", "socket_timeout"), _TIMEOUT_SECONDS)
-    findings: list[Finding] = []
     try:
         with connect_blocking(settings, **timeouts) as client:
-            for finding in _looked_at(client, Keys.of(queue), note):
-                findings.append(finding)
+            yield from _looked_at(client, Keys.of(queue), note)
     except ConfigurationError as error:
-        findings.append(failed(SETTING, "Redis", secrets.cleaned(str(error))))
+        yield failed(SETTING, "Redis", secrets.cleaned(str(error)))
     except REDIS_ERRORS as error:
-        findings.append(failed(SERVER, "Redis", secrets.cleaned(str(unavailable(error)))))
-    return findings
+        yield failed(SERVER, "Redis", secrets.cleaned(str(unavailable(error))))
 
 
 def _looked_at(client: redis.Redis, keys: Keys, note: str | None) -> Iterator[Finding]:

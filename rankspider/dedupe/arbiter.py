@@ -188,16 +188,7 @@ class Arbiter:
         ]
 
     async def _patiently(self, hour: int, operation: str, arguments: list[Any]) -> Any:
-        while True:
-            try:
-                reply = await self._call(hour, operation, arguments)
-            except REDIS_ERRORS as error:
-                if not is_away(error):
-                    raise
-                await asyncio.sleep(self._outage.struck(error))
-            else:
-                self._outage.over()
-                return reply
+        return await self._outage.wait_out(lambda: self._call(hour, operation, arguments), is_away)
 
     async def _call(self, hour: int, operation: str, arguments: list[Any]) -> Any:
         return await self._script(keys=[f"{self._stem}:{hour}"], args=[operation, *arguments])

@@ -40,15 +40,12 @@ def keep(home: Home, kind: Kind, program: Program, keeper_lock: FileLock) -> Non
         process = ServerProcess(home, kind, program, port)
         try:
             process.start_and_wait()
-            home.write_address(Address(port, kind.url.format(port=port), _note(home, program)))
+            note = f"{program.title} (embedded{program.remark}), data in {home.name}/{program.data}"
+            home.write_address(Address(port, kind.url.format(port=port), note))
             _answer(READY)
             _watch(process, users_lock, stopping)
         finally:
             process.stop()
-
-
-def _note(home: Home, program: Program) -> str:
-    return f"{program.title} (embedded{program.remark}), data in {home.name}/{program.data}"
 
 
 def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Event) -> None:

@@ -4,7 +4,6 @@ import fcntl
 import os
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 POLL_SECONDS = 0.05
@@ -24,17 +23,12 @@ class FileLock:
     def open(cls, path: Path) -> Self:
         return cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
-    def try_exclusive(self) -> bool:
-        return self._try(fcntl.LOCK_EX)
+    def try_exclusive(self, seconds: float = 0) -> bool:
+        """Whether it could be had within ``seconds``."""
+        return self._try(fcntl.LOCK_EX, seconds)
 
-    def try_shared(self) -> bool:
-        return self._try(fcntl.LOCK_SH)
-
-    def exclusive_within(self, seconds: float) -> bool:
-        return self._within(seconds, fcntl.LOCK_EX)
-
-    def shared_within(self, seconds: float) -> bool:
-        return self._within(seconds, fcntl.LOCK_SH)
+    def try_shared(self, seconds: float = 0) -> bool:
+        return self._try(fcntl.LOCK_SH, seconds)
 
     def release(self) -> None:
         fcntl.flock(self.fd, fcntl.LOCK_UN)
@@ -55,26 +49,17 @@ class FileLock:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _within(self, seconds: float, kind: int) -> bool:
+    def _try(self, kind: int, seconds: float) -> bool:
         # Asked again and again, not waited for: flock has no timeout of its own.
         deadline = time.monotonic() + seconds
-        while not self._try(kind):
-            if time.monotonic() > deadline:
-                return False
+        while True:
+            try:
+                fcntl.flock(self.fd, kind | fcntl.LOCK_NB)
+                return True
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    return False
             time.sleep(POLL_SECONDS)
-        return True
-
-    def _try(self, kind: int) -> bool:
-        try:
-            fcntl.flock(self.fd, kind | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-        return True

@@ -101,7 +101,7 @@ def data_lock(home: Home, title: str) -> FileLock:
         if holder is not None:
             with suppress(ProcessLookupError):
                 os.kill(holder, number)
-        if lock.exclusive_within(STOP_SECONDS):
+        if lock.try_exclusive(STOP_SECONDS):
             return lock
     raise EmbeddedServerError(f"{title}: process {holder} has its data open: end it")
 

@@ -64,9 +64,8 @@ def _joined(folder: Path, kind: Kind) -> Iterator[tuple[str, str]]:
 def _join(home: Home, kind: Kind, users_lock: FileLock) -> Address:
     with home.lock("start") as start_lock:
         # The users' lock is had only when no keeper is stopping its server.
-        for within in (start_lock.exclusive_within, users_lock.shared_within):
-            if not within(ANSWER_SECONDS):
-                raise EmbeddedServerError(f"Another command keeps {home.path} locked: end it")
+        if not (start_lock.try_exclusive(ANSWER_SECONDS) and users_lock.try_shared(ANSWER_SECONDS)):
+            raise EmbeddedServerError(f"Another command keeps {home.path} locked: end it")
         deadline = time.monotonic() + ANSWER_SECONDS
         while time.monotonic() < deadline:
             # Asked each time, as a keeper may be killed just now, and its server with it.

@@ -193,7 +193,7 @@ class _Novelty:
             self._share[collection] = share + weight * (new / tried - share)
 
 
-def is_away(error: PyMongoError) -> bool:
+def is_away(error: Exception) -> bool:
     """Whether the server, rather than the write, is at fault."""
     if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | NotAbleNow):
         return True

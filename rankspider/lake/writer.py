@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any, TypeVar
 
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import PyMongoError
 
 from rankspider.lake.bulk import Bulk, is_away
 from rankspider.lake.pending import Pending
@@ -83,16 +82,7 @@ class Writer:
 
     async def patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
         """Wait out an outage; ``call`` must be one that may be repeated."""
-        while True:
-            try:
-                outcome = await call()
-            except PyMongoError as error:
-                if not is_away(error):
-                    raise
-                await asyncio.sleep(self._outage.struck(error))
-            else:
-                self._outage.over()
-                return outcome
+        return await self._outage.wait_out(call, is_away)
 
     async def close(self) -> None:
         """See through what waits."""

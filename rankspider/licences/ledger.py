@@ -10,11 +10,9 @@ from typing import Any
 from redis import asyncio as redis_asyncio
 
 from rankspider.anchors.keys import Keys
-from rankspider.licences.keys import licences_key
+from rankspider.anchors.queue import chunks
 
 SCRIPT = importlib.resources.files(__package__).joinpath("pool.lua").read_text(encoding="utf-8")
-# Lua hands arguments over on a stack of some 8000.
-MOST_AT_ONCE = 500
 
 
 class Outcome(enum.Enum):
@@ -56,10 +54,6 @@ class Policy:
     """The least share of its rate that 429s leave a licence; each halves it."""
     widening: float = 0.005
     """What each good answer adds to that share."""
-    catching_up: float = 0.045
-    """How much quicker the pace may be while slots that were given back are made up for."""
-    most_back: int = 50
-    """No more slots than these are made up for."""
     window_seconds: float = 30
     least_answers: int = 20
     failing_share: float = 0.8
@@ -148,8 +142,6 @@ class Standing:
 class States:
     licences: list[Standing]
     circuit_open: bool
-    next_probe: float
-    """Redis's clock, s."""
     answers: int
     """Within the circuit's window; 0 right after it opened or closed."""
     failed: int
@@ -167,7 +159,7 @@ class Ledger:
         *,
         clock_ms: float | None = None,
     ) -> None:
-        self._key = licences_key(keys)
+        self._key = keys.licences
         self._script = client.register_script(SCRIPT)
         self._policy = json.dumps(asdict(policy))
         self.clock_ms = clock_ms
@@ -188,9 +180,9 @@ class Ledger:
     async def report(self, reports: Sequence[Report]) -> list[Change]:
         """Note what requests brought, in that order."""
         changes: list[Change] = []
-        for start in range(0, len(reports), MOST_AT_ONCE):
+        for chunk in chunks(reports):
             arguments: list[Any] = []
-            for report in reports[start : start + MOST_AT_ONCE]:
+            for report in chunk:
                 wait = report.retry_after
                 retry_ms = -1 if wait is None else max(0, wait * 1000)
                 arguments += (report.fingerprint, report.outcome.value, report.turn, retry_ms)
@@ -210,7 +202,6 @@ class Ledger:
             # Lua has one empty table for a list and a map.
             [_standing(*pair) for pair in zip(fingerprints, read["licences"] or (), strict=True)],
             circuit["open"],
-            circuit["next"] / 1000,
             circuit["answers"],
             circuit["failed"],
         )

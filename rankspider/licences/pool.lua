@@ -1,8 +1,8 @@
 -- The fleet's licences: state changes, each atomic. Redis 6.2 or later.
 --
 -- KEYS  1 HASH  fingerprint -> {state, due, at, since, used, turn, probe, tat, factor, paced,
---                               bans, throttles, refusals, rung, streak, counts, back}, msgpack
---               'pace'      -> {tat, turn, back}, msgpack
+--                               bans, throttles, refusals, rung, streak, counts}, msgpack
+--               'pace'      -> {tat, turn}, msgpack
 --               'circuit'   -> {open, since, wait, next, seconds {{second, failed, all}...}}
 -- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), 3 the policy, JSON,
 --       then the operation's own
@@ -10,8 +10,7 @@
 -- Times are ms with fractions. `tat` is GCRA's theoretical arrival time: when the next request
 -- may leave. A `turn` numbers the requests let through, fleet-wide. `since` is the last turn
 -- before the latest setback: an answer to a request of an earlier turn, still in flight then,
--- tells nothing new and changes nothing. `back` counts the slots given back unused, which a pace a
--- little quicker makes up for.
+-- tells nothing new and changes nothing.
 
 local key = KEYS[1]
 local policy = cjson.decode(ARGV[3])
@@ -47,20 +46,17 @@ local function unknown()
   return {
     state = 'good', due = 0, at = 0, since = 0, used = 0, turn = 0, probe = 0, tat = 0,
     factor = 1, paced = false, bans = 0, throttles = 0, refusals = 0, rung = 0, streak = 0,
-    counts = {}, back = 0,
+    counts = {},
   }
 end
 
 local function load_licence(fingerprint)
-  local record = load(fingerprint)
-  if not record then return unknown() end
-  if now - math.max(record.at, record.used) > policy.forget_seconds * 1000 then
-    return unknown()
-  end
-  return record
+  local record = load(fingerprint, unknown())
+  local is_old = now - math.max(record.at, record.used) > policy.forget_seconds * 1000
+  return is_old and unknown() or record
 end
 
-local function load_pace() return load('pace', {tat = 0, turn = 0, back = 0}) end
+local function load_pace() return load('pace', {tat = 0, turn = 0}) end
 
 local function load_circuit()
   local closed = {open = false, since = 0, next = 0, seconds = {}}
@@ -126,22 +122,10 @@ local function first_in_line(records, pace, each, total, can)
   return best, best_slot, best_gap
 end
 
--- The interval to the next slot: shorter as long as slots that were given back are made up for.
-local function spaced(holder, gap)
-  local back = holder.back or 0
-  if back < policy.catching_up then return gap end
-  holder.back = back - policy.catching_up
-  return gap / (1 + policy.catching_up)
-end
-
-local function give_back(holder)
-  holder.back = math.min((holder.back or 0) + 1, policy.most_back)
-end
-
 local function let_through(record, pace, slot, gap, total)
   pace.turn = pace.turn + 1
-  pace.tat = slot + spaced(pace, interval(total))
-  record.turn, record.tat, record.used = pace.turn, slot + spaced(record, gap), now
+  pace.tat = slot + interval(total)
+  record.turn, record.tat, record.used = pace.turn, slot + gap, now
   record.paced = gap > 0 or total ~= nil
   if record.state ~= 'good' then record.probe = now end
 end
@@ -313,10 +297,7 @@ function operations.report(...)
     local who, outcome, turn = rest[i], rest[i + 1], tonumber(rest[i + 2])
     local record = records[who] or load_licence(who)
     records[who] = record
-    if outcome == 'unsent' then
-      give_back(pace)
-      give_back(record)
-    else
+    if outcome ~= 'unsent' then
       record.counts[outcome], record.used = (record.counts[outcome] or 0) + 1, now
     end
     if turn > circuit.since and circuit.open then
@@ -328,7 +309,6 @@ function operations.report(...)
   end
   for who, record in pairs(records) do save(who, record) end
   save('circuit', circuit)
-  save('pace', pace)
   keep()
   return changes
 end

@@ -4,26 +4,19 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 
 from redis import asyncio as redis_asyncio
 
 from rankspider.anchors.connection import REDIS_ERRORS
+from rankspider.anchors.deliveries import is_away
 from rankspider.anchors.keys import Keys
 from rankspider.errors import RankspiderError
 from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import (
-    Change,
-    Grant,
-    Ledger,
-    Outcome,
-    Policy,
-    Rates,
-    Report,
-    States,
-)
-from rankspider.licences.reports import Reports, patiently
+from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report
+from rankspider.licences.reports import Reports
 from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
@@ -31,8 +24,8 @@ logger = logging.getLogger(__name__)
 _MOST_SLOTS = 64
 # Slots had in advance, for one round trip, as long as nothing limits them.
 _SPARE_SLOTS = 16
-# A slot not used by then is given back: sent late, requests would leave in a burst. With the pace
-# that makes up for such slots, 1.045 of the usual one, no second sees more than 1.1 of the limit.
+# A slot not used by then is given back: sent late, requests would leave in a burst. So no second
+# sees more than 1.1 of the limit.
 _LATEST_SECONDS = 0.05
 # However long the wait: another worker's probe, or a new token, may end it.
 _LONGEST_WAIT_SECONDS = 5.0
@@ -145,11 +138,7 @@ class LicencePool:
         For the start of a worker: somebody may have renewed them.
         """
         again = partial(self.ledger.reconsider, self._fingerprints, older_than)
-        await patiently(self._outage, again)
-
-    async def states(self) -> States:
-        """How the pool's licences stand. Raises `redis.RedisError`."""
-        return await self.ledger.states(self._fingerprints)
+        await self._outage.wait_out(again, is_away)
 
     async def give_up(self) -> None:
         """End the takes that wait, and those to come, each with `GivenUp`."""
@@ -207,7 +196,7 @@ class LicencePool:
             while self._prune():
                 self._news.clear()
                 await self._reports.setbacks_are_told()
-                grant = await patiently(self._outage, self._ask)
+                grant = await self._outage.wait_out(self._ask, is_away)
                 if self._prune():
                     await self._hold_back(grant)
         except (*REDIS_ERRORS, AllLicencesRefused) as error:
@@ -280,13 +269,10 @@ class LicencePool:
 
     async def _pause(self, end: asyncio.Event, seconds: float) -> None:
         """At most so long; ``end`` may come first."""
-        if seconds <= 0:
-            return
-        try:
-            async with asyncio.timeout(seconds):
-                await end.wait()
-        except TimeoutError:
-            pass
+        if seconds > 0:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await end.wait()
 
     def _require_going_on(self) -> None:
         if self._over.is_set():

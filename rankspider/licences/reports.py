@@ -3,10 +3,10 @@
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
 
 from rankspider.anchors.connection import REDIS_ERRORS
 from rankspider.anchors.deliveries import is_away
@@ -15,7 +15,6 @@ from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
 
-_T = TypeVar("_T")
 # Reports that fall due within it share one round trip.
 _GATHER_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
@@ -76,7 +75,7 @@ class Reports:
     async def _send_batch(self, batch: list[Report]) -> None:
         changes: list[Change] = []
         try:
-            changes = await patiently(self._outage, partial(self._ledger.report, batch))
+            changes = await self._outage.wait_out(partial(self._ledger.report, batch), is_away)
         except REDIS_ERRORS as error:
             # Whoever takes the next licence meets it too, and ends the crawl with it.
             logger.error("What %d requests brought is not noted: %s", len(batch), error)
@@ -89,25 +88,9 @@ class Reports:
             self._on_change(change)
 
     async def _gather(self) -> None:
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(_GATHER_SECONDS):
                 await self._failure.wait()
-        except TimeoutError:
-            pass
-
-
-async def patiently(outage: Outage, call: Callable[[], Awaitable[_T]]) -> _T:
-    """Call until Redis answers. Errors that waiting does not mend are raised."""
-    while True:
-        try:
-            outcome = await call()
-        except REDIS_ERRORS as error:
-            if not is_away(error):
-                raise
-            await asyncio.sleep(outage.struck(error))
-        else:
-            outage.over()
-            return outcome
 
 
 def _log(change: Change) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 HOUR: Final = 3600
 _NOTIONAL_STEP: Final = 10.0  # seconds of selling between two states, when answers make them
@@ -49,13 +49,6 @@ class Clock:
         return self._start_ms + int((self._timer() - self._zero) * self._speed * 1000)
 
 
-class Pace(Protocol):
-    """Says which state is served."""
-
-    def moment(self, now_ms: int) -> Moment:
-        """The state to serve at ``now_ms``; asked once for each answer."""
-
-
 class PaceBySeconds:
     """A new state every ``seconds`` of virtual time."""
 
@@ -63,6 +56,7 @@ class PaceBySeconds:
         self._step_ms = max(1, round(seconds * 1000))
 
     def moment(self, now_ms: int) -> Moment:
+        """The state to serve at ``now_ms``; asked once for each answer."""
         begin_time = begin_time_of(now_ms)
         number = now_ms // self._step_ms
         tick = number - begin_time * 1000 // self._step_ms

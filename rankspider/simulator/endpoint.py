@@ -7,7 +7,7 @@ from typing import Any, Final
 from msgspec.json import encode
 
 from rankspider.simulator.anchors import Anchor
-from rankspider.simulator.clock import Clock, Pace, seconds_left
+from rankspider.simulator.clock import Clock, PaceByAnswers, PaceBySeconds, seconds_left
 from rankspider.simulator.edition import (
     CURRENCY,
     VARIANTS,
@@ -62,7 +62,7 @@ class Answer:
 class RankEndpoint:
     """Answers from a world, by a clock, at a pace."""
 
-    def __init__(self, world: World, clock: Clock, pace: Pace) -> None:
+    def __init__(self, world: World, clock: Clock, pace: PaceBySeconds | PaceByAnswers) -> None:
         self._world = world
         self._clock = clock
         self._pace = pace

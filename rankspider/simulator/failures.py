@@ -35,9 +35,6 @@ class Call:
     wrapped: bool
     options: Options
 
-    def honest(self) -> web.Response:
-        return web.Response(body=self.body(), headers=JSON_HEADERS)
-
     def body(self) -> bytes:
         """Of the honest answer."""
         return self.answer.body(self.wrapped, self.options.style)
@@ -84,7 +81,7 @@ async def _cut(call: Call) -> web.StreamResponse:
 
 async def _slow(call: Call) -> web.StreamResponse:
     await asyncio.sleep(call.options.slow_seconds)
-    return call.honest()
+    return web.Response(body=call.body(), headers=JSON_HEADERS)
 
 
 async def _bad_utf8(call: Call) -> web.StreamResponse:
@@ -120,10 +117,6 @@ def _bombing(encoding: str) -> Failure:
     return fail
 
 
-async def _bad_gzip(_: Call) -> web.StreamResponse:
-    return web.Response(body=b"no gzip", headers=JSON_HEADERS | {"Content-Encoding": "gzip"})
-
-
 FAILURES: Final[dict[str, Failure]] = {
     **{name: _replying(reply) for name, reply in REPLIES.items()},
     **{name: _spoiling(spoil) for name, spoil in SPOILED.items()},
@@ -131,7 +124,6 @@ FAILURES: Final[dict[str, Failure]] = {
     "cut": _cut,
     "slow": _slow,
     "bad-utf8": _bad_utf8,
-    "bad-gzip": _bad_gzip,
     "bomb-gzip": _bombing("gzip"),
     "bomb-br": _bombing("br"),
     "bomb-zstd": _bombing("zstd"),

@@ -21,7 +21,7 @@ class Counts:
         self.tokens: Counter[str] = Counter()
         self.calls: Counter[str] = Counter()
         """Calls by the ``sec_uid`` asked for; ``""`` is the list alone."""
-        self._seconds: dict[int, int] = {}
+        self._seconds: Counter[int] = Counter()
 
     def count_call(self, token: str, asked: str) -> int:
         """Note a call; returns how many there were for this anchor, with it."""
@@ -36,13 +36,9 @@ class Counts:
             self.failures[failure] += 1
         second = int(time.time())
         if second not in self._seconds:
-            self._forget_before(second - _KEPT_SECONDS)
-        self._seconds[second] = self._seconds.get(second, 0) + 1
-
-    def _forget_before(self, second: int) -> None:
-        # Seconds are added in order, so the old ones come first.
-        for old in [known for known in self._seconds if known <= second]:
-            del self._seconds[old]
+            for old in [known for known in self._seconds if known <= second - _KEPT_SECONDS]:
+                del self._seconds[old]
+        self._seconds[second] += 1
 
     def stats(self) -> dict[str, Any]:
         return {

@@ -15,6 +15,7 @@ TEMPLATE: Final[dict[str, Any]] = json.loads(
     Path(__file__).with_name("user_template.json").read_text(encoding="utf-8")
 )
 _IMAGE: Final[dict[str, Any]] = TEMPLATE["avatar_thumb"]
+TEMPLATE["fans_club"]["data"]["badge"]["icons"]["0"] = _IMAGE
 _MIRROR: Final = "p@@"  # stands for a mirror's host until an answer is put together
 _PLACE: Final = _MIRROR.encode()
 _MIRRORS: Final = tuple(permutations((b"p1", b"p3", b"p6", b"p9", b"p11", b"p26", b"p29"), 3))
@@ -101,6 +102,8 @@ def _pay_grade(diamonds: int) -> dict[str, Any]:
         "this_grade_max_diamond": ceiling,
         "grade_describe": f"距离{level + 1}级还差{text}抖币",
         "score": diamonds,
+        "new_im_icon_with_level": _IMAGE,
+        "new_live_icon": _IMAGE,
     }
     if level:
         grade["new_im_icon_with_level"] = _icon(f"user_grade_level_v4_{level}.png", 32, 16)

@@ -59,6 +59,7 @@ REPLIES: Final[dict[str, Reply]] = {
     "captcha": Reply(200, _CAPTCHA_PAGE.encode(), {"Content-Type": _HTML}),
     "verify": _json({}, bdturing_verify="simulated", x_vc_bdturing_parameters="simulated"),
     "not-json": Reply(200, b"upstream connect error or disconnect", {"Content-Type": _JSON}),
+    "bad-gzip": Reply(200, b"no gzip", {"Content-Type": _JSON, "Content-Encoding": "gzip"}),
     "busy": _json({"code": 500, "msg": "当前服务繁忙"}),
     "params": _json(_PARAMS),
     "params-enveloped": _json({"code": 200, "msg": "成功", "data": _PARAMS}),

@@ -36,10 +36,10 @@ class Simulator:
         self.options = options
         self.counts = Counts()
         self._clock = clock or Clock(options.start_ms, options.speed)
-        pace = PaceByAnswers(options.change_every) if options.change_every else None
-        self._endpoint = RankEndpoint(
-            world_of(options), self._clock, pace or PaceBySeconds(options.change_seconds)
-        )
+        world = World(options.seed, options.anchors, options.rows, options.churn)
+        every = options.change_every
+        pace = PaceByAnswers(every) if every else PaceBySeconds(options.change_seconds)
+        self._endpoint = RankEndpoint(world, self._clock, pace)
         self._sample = options.sample.read_bytes() if options.sample else None
         self._record = Record(options.record) if options.record else None
         self._numbers = count()
@@ -151,11 +151,6 @@ def accepted(request: web.Request) -> set[str]:
     """The encodings that the caller takes, whatever it prefers."""
     offered = request.headers.get("Accept-Encoding", "").split(",")
     return {each.partition(";")[0].strip().lower() for each in offered}
-
-
-def world_of(options: Options) -> World:
-    """The world the simulator of ``options`` shows."""
-    return World(options.seed, options.anchors, options.rows, options.change_seconds, options.churn)
 
 
 async def _say_who(_: web.Request, response: web.StreamResponse) -> None:

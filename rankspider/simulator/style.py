@@ -1,11 +1,9 @@
 """How the endpoint writes its JSON: the same answer in another dress.
 
-A style is one function from compact JSON to JSON that says the same, in the same order. It is
-asked for the shared part of many answers once, and for the rest of each answer by itself, see
-`start_of` and `end_of`.
+It says the same, in the same order. It is written for the shared part of many answers once, and for
+the rest of each answer by itself, see `start_of` and `end_of`.
 """
 
-from collections.abc import Callable
 from typing import Final, Literal
 
 import msgspec
@@ -13,31 +11,14 @@ import msgspec
 Style = Literal["compact", "spaced", "pretty"]
 
 
-def _compact(json: bytes) -> bytes:
-    return json
-
-
-def _spaced(json: bytes) -> bytes:
-    """With a blank after each colon and comma."""
-    return msgspec.json.format(json, indent=0)
-
-
-def _pretty(json: bytes) -> bytes:
-    """Each value on a line of its own."""
-    return msgspec.json.format(json, indent=2)
-
-
-_WRITERS: Final[dict[Style, Callable[[bytes], bytes]]] = {
-    "compact": _compact,
-    "spaced": _spaced,
-    "pretty": _pretty,
-}
+# With 0 there is a blank after each colon and comma; with more, each value is on its own line.
+_INDENTS: Final[dict[Style, int]] = {"spaced": 0, "pretty": 2}
 _ROW: Final = b'"@"'  # stands for the last row of a list
 
 
 def written(json: bytes, style: Style) -> bytes:
     """Compact ``json`` in this style."""
-    return _WRITERS[style](json)
+    return json if style == "compact" else msgspec.json.format(json, indent=_INDENTS[style])
 
 
 def start_of(start: bytes, closing: bytes, style: Style) -> bytes:

@@ -2,11 +2,11 @@
 
 import math
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Final, Literal, NamedTuple
 
 from rankspider.simulator.anchors import Anchor, anchor_of_world, stranger
-from rankspider.simulator.clock import HOUR, Moment, PaceBySeconds
+from rankspider.simulator.clock import HOUR, Moment
 from rankspider.simulator.identity import Draw, failing_sec_uid, index_of, synthetic_sec_uid
 
 __all__ = ["Churn", "Listing", "Standing", "World", "failing_sec_uid", "synthetic_sec_uid"]
@@ -98,16 +98,14 @@ class World:
         seed: int = 1,
         anchors: int = 1000,
         rows: int = 100,
-        change_seconds: float = 10.0,
         churn: Churn = "some",
     ) -> None:
         self.seed = seed
         self.anchors = anchors
         self.rows = rows
         self._share = SHARE_CHANGED[churn]
-        self._pace = PaceBySeconds(change_seconds)
         self._forms = lru_cache(maxsize=2)(self._draw_forms)
-        self.anchor = lru_cache(maxsize=20_000)(self._anchor)
+        self.anchor = lru_cache(maxsize=20_000)(partial(anchor_of_world, seed))
 
     def sec_uid(self, index: int) -> str:
         return synthetic_sec_uid(self.seed, index)
@@ -119,14 +117,11 @@ class World:
             return stranger(sec_uid)
         return self.anchor(index)
 
-    def listing(self, now_ms: int) -> tuple[Standing, ...]:
-        """The listed rows at ``now_ms``, best first, if the list changes with the clock."""
-        return self.list_at(self._pace.moment(now_ms)).standings
-
     def list_at(self, moment: Moment) -> Listing:
         """One state of the list."""
         tick, step, share = moment.tick, moment.step, self._share
-        scored = [(form.score(tick, step, share), form.anchor) for form in self._contenders(moment)]
+        forms = self._forms(moment.begin_time)
+        scored = [(form.score(tick, step, share), form.anchor) for form in forms]
         scored.sort(key=lambda entry: -entry[0])
         listed, others = scored[: self.rows], scored[self.rows :]
         before = [listed[0][0] if listed else 0, *(score for score, _ in listed)]
@@ -136,9 +131,6 @@ class World:
         )
         unlisted = {index: score for score, index in others}
         return Listing(moment, tuple(index for _, index in listed), standings, unlisted)
-
-    def _contenders(self, moment: Moment) -> tuple[Form, ...]:
-        return self._forms(moment.begin_time)
 
     def _draw_forms(self, begin_time: int) -> tuple[Form, ...]:
         count = min(self.anchors, self.rows * CONTENDERS_PER_ROW)
@@ -157,6 +149,3 @@ class World:
             head_start=10 * draw.share(),
             turn=draw.share(),
         )
-
-    def _anchor(self, index: int) -> Anchor:
-        return anchor_of_world(self.seed, index)
