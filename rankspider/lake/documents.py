@@ -49,7 +49,7 @@ def writes_of(item: Item, *, is_late: bool = False) -> Iterator[Write]:
     that its revision does not tell.
     """
     for write in _writes_of(item):
-        if is_late and write.revision != _ALWAYS:
+        if is_late and write.content is not None and write.revision != _ALWAYS:
             tie = write.revision[_REVISION_DIGITS:]
             yield replace(write, content={**write.content, "revision": f"{_LATE}{tie}"})
         else:
