@@ -31,7 +31,8 @@ _LAYOUT = 1
 HOUR_MS = 3_600_000
 # So long a worker is trusted to store what it said it would: a few times what a busy server takes.
 _CLAIM_MS = 15_000
-# Answers that come while a question is under way share the next one.
+# Answers that come within it share one round trip.
+_ASK_SECONDS = 0.02
 _MOST_TOGETHER = 64
 _UNTOLD = b"-"
 _TELL_SECONDS = 0.1
@@ -159,6 +160,7 @@ class Arbiter:
 
     async def _ask(self) -> None:
         while self._asked:
+            await asyncio.sleep(_ASK_SECONDS)
             hour, questions = _first(self._asked, _MOST_TOGETHER)
             # What was seen first is brought first, and spares the others.
             questions.sort(key=lambda question: question.observed)

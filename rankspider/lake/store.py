@@ -22,7 +22,7 @@ from rankspider.lake.writer import Writer
 # Fewer, larger batches cost the worker and the server less; and what follows from histories is
 # written again with each state of a list, of which those that wait together are written once.
 _PAUSE_SECONDS = 0.2
-_JOINING_PAUSE_SECONDS = 0.4
+_JOINING_PAUSE_SECONDS = 0.8
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 

@@ -66,7 +66,7 @@ _POLL_SECONDS = 0.25
 # Anchors in hand for each call under way, so that the next is at hand when one ends.
 _ROOM = 2
 # And those that wait for MongoDB: they must not stop the others, and join in fewer, larger writes.
-_STORING_ROOM = 32
+_STORING_ROOM = 64
 
 
 class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no types
