@@ -63,11 +63,6 @@ def rss_at(run: Run, answers: int) -> float:
     return _at(run.samples, answers, lambda each: each.rss)
 
 
-def closing_cpu(run: Run, name: str, answers: int) -> float:
-    """What ``name`` used after the last answer, to the end of the process, in seconds."""
-    return run.samples[-1].cpu[name] - _cpu(run, name, answers)
-
-
 def _cpu(run: Run, name: str, answers: int) -> float:
     return _at(run.samples, answers, lambda each: each.cpu[name])
 
