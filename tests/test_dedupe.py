@@ -129,7 +129,7 @@ class Worker:
         news = await self.read(seen, **style)
         await self.bring_all(news)
         await asyncio.gather(*news.pending)
-        await self.store.note(self.call_of(news, seen), news.read.extraction.ranked_list)
+        await self.store.note(self.call_of(news, seen), news.read.ranked_list)
         return news
 
     async def read(self, seen: Seen, **style: Any) -> News:
@@ -153,19 +153,14 @@ class Worker:
 
     @staticmethod
     def call_of(news: News, seen: Seen) -> Call:
-        told = news.read.anchor
-        assert told is not None
         return Call(
             anchor=None,
             asked_at=seen.at,
             milliseconds=1,
-            observed_at=seen.at,
             purpose="queue",
             outcome=OK,
             worker="here:1",
-            begin_time=news.read.extraction.ranked_list.begin_time,
-            list_state=news.read.whole.state,
-            **vars(told),
+            **news.read.said,
         )
 
 

@@ -100,17 +100,12 @@ class Dedupe:
         news = _Judged(read, answer.now_ms, judgement, self._on_their_way)
         news.take_list()
         news.take_own()
-        if Verdict.UNSURE in judgement.verdicts and read.extraction.is_trusted:
-            await self._recall(news.news)
+        if Verdict.UNSURE in judgement.verdicts and read.ranked_list is not None:
+            later = await self._seen_later(read.ranked_list, read.extraction.observed_at)
+            for item in news.news.items:
+                if item.record.is_unsure:
+                    item.record.is_late = later.includes(item)
         return news.news
-
-    async def _recall(self, news: News) -> None:
-        """Which of what the arbiter was not sure of is late."""
-        extraction = news.read.extraction
-        later = await self._seen_later(extraction.ranked_list, extraction.observed_at)
-        for item in news.items:
-            if item.record.is_unsure:
-                item.record.is_late = later.includes(item)
 
     async def _judged(self, read: Read, observed: int) -> Judgement:
         """One question as a rule: with the rows only if the list is likely to be another."""

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 from rankspider.dedupe.arbiter import Version
 from rankspider.endpoint.answer import Answer
 from rankspider.endpoint.extraction import Extracted, Extraction, Profiles
 from rankspider.endpoint.mirrors import Text
-from rankspider.items import ListItem, RankItem, RejectedItem, UserItem
+from rankspider.items import ListItem, RankedList, RankItem, RejectedItem, UserItem
 
 # Some 350 KB each: answers that left together arrive in any order around a change of the list.
 _MOST_LISTS = 4
@@ -80,6 +81,22 @@ class Read:
     """What it says of the asked anchor, on the list or not."""
     is_own_listed: bool
     """Whether its own row is of one of the users in the list, whose row there tells of it."""
+
+    @property
+    def ranked_list(self) -> RankedList | None:
+        """None if it is not the list of an hour."""
+        return self.extraction.ranked_list if self.extraction.is_trusted else None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """For its `rankspider.lake.ledger.Call`."""
+        ranked_list = self.ranked_list
+        return {
+            "observed_at": self.extraction.observed_at,
+            "begin_time": None if ranked_list is None else ranked_list.begin_time,
+            "list_state": self.whole.state,
+            **(vars(self.anchor) if self.anchor else {}),
+        }
 
 
 class Reader:

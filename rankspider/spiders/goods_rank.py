@@ -4,8 +4,7 @@ import asyncio
 import datetime as dt
 import os
 import platform
-from collections.abc import AsyncIterator, Coroutine
-from dataclasses import replace
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from typing import Any
 
 from scrapy import Request, signals
@@ -40,7 +39,7 @@ from rankspider.endpoint.licence import masked, redacted
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.waiting import retry_after_seconds
 from rankspider.errors import ConfigurationError, MemberError
-from rankspider.items import Item
+from rankspider.items import Item, RankedList
 from rankspider.lake.ledger import OK, Call
 from rankspider.lake.store import Store
 from rankspider.licences.download import ASKED_META_KEY, Asked
@@ -149,11 +148,11 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             on_wait=lambda why, _: self._inc(f"rank/licences/waits/{why}"),
         )
         stem = f"{Keys.of(self.redis_key).dedupe}:{self.store.identity}"
-        arbiter = Arbiter(self.server, stem, self.store.newest_observation)
-        keep_private = self.configuration.keep_private_fields
-        at_once = self.crawler.settings.getint("CONCURRENT_REQUESTS")
         self.dedupe = Dedupe(
-            arbiter, self.store.seen_later, keep_private=keep_private, at_once=at_once
+            Arbiter(self.server, stem, self.store.newest_observation),
+            self.store.seen_later,
+            keep_private=self.configuration.keep_private_fields,
+            at_once=self.crawler.settings.getint("CONCURRENT_REQUESTS"),
         )
         self._watching = asyncio.ensure_future(self._watch_tokens())
 
@@ -264,7 +263,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             for item in news.items:
                 self.dedupe.lost(item.record, asyncio.CancelledError())
         self._count(news)
-        self._settle(self._stored(news, response), delivery)
+        call = self._call_of(response.meta, OK, response, **news.read.said)
+        on_record = self._on_record(call, [*news.pending], news.read.ranked_list)
+        self._settle(on_record, delivery)
 
     def _read(self, response: Response) -> Answer:
         """Raises `AnswerError`. An answer that is archived is read through first."""
@@ -274,25 +275,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         known = self.dedupe.list_texts
         return decode(response.body, _headers(response), trusting=trusting, known=known)
 
-    async def _stored(self, news: News, response: Response) -> None:
-        """Return when all that ``news`` are of is durable, and the call on record."""
-        call, extraction = self._call_of(response.meta, OK, response), news.read.extraction
-        if news.pending:
-            await asyncio.gather(*news.pending)
-        if call is not None:
-            ranked_list = extraction.ranked_list if extraction.is_trusted else None
-            call = replace(
-                call,
-                observed_at=extraction.observed_at,
-                begin_time=ranked_list.begin_time if ranked_list else None,
-                list_state=news.read.whole.state,
-            )
-            if news.read.anchor is not None:
-                call = replace(call, **vars(news.read.anchor))
-            await self.store.note(call, ranked_list)
-
     def _call_of(
-        self, meta: dict[str, Any], outcome: str, response: Response | None = None
+        self, meta: dict[str, Any], outcome: str, response: Response | None, **said: Any
     ) -> Call | None:
         """What is known of a call that was made; None if none was."""
         asked: Asked | None = meta.get(ASKED_META_KEY)
@@ -310,7 +294,19 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             bytes=len(response.body) if response else None,
             licence=licence.fingerprint if licence else None,
             worker=self._worker,
+            **said,
         )
+
+    async def _on_record(
+        self,
+        call: Call | None,
+        pending: Iterable["asyncio.Future[None]"] = (),
+        ranked_list: RankedList | None = None,
+    ) -> None:
+        """Return when all that is ``pending`` is durable, and then ``call`` on record."""
+        await asyncio.gather(*pending)
+        if call is not None:
+            await self.store.note(call, ranked_list)
 
     def _settle(self, storing: Coroutine[Any, Any, None], delivery: Delivery | None) -> None:
         """An anchor must not be acknowledged before ``storing`` ends.
@@ -346,7 +342,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
     def _count(self, news: News) -> None:
         """Account for what brought nothing new, and so no items."""
-        if news.read.extraction.is_trusted and not news.read.whole.rows.versions:
+        if news.read.ranked_list is not None and not news.read.whole.rows.versions:
             self._inc("rank/lists/empty")
         for outcome, counts in (
             ("unchanged", news.unchanged),
@@ -391,9 +387,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         message = _unlicensed_text(failed.message, meta)
         self.logger.info("No list: %s (%s)", failed.name, message)
         delivery: Delivery | None = meta.get(META_KEY)
-        call = self._call_of(meta, failed.name, response)
-        if call is not None:
-            self._settle(self.store.note(call), delivery)
+        self._settle(self._on_record(self._call_of(meta, failed.name, response)), delivery)
         if delivery is not None:
             # A licence that is refused, used up or too fast is no anchor's fault.
             delivery.is_blameless = failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
