@@ -97,15 +97,20 @@ class Dedupe:
         for gathering in self._gathering.values():
             gathering.count()
         judgement = await self._judged(read, answer.now_ms)
-        news = _Judged(read, answer.now_ms, judgement, self._on_their_way)
-        news.take_list()
-        news.take_own()
-        if Verdict.UNSURE in judgement.verdicts and read.ranked_list is not None:
-            later = await self._seen_later(read.ranked_list, read.extraction.observed_at)
-            for item in news.news.items:
-                if item.record.is_unsure:
-                    item.record.is_late = later.includes(item)
-        return news.news
+        judged = _Judged(read, answer.now_ms, judgement, self._on_their_way)
+        try:
+            judged.take_list()
+            judged.take_own()
+            if Verdict.UNSURE in judgement.verdicts and read.ranked_list is not None:
+                later = await self._seen_later(read.ranked_list, read.extraction.observed_at)
+                for item in judged.news.items:
+                    if item.record.is_unsure:
+                        item.record.is_late = later.includes(item)
+        except BaseException as error:
+            for item in judged.news.items:  # nobody else would end what waits for them
+                self.lost(item.record, error)
+            raise
+        return judged.news
 
     async def _judged(self, read: Read, observed: int) -> Judgement:
         """One question as a rule: with the rows only if the list is likely to be another."""
