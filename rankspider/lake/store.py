@@ -22,7 +22,7 @@ from rankspider.lake.writer import Writer
 # Fewer, larger batches cost the worker and the server less; and what follows from histories is
 # written again with each state of a list, of which those that wait together are written once.
 _PAUSE_SECONDS = 0.2
-_JOINING_PAUSE_SECONDS = 0.8
+_JOINING_PAUSE_SECONDS = 0.5
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
@@ -90,12 +90,13 @@ class Store:
     async def note(self, call: Call, ranked_list: RankedList | None = None) -> None:
         """Return when ``call`` is on record, with the sighting of the state of ``ranked_list`` that
         it brought. All that it refers to must be durable."""
-        document = document_of(call)
-        writes = [Write(collections.CALLS, document.pop("_id"), document, {})]
+        document, first = document_of(call), []
         if call.list_state is not None and ranked_list is not None:
             assert call.observed_at is not None  # an answer has a clock
-            writes.append(sighting_of(ranked_list, call.list_state, call.observed_at))
-        await self._writer.write(*writes)
+            first.append(sighting_of(ranked_list, call.list_state, call.observed_at))
+        # Last of all: whatever a call refers to is there.
+        noted = Write(collections.CALLS, document.pop("_id"), document, {})
+        await self._writer.write(*first, then=[noted])
 
     async def sight(self, ranked_list: RankedList, state: str, observed_at: dt.datetime) -> None:
         """The sighting by itself, for whoever makes no calls."""

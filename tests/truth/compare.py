@@ -171,10 +171,17 @@ class _Check:
         self._says(self._timeline, "observed_at")
 
     def history(self, place: Timeline) -> None:
-        """It says what the newest of its own observations said; ``place`` has all the others."""
-        self._says(place, "last_observed_at")
+        """It says what the newest of its own observations said; ``place`` has all the others.
 
-    def _says(self, place: Timeline, last: str) -> None:
+        Until when a row of a list stood, the list's own times tell: of a row that something else
+        followed, the last time is any at which it was seen.
+        """
+        is_of_list = self._collection == "snapshots"
+        self._says(place, "last_observed_at", place.last_news if is_of_list else place.times)
+
+    def _says(
+        self, place: Timeline, last: str, times: Callable[[str], set[int]] | None = None
+    ) -> None:
         self.is_one_of("first_observed_at", self._timeline.first_times())
         content = documents.without_free_text(content_of(self._document))
         content.pop(documents.LIST_MOMENT, None)
@@ -183,7 +190,7 @@ class _Check:
         if text not in allowed:
             self._differs(content, max(self._timeline.newest, key=lambda each: each.age).content)
             return
-        self.is_one_of(last, place.last_news(text))
+        self.is_one_of(last, (times or place.last_news)(text))
         moment = self._document.get(last)
         # What came late has none; what was seen again may be noted without one.
         if not "0" <= str(self._document.get("revision")) < f"{moment + 1:0{_REVISION_DIGITS}d}-":

@@ -84,6 +84,10 @@ class Timeline:
         start = self.last_stretch(content)
         return {each.at for each in self._by_content[content] if each.at >= start}
 
+    def times(self, content: str) -> set[int]:
+        """When ``content`` was seen."""
+        return {each.at for each in self._by_content[content]}
+
     def last_stretch(self, content: str) -> int:
         """The start of the last stretch in which ``content`` stood, by what is settled.
 
