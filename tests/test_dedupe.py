@@ -18,8 +18,10 @@ from redis import asyncio as redis_asyncio
 
 from rankspider.dedupe.arbiter import Arbiter
 from rankspider.dedupe.news import Dedupe, News
+from rankspider.dedupe.reading import version_of
 from rankspider.dedupe.record import record_of
 from rankspider.endpoint.answer import decode
+from rankspider.endpoint.extraction import extracted
 from rankspider.items import Item, ListItem, RankItem, UserItem
 from rankspider.lake import collections
 from rankspider.lake.collections import identity_of
@@ -27,6 +29,7 @@ from rankspider.lake.ledger import OK, Call
 from rankspider.lake.store import Store
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.conftest import ROOT
+from tests.test_lake import standing
 
 Database = AsyncDatabase[dict[str, Any]]
 SAMPLE = json.loads((ROOT / "tests" / "data" / "rank_goods_sample.json").read_bytes())
@@ -464,3 +467,13 @@ def last_stay(observed: Observed, content: Any) -> dt.datetime:
         for before, (at, said) in zip(befores, observed, strict=False)
         if said == content != before
     )
+
+
+@pytest.mark.parametrize("listed", [False, True])
+def test_of_one_moment_the_fleet_and_the_lake_take_the_same_for_the_newer(listed: bool) -> None:
+    """By how both compare them: as bytes, and as the text of a revision."""
+    standings = [standing(1, 0, score, 0, listed=listed) for score in range(50)]
+    by_fleet = sorted(standings, key=lambda each: version_of(extracted(each)).digest)
+    assert by_fleet == sorted(standings, key=lambda each: each.tie)
+    own, row = standing(1, 0, 1, 0, listed=False), standing(1, 1, 1, 0)
+    assert version_of(extracted(own)).digest < version_of(extracted(row)).digest

@@ -310,7 +310,7 @@ def extracted(item: Item) -> Extracted:
     )
     order = item.digest
     if isinstance(item, RankItem):
-        order = f"{item.listed:02x}{order[2:]}"
+        order = f"{item.listed:02x}{order[:-2]}"
     return Extracted(type(item), item.key, item.digest, order, suffix, is_sound, lambda: item)
 
 
