@@ -6,7 +6,9 @@ values is read.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -19,6 +21,7 @@ _ABSENT = re.compile(rb"[ \t\n\r]*(?:null|\{[ \t\n\r]*\}|\[[ \t\n\r]*\])?[ \t\n\
 _NO_RANKS, _NO_OWN = b"[0]", b"0"
 # What msgspec raises for bytes it cannot read.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_T = TypeVar("_T")
 
 
 class _Heavy(Struct):
@@ -26,16 +29,12 @@ class _Heavy(Struct):
     anchor_info: Raw = Raw(b"")
 
 
-class _HeavyBare(Struct):
-    data: _Heavy
+class _Around(Struct, Generic[_T]):
+    data: _T
 
 
-class _HeavyEnveloped(Struct):
-    data: _HeavyBare
-
-
-_heavy_bare = msgspec.json.Decoder(_HeavyBare)
-_heavy_enveloped = msgspec.json.Decoder(_HeavyEnveloped)
+_bare = msgspec.json.Decoder(_Around[_Heavy])
+_enveloped = msgspec.json.Decoder(_Around[_Around[_Heavy]])
 
 
 class Body:
@@ -114,14 +113,11 @@ def is_absent(anchor_info: bytes) -> bool:
 
 
 def _heavy(body: bytes) -> _Heavy | None:
-    try:
-        return _heavy_bare.decode(body).data
-    except UNREADABLE:
-        pass
-    try:
-        return _heavy_enveloped.decode(body).data.data
-    except UNREADABLE:
-        return None
+    with suppress(*UNREADABLE):
+        return _bare.decode(body).data
+    with suppress(*UNREADABLE):
+        return _enveloped.decode(body).data.data
+    return None
 
 
 def _place(part: bytes, body: bytes) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
+from rankspider.items import LIST_FIELDS
 from rankspider.lake import collections
 
 logger = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def _object(required: Schema, optional: Schema | None = None, *, nullable: bool 
     }
 
 
-_LIST = dict.fromkeys(("currency", "title", "subtitle", "city_code", "region_name"), _ID)
+_LIST = dict.fromkeys(LIST_FIELDS, _ID)
 _HOUR: Final = {"list": _object(_LIST), "begin_time": _TIME}
 _NEWEST: Final = {"first_observed_at": _TIME, "observed_at": _TIME}
 _INTERVAL: Final = {"first_observed_at": _TIME, "last_observed_at": _TIME}

@@ -1,6 +1,7 @@
 """Rejected records through today's code: the items they make now, or why they still make none."""
 
 import msgspec
+from msgspec import Raw
 
 from rankspider.endpoint import answer
 from rankspider.endpoint.answer import Answer, Row
@@ -9,7 +10,7 @@ from rankspider.endpoint.checks import ListedRow, list_problem
 from rankspider.endpoint.extraction import OWN, Extraction
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.validation import problem_of
-from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.items import LIST_FIELDS, Form, Item, ListItem, RankItem, RejectedItem, UserItem
 
 Sound = RankItem | UserItem | ListItem
 
@@ -71,7 +72,7 @@ def _row(record: RejectedItem, read: Answer, said: Extraction) -> list[Item]:
     if problem is not None:
         raise StillWrong(problem)
     assert record.place is not None  # every row that was kept as it came has one
-    row = answer.row_of(record.payload.encode())
+    row = answer.row_of(Raw(record.payload.encode()))
     listed = ListedRow(row, record.place, record.times, record.score_above)
     is_own = record.place == OWN and isinstance(row, Row)
     return said.row(listed, None if is_own else listed.problem())
@@ -80,13 +81,12 @@ def _row(record: RejectedItem, read: Answer, said: Extraction) -> list[Item]:
 def _answer_around(record: RejectedItem) -> Answer:
     """The answer that ``record`` was part of, as far as it is known."""
     list_ = record.ranked_list
-    names = ("currency", "title", "subtitle", "city_code", "region_name")
     return Answer(
         Body(b"{}"),
         now_ms=_observed_ms(record),
         begin_time=int(list_.begin_time.timestamp()) if list_ else 0,
         delta_time=0,
-        identity={name: getattr(list_, name) if list_ else "" for name in names},
+        identity={name: getattr(list_, name) if list_ else "" for name in LIST_FIELDS},
     )
 
 
