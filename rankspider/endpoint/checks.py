@@ -63,9 +63,7 @@ class ListedRow(Struct):
         score, delta, above = self.row.shape.score, self.row.shape.delta, self.score_above
         if above is None:
             return (DELTA,) if self.place == 1 and delta else ()
-        if score <= above:
-            return () if delta == above - score else (DELTA,)
-        order = (SCORE_ABOVE_BETTER_PLACE,)
+        order = (SCORE_ABOVE_BETTER_PLACE,) if score > above else ()
         return order if delta == above - score else (*order, DELTA)
 
 

@@ -23,6 +23,7 @@ from rankspider.items import (
 )
 from rankspider.lake import collections
 from rankspider.lake.write import Document, Write
+from rankspider.moments import unix_ms
 
 _INT64 = 1 << 63
 # What a document of history has beside what its newest observation says.
@@ -202,7 +203,7 @@ def _said(record: Item | RankedList, names: Iterable[str]) -> Document:
 
 def _revision(observed_at: dt.datetime, tie: str) -> str:
     """Sorts as text by time, then by ``tie``."""
-    return f"{round(observed_at.timestamp() * 1000):0{_REVISION_DIGITS}d}-{tie}"
+    return f"{unix_ms(observed_at):0{_REVISION_DIGITS}d}-{tie}"
 
 
 def _write_of_history(

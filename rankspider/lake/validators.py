@@ -5,7 +5,6 @@ be null, since what has no room in a document goes to GridFS: see `rankspider.la
 """
 
 import logging
-from collections.abc import Awaitable
 from typing import Any, Final
 
 from pymongo.asynchronous.database import AsyncDatabase
@@ -131,33 +130,26 @@ async def ensure_collections(database: AsyncDatabase[dict[str, Any]]) -> None:
             "validationAction": "error",
         }
         if name not in there:
-            await _granted(_create(database, name, wanted), name)
+            await _set(database, "create", name, wanted)
         elif any(there[name].get(option) != value for option, value in wanted.items()):
-            await _granted(_modify(database, name, wanted), name)
+            await _set(database, "collMod", name, wanted)
 
 
-async def _create(database: AsyncDatabase[dict[str, Any]], name: str, options: Schema) -> None:
+async def _set(
+    database: AsyncDatabase[dict[str, Any]], command: str, name: str, options: Schema
+) -> None:
     try:
-        await database.command({"create": name, **options})
+        await database.command({command: name, **options})
     except OperationFailure as error:
-        if error.code != _NAMESPACE_EXISTS:
+        if error.code == _NAMESPACE_EXISTS:
+            # Another worker was faster, or an older one that knows no validators.
+            await _set(database, "collMod", name, options)
+        elif error.code == _UNAUTHORIZED:
+            logger.warning(
+                "The validator of %s cannot be set: grant this user the role dbAdmin on the "
+                "database, or start one worker as a user who has it; until then MongoDB itself "
+                "checks nothing",
+                name,
+            )
+        else:
             raise
-        # Another worker was faster, or an older one that knows no validators.
-        await _modify(database, name, options)
-
-
-async def _modify(database: AsyncDatabase[dict[str, Any]], name: str, options: Schema) -> None:
-    await database.command({"collMod": name, **options})
-
-
-async def _granted(change: Awaitable[None], name: str) -> None:
-    try:
-        await change
-    except OperationFailure as error:
-        if error.code != _UNAUTHORIZED:
-            raise
-        logger.warning(
-            "The validator of %s cannot be set: grant this user the role dbAdmin on the database, "
-            "or start one worker as a user who has it; until then MongoDB itself checks nothing",
-            name,
-        )

@@ -11,6 +11,7 @@ from rankspider.endpoint.extraction import OWN, Extraction
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.validation import problem_of
 from rankspider.items import LIST_FIELDS, Form, Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.moments import unix_ms
 
 Sound = RankItem | UserItem | ListItem
 
@@ -60,7 +61,7 @@ def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
 
 
 def _list(record: RejectedItem, keep_private: bool) -> Item:
-    read = answer.of_data(record.payload.encode(), _observed_ms(record))
+    read = answer.of_data(record.payload.encode(), unix_ms(record.observed_at))
     problem = list_problem(read)
     if problem is not None:
         raise StillWrong(problem)
@@ -83,12 +84,8 @@ def _answer_around(record: RejectedItem) -> Answer:
     list_ = record.ranked_list
     return Answer(
         Body(b"{}"),
-        now_ms=_observed_ms(record),
+        now_ms=unix_ms(record.observed_at),
         begin_time=int(list_.begin_time.timestamp()) if list_ else 0,
         delta_time=0,
         identity={name: getattr(list_, name) if list_ else "" for name in LIST_FIELDS},
     )
-
-
-def _observed_ms(record: RejectedItem) -> int:
-    return round(record.observed_at.timestamp() * 1000)
