@@ -61,8 +61,17 @@ class Body:
 
     def take_apart(self, known: Iterable[Text]) -> None:
         """Find the list. A body without one stays whole, to be read with care."""
-        if not self._take_out_known(known):
-            self._take_out()
+        if self._take_out_known(known):
+            return
+        heavy = _heavy(self.whole)
+        if heavy is None:
+            return
+        ranks = bytes(heavy.ranks)
+        start = _place(ranks, self.whole)
+        if not ranks.startswith(b"[") or not self._cut(start, start + len(ranks)):
+            # The same text stands in another place as well, and that was cut.
+            self._start, self._end = start, start + len(ranks)
+            self.own = bytes(heavy.anchor_info)
 
     def _take_out_known(self, known: Iterable[Text]) -> bool:
         """Whether it says the same as one of ``known``; that takes no look at its values."""
@@ -76,18 +85,6 @@ class Body:
                 self.known = text
                 return True
         return False
-
-    def _take_out(self) -> None:
-        """Find the list in one pass of the JSON."""
-        heavy = _heavy(self.whole)
-        if heavy is None:
-            return
-        ranks = bytes(heavy.ranks)
-        start = _place(ranks, self.whole)
-        if not ranks.startswith(b"[") or not self._cut(start, start + len(ranks)):
-            # The same text stands in another place as well, and that was cut.
-            self._start, self._end = start, start + len(ranks)
-            self.own = bytes(heavy.anchor_info)
 
     def _cut(self, start: int, end: int) -> bool:
         """Take out what stands from ``start`` to ``end``; False if that may not be the list."""

@@ -147,7 +147,7 @@ class Extraction:
         """Of each row of the list its standing and its user, or that it is rejected."""
         records: list[Extracted] = []
         for listed in listed_rows(self.answer):
-            records += self._row(listed, self._problem or listed.problem())
+            records += self.row(listed, self._problem or listed.problem())
         return records
 
     @cached_property
@@ -194,7 +194,7 @@ class Extraction:
         if own is None or (isinstance(own, Row) and own.user.id_str in listed_ids):
             return []
         reason = own.reason if isinstance(own, BrokenRow) else None
-        return self._row(ListedRow(own, OWN), self._problem or reason)
+        return self.row(ListedRow(own, OWN), self._problem or reason)
 
     @property
     def own_user(self) -> tuple[str, str] | None:
@@ -204,11 +204,8 @@ class Extraction:
 
     # Rows by themselves
 
-    def row(self, listed: ListedRow, reason: str | None) -> list[Item]:
-        """The items of one row; it cannot be trusted if there is a ``reason``."""
-        return [record.make() for record in self._row(listed, reason)]
-
-    def _row(self, listed: ListedRow, reason: str | None) -> list[Extracted]:
+    def row(self, listed: ListedRow, reason: str | None) -> list[Extracted]:
+        """What one row says; it cannot be trusted if there is a ``reason``."""
         row = listed.row
         if isinstance(row, Row) and reason is None:
             try:

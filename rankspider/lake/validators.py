@@ -44,12 +44,11 @@ _NEWEST: Final = {"first_observed_at": _TIME, "observed_at": _TIME}
 _INTERVAL: Final = {"first_observed_at": _TIME, "last_observed_at": _TIME}
 # Documents of the first release have none.
 _FLAGS: Final = {"flags": _TEXTS}
+_KEYS: Final = dict.fromkeys(("user_id", "sec_uid"), _ID)
 _STANDING: Final = {
     **_HOUR,
-    "user_id": _ID,
-    "sec_uid": _ID,
-    "rank": _NATURAL,
-    "score": _NATURAL,
+    **_KEYS,
+    **dict.fromkeys(("rank", "score"), _NATURAL),
     "delta": _WHOLE,
     "gap_description": _TEXT,
     "shop_tags": _TEXTS,
@@ -58,14 +57,11 @@ _STANDING: Final = {
     "revision": _ID,
 }
 _PROFILE: Final = {
-    "user_id": _ID,
-    "sec_uid": _ID,
+    **_KEYS,
     "short_id": _WHOLE,
-    "display_id": _TEXT,
-    "nickname": _TEXT,
+    **dict.fromkeys(("display_id", "nickname"), _TEXT),
     "gender": _WHOLE,
-    "signature": _TEXT,
-    "avatar_uri": _TEXT,
+    **dict.fromkeys(("signature", "avatar_uri"), _TEXT),
     "profile": _MAP,
     "revision": _ID,
 }
@@ -91,9 +87,7 @@ _CALL: Final = {
 }
 _REJECTED: Final = {
     "kind": {"enum": ["rows", "users", "lists"]},
-    "reason": _TEXT,
-    "payload": _TEXT,
-    "anchor": _TEXT,
+    **dict.fromkeys(("reason", "payload", "anchor"), _TEXT),
     "revision": _ID,
 }
 _TO_TRY_AGAIN: Final = {

@@ -47,36 +47,27 @@ def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
     if record.form is Form.TEXT:
         raise StillWrong("only a description of it was kept")
     try:
-        if record.kind == "lists":
-            return [_list(record, keep_private)]
-        read = _answer_around(record)
+        is_list, payload = record.kind == "lists", record.payload.encode()
+        observed = unix_ms(record.observed_at)
+        read = answer.of_data(payload, observed) if is_list else _answer_around(record)
         said = Extraction(read, record.anchor, keep_private=keep_private)
         if record.kind == "users":
-            return [said.user(answer.row_of_user(record.payload.encode()))]
-        return _row(record, read, said)
+            return [said.user(answer.row_of_user(payload))]
+        if (problem := list_problem(read)) is not None:
+            raise StillWrong(problem)
+        return [said.list_item()] if is_list else _row(record, said)
     except AnswerError as error:
         raise StillWrong(str(error)) from None
     except UNREADABLE as error:
         raise StillWrong(f"unreadable: {error}") from None
 
 
-def _list(record: RejectedItem, keep_private: bool) -> Item:
-    read = answer.of_data(record.payload.encode(), unix_ms(record.observed_at))
-    problem = list_problem(read)
-    if problem is not None:
-        raise StillWrong(problem)
-    return Extraction(read, record.anchor, keep_private=keep_private).list_item()
-
-
-def _row(record: RejectedItem, read: Answer, said: Extraction) -> list[Item]:
-    problem = list_problem(read)
-    if problem is not None:
-        raise StillWrong(problem)
+def _row(record: RejectedItem, said: Extraction) -> list[Item]:
     assert record.place is not None  # every row that was kept as it came has one
     row = answer.row_of(Raw(record.payload.encode()))
     listed = ListedRow(row, record.place, record.times, record.score_above)
     is_own = record.place == OWN and isinstance(row, Row)
-    return said.row(listed, None if is_own else listed.problem())
+    return [each.make() for each in said.row(listed, None if is_own else listed.problem())]
 
 
 def _answer_around(record: RejectedItem) -> Answer:
