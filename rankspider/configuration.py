@@ -137,7 +137,9 @@ def _url(settings: BaseSettings, name: str, schemes: tuple[str, ...]) -> str | N
         # A replica set's host list is no port; only pymongo can read it.
         _ = parts.port if "," not in parts.netloc else None
     except ValueError as error:
-        raise ConfigurationError(f"{name} is not a URL: {_reason(error)}") from None
+        # What urllib says of a port quotes it, and it may be a part of a password.
+        reason = "its port must be a number from 0 to 65535" if "ort" in str(error) else "malformed"
+        raise ConfigurationError(f"{name} is not a URL: {reason}") from None
     if parts.scheme not in schemes:
         raise ConfigurationError(f"{name} must begin with {expected}")
     if not parts.netloc and parts.scheme != "unix":
@@ -145,25 +147,16 @@ def _url(settings: BaseSettings, name: str, schemes: tuple[str, ...]) -> str | N
     return value
 
 
-def _reason(error: ValueError) -> str:
-    """What urllib says of a port, without the text it quotes, which may hold a password."""
-    return "its port must be a number from 0 to 65535" if "ort" in str(error) else "malformed"
-
-
 def _tokens(settings: BaseSettings) -> tuple[str, ...]:
-    path = _tokens_file(settings)
-    if path is None:
-        inline = _text(settings, "RANK_API_TOKENS")
-        return () if inline is None else _usable(tokens_in(inline), "RANK_API_TOKENS")
+    path, inline = _tokens_file(settings), _text(settings, "RANK_API_TOKENS")
+    if path is None and inline is None:
+        return ()
+    where = "RANK_API_TOKENS" if path is None else f"RANK_API_TOKENS_FILE: {path}"
     try:
-        tokens = tokens_in_file(path)
+        tokens = tokens_in(inline or "") if path is None else tokens_in_file(path)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise ConfigurationError(f"RANK_API_TOKENS_FILE: {path} cannot be read: {reason}") from None
-    return _usable(tokens, f"RANK_API_TOKENS_FILE: {path}")
-
-
-def _usable(tokens: tuple[str, ...], where: str) -> tuple[str, ...]:
+        raise ConfigurationError(f"{where} cannot be read: {reason}") from None
     if (problem := tokens_problem(tokens)) is not None:
         raise ConfigurationError(f"{where} {problem}")
     return tokens
@@ -272,11 +265,7 @@ def _retention(settings: BaseSettings) -> Mapping[str, int]:
     for part in (_text(settings, "RANK_RETENTION") or "").replace(",", " ").split():
         name, _, number = part.partition("=")
         known = name in DATED and name not in days
-        if (
-            not known
-            or not re.fullmatch(r"[0-9]{1,5}", number)
-            or not 1 <= int(number) <= _MOST_DAYS
-        ):
+        if not (known and re.fullmatch(r"[0-9]{1,5}", number) and 1 <= int(number) <= _MOST_DAYS):
             raise ConfigurationError(
                 "RANK_RETENTION must be like rank_history=90,snapshots=30: days from 1 to "
                 f"{_MOST_DAYS}, each once, for any of {', '.join(DATED)}; not {part!r}"

@@ -48,6 +48,10 @@ OWN_TEXTS = (
 )
 
 
+LIST_FIELDS = ("currency", "title", "subtitle", "city_code", "region_name")
+"""What tells the lists of an hour apart, and where they are of."""
+
+
 @dataclass(frozen=True, slots=True)
 class RankedList:
     """Which list of which hour; the wall clock has no part in it."""
@@ -166,10 +170,6 @@ class UserItem:
     def history_key(self) -> str:
         return f"{self.key}/{self.digest}"
 
-    @property
-    def tie(self) -> str:
-        return self.digest
-
     @cached_property
     def digest(self) -> str:
         """Of all it says but the time and the mirrors."""
@@ -205,10 +205,6 @@ class ListItem:
     @property
     def history_key(self) -> str:
         return f"{self.key}/{self.state}"
-
-    @property
-    def tie(self) -> str:
-        return self.digest
 
     @cached_property
     def state(self) -> str:

@@ -10,9 +10,19 @@ from rankspider.errors import MomentError
 
 HOUR = dt.timedelta(hours=1)
 END_OF_TIME = dt.datetime.max.replace(tzinfo=dt.UTC)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _AGO = re.compile(r"(\d{1,6})(min|h|d)")
 _UNITS = {"min": dt.timedelta(minutes=1), "h": HOUR, "d": dt.timedelta(days=1)}
 _EXAMPLES = "2030-01-31T19:00, 2030-01-31, now, or 3h, 2d, 45min for that long ago"
+
+
+def moment_of(unix_ms: int) -> dt.datetime:
+    """In UTC; exact, as a division of so large a number is not."""
+    return _EPOCH + dt.timedelta(milliseconds=unix_ms)
+
+
+def unix_ms(moment: dt.datetime) -> int:
+    return round(moment.timestamp() * 1000)
 
 
 def moment_in(

@@ -72,13 +72,13 @@ def examine(body: bytes) -> None:
     """What must hold of any ``body``; an exception is a finding."""
     fresh, again = _read(body, ()), _read(body, _KNOWN)
     if isinstance(fresh, Answer) and isinstance(again, Answer):
-        if again._body.known is None:
+        if again.body.known is None:
             assert _said(fresh) == _said(again)
         elif fresh.listed == again.listed:
             assert _said(fresh)[1:] == _said(again)[1:]
         for item in Extraction(fresh, None, keep_private=False):
             _store(item)
-    elif not isinstance(again, Answer) or again._body.known is None:
+    elif not isinstance(again, Answer) or again.body.known is None:
         # In a list that is known the addresses of pictures are not looked at.
         assert _kind(fresh) == _kind(again), (fresh, again)
 

@@ -13,7 +13,7 @@ from twisted.python.failure import Failure
 from twisted.web.client import ResponseFailed
 
 from rankspider.endpoint.answer import END_OF_TIME, BrokenRow, Row, decode
-from rankspider.endpoint.checks import checked_rows, list_problem
+from rankspider.endpoint.checks import list_problem, listed_rows
 from rankspider.endpoint.failure import (
     AnswerError,
     Verdict,
@@ -111,12 +111,12 @@ def test_places_and_users_are_checked_row_by_row() -> None:
     answer = sample()
     row = answer["data"]["ranks"][1]
     answer["data"]["ranks"] += [{**row, "rank": 3}]
-    reasons = [reason for _, reason in checked_rows(decode(encoded(answer)))]
+    reasons = [listed.problem() for listed in listed_rows(decode(encoded(answer)))]
     assert reasons[0] is None
     assert reasons[1] == reasons[2] == "user stands in the list more than once"
     answer = sample()
     answer["data"]["ranks"][1]["rank"] = 3
-    reasons = [reason for _, reason in checked_rows(decode(encoded(answer)))]
+    reasons = [listed.problem() for listed in listed_rows(decode(encoded(answer)))]
     assert reasons == [None, "rank is not the row's place in the list"]
 
 

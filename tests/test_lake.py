@@ -249,16 +249,28 @@ async def test_a_fault_of_ours_is_handed_to_whoever_waits(
 
 
 async def test_a_fault_while_gathering_is_handed_to_whoever_waits(
-    async_database: Database,
+    async_database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fault() -> bool:
         raise ZeroDivisionError
 
-    writer = Writer(async_database, is_all_there=fault)
+    async def send(collection: str, batch: list[Any]) -> None:
+        is_sending.set()
+        await may_go.wait()
+        await bulk_send(collection, batch)
+
+    is_sending, may_go = asyncio.Event(), asyncio.Event()
+    writer = Writer(async_database, is_all_there=fault, least_pause=lambda _: 1)
+    bulk_send = writer._bulk.send
+    monkeypatch.setattr(writer._bulk, "send", send)
     _, history = writes_of(standing(1, 2, 100, 1))
+    first = asyncio.create_task(writer.write(history))
+    await is_sending.wait()
     both = (writer.write(history), writer.write(history))
+    asyncio.get_running_loop().call_later(0.05, may_go.set)
     outcomes = await asyncio.gather(*both, return_exceptions=True)
     assert [type(outcome) for outcome in outcomes] == [ZeroDivisionError] * 2
+    await first
     await writer.close()
 
 

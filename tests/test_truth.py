@@ -342,7 +342,7 @@ WRONG: list[tuple[Callable[[Lake], None], str, str]] = [
     (changed("ranks", 2, best_rank=1), "ranks", "best_rank"),
     (changed("ranks", 2, gap_description="?"), "ranks", "a text that was not said with it"),
     (changed("ranks", 0, room_id="78"), "ranks", "says something else"),
-    (changed("ranks", 0, revision="0"), "ranks", "revision is of another time"),
+    (changed("ranks", 0, revision="9"), "ranks", "revision is of a later time"),
     (gone("ranks", 2), "ranks", "missing"),
     (changed("rank_history", 1, last_observed_at=at(600)), "rank_history", "last_observed_at"),
     (

@@ -9,10 +9,10 @@ from typing import ClassVar, Self
 from rankspider.archive.compression import digest_of_body
 from rankspider.endpoint.answer import WALL_HEADERS, Answer
 from rankspider.endpoint.checks import list_problem
+from rankspider.endpoint.extraction import list_of
 from rankspider.endpoint.failure import Failure
 from rankspider.items import RankedList, joined
-
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+from rankspider.moments import moment_of
 
 
 def key_of(digest: str, anchor: str | None) -> str:
@@ -54,11 +54,8 @@ class AnswerItem:
 
     @classmethod
     def of_list(cls, body: bytes, answer: Answer, anchor: str | None) -> Self:
-        observed_at = _EPOCH + dt.timedelta(milliseconds=answer.now_ms)
-        if list_problem(answer) is not None:
-            return cls(body, anchor, observed_at)
-        begin_time = _EPOCH + dt.timedelta(seconds=answer.begin_time)
-        return cls(body, anchor, observed_at, RankedList(**answer.identity, begin_time=begin_time))
+        ranked_list = list_of(answer) if list_problem(answer) is None else None
+        return cls(body, anchor, moment_of(answer.now_ms), ranked_list)
 
     @classmethod
     def of_failure(

@@ -5,6 +5,7 @@ Everything is decoded by structure: the vendor wraps most answers of its kind in
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,10 +17,10 @@ from rankspider.endpoint.body import UNREADABLE, Body, is_absent
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.mirrors import Text
 from rankspider.endpoint.surrogates import without_halves
+from rankspider.items import LIST_FIELDS
 
 Json = dict[str, Any]
 
-_LIST_COLUMNS = ("currency", "title", "subtitle", "city_code", "region_name")
 _ROW_COLUMNS = frozenset(
     ("rank", "score", "delta", "gap_description", "gap_rich_description", "rich_description")
     + ("city_code", "fixed_footer_description", "shop_tags", "user")
@@ -95,7 +96,7 @@ class Row(Struct):
 
     def profile(self) -> Json:
         """The user object as it came, maps as maps."""
-        return with_maps(_json(self.shape.user))
+        return _with_maps(_json(self.shape.user))
 
 
 class BrokenRow(Struct):
@@ -137,64 +138,57 @@ class _Prompt(Struct):
     message: str = ""
 
 
+@dataclass(eq=False)
 class Answer:
     """One answer. Times: ``now_ms`` Unix milliseconds, ``begin_time`` Unix seconds.
 
     Its rows are decoded when they are first asked for: most lists were seen before.
     """
 
-    def __init__(
-        self,
-        body: Body,
-        *,
-        now_ms: int,
-        begin_time: int,
-        delta_time: int,
-        identity: dict[str, str],
-    ) -> None:
-        self.now_ms = now_ms
-        self.begin_time = begin_time
-        self.delta_time = delta_time
-        self.identity = identity
-        """currency, title, subtitle, city_code, region_name."""
-        self.is_mended = False
-        """Whether U+FFFD stands for half a character somewhere in it."""
-        self._body = body
+    body: Body = field(repr=False)
+    _: KW_ONLY
+    now_ms: int
+    begin_time: int
+    delta_time: int
+    identity: dict[str, str]
+    """Its `LIST_FIELDS`."""
+    is_mended: bool = False
+    """Whether U+FFFD stands for half a character somewhere in it."""
 
     @cached_property
     def rows(self) -> list[Row | BrokenRow]:
         """In the order of the list."""
-        return [_row(raw) for raw in _ranks.decode(self._body.ranks)]
+        return [row_of(raw) for raw in _ranks.decode(self.body.ranks)]
 
     @cached_property
     def anchor_info(self) -> Row | BrokenRow | None:
         """The asked anchor's own standing; None if it is missing or empty."""
-        own = self._body.own
-        return None if is_absent(own) else _row(Raw(own))
+        own = self.body.own
+        return None if is_absent(own) else row_of(Raw(own))
 
     @cached_property
     def listed(self) -> Text:
         """Equal for two answers only if they list the same rows, mirrors aside."""
-        return self._body.known or Text.of(self._body.ranks)
+        return self.body.known or Text.of(self.body.ranks)
 
     def other_fields(self) -> Json:
         """The list's texts, links and switches beside its identity, its times and its rows."""
-        apart = {*_LIST_COLUMNS, "ranks", "anchor_info", "begin_time", "delta_time"}
-        return {k: v for k, v in _json(self._body.frame_data).items() if k not in apart}
+        apart = {*LIST_FIELDS, "ranks", "anchor_info", "begin_time", "delta_time"}
+        return {k: v for k, v in _json(self.body.frame_data).items() if k not in apart}
 
     @property
     def raw(self) -> Raw:
         """The JSON of ``data``, as it came."""
-        return _unwrapped(_shell.decode(self._body.whole)).data
+        return _unwrapped(_shell.decode(self.body.whole)).data
 
     def require_readable(self) -> None:
         """Raise `AnswerError` unless all of it is UTF-8 and the list no longer than any is.
 
         What is not decoded here is kept as it came, and must be readable later.
         """
-        _require_utf8(self._body.whole)
+        _require_utf8(self.body.whole)
         try:
-            count = len(_ranks.decode(self._body.ranks))
+            count = len(_ranks.decode(self.body.ranks))
         except UNREADABLE as error:
             # Nobody looked at the mirrors of a list that was known.
             raise _no_json(error) from None
@@ -284,11 +278,6 @@ def of_data(data: bytes, now_ms: int) -> Answer:
     return decode(b'{"status_code":0,"extra":{"now":%d},"data":%b}' % (now_ms, data))
 
 
-def row_of(raw: bytes) -> Row | BrokenRow:
-    """One row by itself, from its JSON."""
-    return _row(Raw(raw))
-
-
 def row_of_user(raw: bytes) -> Row:
     """A row of nothing but a user, from the user's JSON. Raises one of `UNREADABLE`."""
     shape = RowShape(user=Raw(raw), rank=0, score=0)
@@ -339,7 +328,7 @@ def _bare(shell: _Shell, body: Body) -> Answer:
         now_ms=now_ms,
         begin_time=data.begin_time,
         delta_time=data.delta_time,
-        identity={name: getattr(data, name) for name in _LIST_COLUMNS},
+        identity={name: getattr(data, name) for name in LIST_FIELDS},
     )
 
 
@@ -355,7 +344,8 @@ def _message(shell: _Shell) -> str:
     return ""
 
 
-def _row(raw: Raw) -> Row | BrokenRow:
+def row_of(raw: Raw) -> Row | BrokenRow:
+    """One row, from its JSON."""
     try:
         shape = _shape.decode(raw)
         return Row(shape=shape, user=_identity.decode(shape.user), raw=raw)
@@ -368,7 +358,7 @@ def _json(raw: Raw) -> Json:
     return value
 
 
-def with_maps(user: Json) -> Json:
+def _with_maps(user: Json) -> Json:
     """``user`` with the two map-typed fields of ``fans_club`` as maps.
 
     Servers that re-encode answers turn ``{"0": …}`` into ``[…]`` and ``{}`` into ``[]``; one

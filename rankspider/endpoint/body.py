@@ -6,7 +6,9 @@ values is read.
 
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import cached_property
+from typing import Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -19,6 +21,7 @@ _ABSENT = re.compile(rb"[ \t\n\r]*(?:null|\{[ \t\n\r]*\}|\[[ \t\n\r]*\])?[ \t\n\
 _NO_RANKS, _NO_OWN = b"[0]", b"0"
 # What msgspec raises for bytes it cannot read.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+_T = TypeVar("_T")
 
 
 class _Heavy(Struct):
@@ -26,16 +29,12 @@ class _Heavy(Struct):
     anchor_info: Raw = Raw(b"")
 
 
-class _HeavyBare(Struct):
-    data: _Heavy
+class _Around(Struct, Generic[_T]):
+    data: _T
 
 
-class _HeavyEnveloped(Struct):
-    data: _HeavyBare
-
-
-_heavy_bare = msgspec.json.Decoder(_HeavyBare)
-_heavy_enveloped = msgspec.json.Decoder(_HeavyEnveloped)
+_bare = msgspec.json.Decoder(_Around[_Heavy])
+_enveloped = msgspec.json.Decoder(_Around[_Around[_Heavy]])
 
 
 class Body:
@@ -62,8 +61,17 @@ class Body:
 
     def take_apart(self, known: Iterable[Text]) -> None:
         """Find the list. A body without one stays whole, to be read with care."""
-        if not self._take_out_known(known):
-            self._take_out()
+        if self._take_out_known(known):
+            return
+        heavy = _heavy(self.whole)
+        if heavy is None:
+            return
+        ranks = bytes(heavy.ranks)
+        start = _place(ranks, self.whole)
+        if not ranks.startswith(b"[") or not self._cut(start, start + len(ranks)):
+            # The same text stands in another place as well, and that was cut.
+            self._start, self._end = start, start + len(ranks)
+            self.own = bytes(heavy.anchor_info)
 
     def _take_out_known(self, known: Iterable[Text]) -> bool:
         """Whether it says the same as one of ``known``; that takes no look at its values."""
@@ -77,18 +85,6 @@ class Body:
                 self.known = text
                 return True
         return False
-
-    def _take_out(self) -> None:
-        """Find the list in one pass of the JSON."""
-        heavy = _heavy(self.whole)
-        if heavy is None:
-            return
-        ranks = bytes(heavy.ranks)
-        start = _place(ranks, self.whole)
-        if not ranks.startswith(b"[") or not self._cut(start, start + len(ranks)):
-            # The same text stands in another place as well, and that was cut.
-            self._start, self._end = start, start + len(ranks)
-            self.own = bytes(heavy.anchor_info)
 
     def _cut(self, start: int, end: int) -> bool:
         """Take out what stands from ``start`` to ``end``; False if that may not be the list."""
@@ -114,14 +110,11 @@ def is_absent(anchor_info: bytes) -> bool:
 
 
 def _heavy(body: bytes) -> _Heavy | None:
-    try:
-        return _heavy_bare.decode(body).data
-    except UNREADABLE:
-        pass
-    try:
-        return _heavy_enveloped.decode(body).data.data
-    except UNREADABLE:
-        return None
+    with suppress(*UNREADABLE):
+        return _bare.decode(body).data
+    with suppress(*UNREADABLE):
+        return _enveloped.decode(body).data.data
+    return None
 
 
 def _place(part: bytes, body: bytes) -> int:

@@ -63,24 +63,17 @@ class ListedRow(Struct):
         score, delta, above = self.row.shape.score, self.row.shape.delta, self.score_above
         if above is None:
             return (DELTA,) if self.place == 1 and delta else ()
-        if score <= above:
-            return () if delta == above - score else (DELTA,)
-        order = (SCORE_ABOVE_BETTER_PLACE,)
+        order = (SCORE_ABOVE_BETTER_PLACE,) if score > above else ()
         return order if delta == above - score else (*order, DELTA)
-
-
-def hour_problem(begin_time: int) -> str | None:
-    """Why ``begin_time``, Unix seconds, begins no ranked hour; None if it does."""
-    if not 0 < begin_time < END_OF_TIME:
-        return "begin_time is out of range"
-    if begin_time % HOUR:
-        return "begin_time is not on an hour"
-    return None
 
 
 def list_problem(answer: Answer) -> str | None:
     """Why ``answer`` is not the list of an hour at all, rows included; None if it is."""
-    return hour_problem(answer.begin_time)
+    if not 0 < answer.begin_time < END_OF_TIME:
+        return "begin_time is out of range"
+    if answer.begin_time % HOUR:
+        return "begin_time is not on an hour"
+    return None
 
 
 def listed_rows(answer: Answer) -> list[ListedRow]:
@@ -96,11 +89,6 @@ def listed_rows(answer: Answer) -> list[ListedRow]:
             listed.append(ListedRow(row, place, score_above=above))
             above = None
     return listed
-
-
-def checked_rows(answer: Answer) -> Iterator[tuple[Row | BrokenRow, str | None]]:
-    """Each listed row with why it cannot be trusted, or None."""
-    return ((listed.row, listed.problem()) for listed in listed_rows(answer))
 
 
 def flags_of_row(row: Row, *, listed: bool) -> tuple[str, ...]:

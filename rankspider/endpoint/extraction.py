@@ -1,6 +1,5 @@
 """What one answer says, record by record, as items."""
 
-import datetime as dt
 import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -30,6 +29,7 @@ from rankspider.items import (
     digest_of,
     joined,
 )
+from rankspider.moments import moment_of
 
 # Empty in all that was seen, private if ever filled.
 _PRIVATE = ("telephone", "birthday")
@@ -38,7 +38,6 @@ _COLUMNS = ("id", "id_str", "sec_uid", "short_id", "display_id", "nickname", "ge
 _ROOM_FIELDS = ("room_ids", "room_ids_str")
 # The place of the asked anchor's own row, which is none of the list.
 OWN = 0
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 # About 100 bytes each.
 _MOST_PROFILES = 50_000
 
@@ -104,8 +103,8 @@ class Extraction:
         self.anchor = anchor
         self._keep_private = keep_private
         self._profiles = profiles or Profiles()
-        self.observed_at = _EPOCH + dt.timedelta(milliseconds=answer.now_ms)
-        self._list_of_answer = _list_of(answer)
+        self.observed_at = moment_of(answer.now_ms)
+        self._list_of_answer = list_of(answer)
         self._flags = flags_of_times(answer)
         self._problem = list_problem(answer)
 
@@ -148,7 +147,7 @@ class Extraction:
         """Of each row of the list its standing and its user, or that it is rejected."""
         records: list[Extracted] = []
         for listed in listed_rows(self.answer):
-            records += self._row(listed, self._problem or listed.problem())
+            records += self.row(listed, self._problem or listed.problem())
         return records
 
     @cached_property
@@ -195,7 +194,7 @@ class Extraction:
         if own is None or (isinstance(own, Row) and own.user.id_str in listed_ids):
             return []
         reason = own.reason if isinstance(own, BrokenRow) else None
-        return self._row(ListedRow(own, OWN), self._problem or reason)
+        return self.row(ListedRow(own, OWN), self._problem or reason)
 
     @property
     def own_user(self) -> tuple[str, str] | None:
@@ -205,19 +204,20 @@ class Extraction:
 
     # Rows by themselves
 
-    def row(self, listed: ListedRow, reason: str | None) -> list[Item]:
-        """The items of one row; it cannot be trusted if there is a ``reason``."""
-        return [record.make() for record in self._row(listed, reason)]
-
-    def _row(self, listed: ListedRow, reason: str | None) -> list[Extracted]:
+    def row(self, listed: ListedRow, reason: str | None) -> list[Extracted]:
+        """What one row says; it cannot be trusted if there is a ``reason``."""
         row = listed.row
-        if reason is not None or isinstance(row, BrokenRow):
-            return [extracted(self._rejected_row(listed, reason or "unreadable row"))]
-        try:
-            standing = self._standing(listed, row)
-        except UNREADABLE as error:
-            return [extracted(self._rejected_row(listed, f"unreadable row: {error}"))]
-        return [extracted(standing), self._user_record(row)]
+        if isinstance(row, Row) and reason is None:
+            try:
+                standing = self._standing(listed, row)
+            except UNREADABLE as error:
+                reason = f"unreadable row: {error}"
+            else:
+                return [extracted(standing), self._user_record(row)]
+        rejected = self._rejected("rows", reason or "unreadable row", bytes(row.raw))
+        rejected.place, rejected.times = listed.place, listed.times
+        rejected.score_above = listed.score_above
+        return [extracted(rejected)]
 
     def _user_record(self, row: Row) -> Extracted:
         said = Text.of(bytes(row.shape.user)).content
@@ -285,12 +285,6 @@ class Extraction:
             profile["own_room"] = unknown
         return profile
 
-    def _rejected_row(self, listed: ListedRow, reason: str) -> RejectedItem:
-        rejected = self._rejected("rows", reason, bytes(listed.row.raw))
-        rejected.place, rejected.times = listed.place, listed.times
-        rejected.score_above = listed.score_above
-        return rejected
-
     def _rejected(self, kind: str, reason: str, payload: bytes) -> RejectedItem:
         return RejectedItem(
             kind=kind,
@@ -314,9 +308,8 @@ def extracted(item: Item) -> Extracted:
     return Extracted(type(item), item.key, item.digest, order, suffix, is_sound, lambda: item)
 
 
-def _list_of(answer: Answer) -> RankedList | None:
+def list_of(answer: Answer) -> RankedList | None:
     """Which list it is, on an hour or not; None if it began at no time that a date can hold."""
     if not 0 < answer.begin_time < END_OF_TIME:
         return None
-    begin_time = _EPOCH + dt.timedelta(seconds=answer.begin_time)
-    return RankedList(**answer.identity, begin_time=begin_time)
+    return RankedList(**answer.identity, begin_time=moment_of(answer.begin_time * 1000))

@@ -66,13 +66,10 @@ _HTTP: dict[int, tuple[Verdict, str]] = {
     444: (Verdict.RETRY, "dropped-by-platform"),
 }
 # What the vendor may say beside such a code, which then tells more than the code (a guess too).
-_SAID: tuple[tuple[re.Pattern[str], Verdict, str], ...] = tuple(
-    (re.compile(words, re.IGNORECASE), verdict, name)
-    for words, verdict, name in (
-        ("频繁|过快|too fast|too many|rate limit", Verdict.RETRY, "too-fast"),
-        ("次数|额度|余额|配额|quota|balance", Verdict.LICENCE, "licence-used-up"),
-        ("过期|无效|失效|expired|invalid", Verdict.LICENCE, "licence-refused"),
-    )
+_SAID: tuple[tuple[str, Verdict, str], ...] = (
+    ("频繁|过快|too fast|too many|rate limit", Verdict.RETRY, "too-fast"),
+    ("次数|额度|余额|配额|quota|balance", Verdict.LICENCE, "licence-used-up"),
+    ("过期|无效|失效|expired|invalid", Verdict.LICENCE, "licence-refused"),
 )
 
 
@@ -106,7 +103,7 @@ def of_vendor_code(code: int, message: str) -> Failure:
     """The failure that the envelope's ``code`` other than 200 means."""
     verdict, name = _HTTP.get(code, (Verdict.RETRY, "vendor-busy"))
     if code in _HTTP:
-        said = [(v, n) for words, v, n in _SAID if words.search(message)]
+        said = [(v, n) for words, v, n in _SAID if re.search(words, message, re.IGNORECASE)]
         verdict, name = said[0] if said else (verdict, name)
     return Failure(verdict, name, f"code {code}: {message}")
 

@@ -15,21 +15,16 @@ _INT64 = 1 << 63
 
 def rejected(item: RankItem | UserItem | ListItem, reason: str) -> RejectedItem:
     """``item`` as it goes to the quarantine after it was made."""
+    said = {each.name: getattr(item, each.name) for each in fields(item) if each.name != "record"}
     return RejectedItem(
         kind=item.kind,
         reason=reason,
-        payload=msgspec.json.encode(_said(item)).decode(),
+        payload=msgspec.json.encode(said).decode(),
         anchor=item.anchor,
         observed_at=item.observed_at,
         form=Form.ITEM,
         ranked_list=None if isinstance(item, UserItem) else item.ranked_list,
     )
-
-
-def _said(item: RankItem | UserItem | ListItem) -> dict[str, object]:
-    said: dict[str, object] = {name.name: getattr(item, name.name) for name in fields(item)}
-    del said["record"]
-    return said
 
 
 def problem_of(item: RankItem | UserItem | ListItem) -> str | None:

@@ -8,6 +8,7 @@ company, is upserted by itself.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 import bson
@@ -24,7 +25,7 @@ from pymongo.errors import (
 
 from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
-from rankspider.lake.write import Shape, shared_update_of, update_of
+from rankspider.lake.write import shared_update_of, update_of
 
 _Operation = InsertOne[dict[str, Any]] | UpdateOne
 # Above this share of new documents an insert is tried first: it costs half of a shared update.
@@ -58,18 +59,15 @@ class Bulk:
         """Send ``batch`` once; what is still open then must be sent again."""
         for pending in batch:
             pending.encode()
-            await self._fit(pending)
+            if pending.content is not None and len(pending.content) > ROOM_BYTES:
+                assert pending.write.content is not None
+                pending.content = bson.encode(await fitted(self._database, pending.write.content))
         batch = [pending for pending in batch if pending.is_open]
         if self._novelty.is_likely(collection):
             await self._insert(collection, batch)
         for group in _groups(batch):
             await self._update_together(collection, group)
         await self._upsert(collection, batch)
-
-    async def _fit(self, pending: Pending) -> None:
-        if pending.content is not None and len(pending.content) > ROOM_BYTES:
-            assert pending.write.content is not None
-            pending.content = bson.encode(await fitted(self._database, pending.write.content))
 
     async def _insert(self, collection: str, batch: Iterable[Pending]) -> int:
         """Insert what is not there, as far as is known; return how many were."""
@@ -127,10 +125,7 @@ class Bulk:
 
 def _groups(batch: list[Pending]) -> Iterator[list[Pending]]:
     """What can share an update; nothing that would be alone in it."""
-
-    def shape(pending: Pending) -> Shape:
-        return pending.write.shape
-
+    shape = attrgetter("write.shape")
     rest = [pending for pending in batch if pending.is_open]
     for _, alike in groupby(sorted(rest, key=shape), shape):
         group: list[Pending] = []

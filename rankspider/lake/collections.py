@@ -5,7 +5,7 @@ import contextlib
 import uuid
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
@@ -46,59 +46,47 @@ DATED = {
 }
 """The time by which a collection's documents have an age."""
 
+_NEWEST_HOUR = ("begin_time", DESCENDING)
 _INDEXES: dict[str, list[IndexModel]] = {
     RANKS: [
-        IndexModel([("begin_time", DESCENDING), ("rank", ASCENDING)], name="hour_place"),
-        IndexModel([("begin_time", DESCENDING), ("best_rank", ASCENDING)], name="hour_best"),
-        IndexModel([("user_id", ASCENDING), ("begin_time", DESCENDING)], name="user_hour"),
+        IndexModel([_NEWEST_HOUR, "rank"], name="hour_place"),
+        IndexModel([_NEWEST_HOUR, "best_rank"], name="hour_best"),
+        IndexModel(["user_id", _NEWEST_HOUR], name="user_hour"),
     ],
     RANK_HISTORY: [
-        IndexModel(
-            [("user_id", ASCENDING), ("begin_time", DESCENDING), ("first_observed_at", ASCENDING)],
-            name="user_hour_time",
-        ),
-        IndexModel(
-            [("begin_time", DESCENDING), ("first_observed_at", ASCENDING)], name="hour_time"
-        ),
+        IndexModel(["user_id", _NEWEST_HOUR, "first_observed_at"], name="user_hour_time"),
+        IndexModel([_NEWEST_HOUR, "first_observed_at"], name="hour_time"),
     ],
     USERS: [
-        IndexModel([("sec_uid", ASCENDING)], name="sec_uid"),
-        IndexModel([("short_id", ASCENDING)], name="short_id"),
-        IndexModel([("display_id", ASCENDING)], name="display_id"),
-        IndexModel([("nickname", ASCENDING)], name="nickname"),
-        IndexModel([("observed_at", ASCENDING)], name="time"),
+        IndexModel("sec_uid", name="sec_uid"),
+        IndexModel("short_id", name="short_id"),
+        IndexModel("display_id", name="display_id"),
+        IndexModel("nickname", name="nickname"),
+        IndexModel("observed_at", name="time"),
     ],
     USER_HISTORY: [
-        IndexModel([("user_id", ASCENDING), ("first_observed_at", ASCENDING)], name="user_time"),
-        IndexModel([("first_observed_at", ASCENDING)], name="time"),
+        IndexModel(["user_id", "first_observed_at"], name="user_time"),
+        IndexModel("first_observed_at", name="time"),
     ],
-    SNAPSHOTS: [
-        IndexModel(
-            [("begin_time", DESCENDING), ("first_observed_at", ASCENDING)], name="hour_time"
-        ),
-    ],
-    SIGHTINGS: [
-        IndexModel([("begin_time", DESCENDING), ("observed_at", ASCENDING)], name="hour_time"),
-    ],
+    SNAPSHOTS: [IndexModel([_NEWEST_HOUR, "first_observed_at"], name="hour_time")],
+    SIGHTINGS: [IndexModel([_NEWEST_HOUR, "observed_at"], name="hour_time")],
     CALLS: [
-        IndexModel([("begin_time", DESCENDING), ("observed_at", ASCENDING)], name="hour_time"),
-        IndexModel([("user_id", ASCENDING), ("observed_at", ASCENDING)], name="user_time"),
-        IndexModel([("asked_at", ASCENDING)], name="asked"),
+        IndexModel([_NEWEST_HOUR, "observed_at"], name="hour_time"),
+        IndexModel(["user_id", "observed_at"], name="user_time"),
+        IndexModel("asked_at", name="asked"),
     ],
     REJECTED: [
-        IndexModel([("reason", ASCENDING), ("observed_at", DESCENDING)], name="reason_time"),
-        IndexModel([("observed_at", ASCENDING)], name="time"),
+        IndexModel(["reason", ("observed_at", DESCENDING)], name="reason_time"),
+        IndexModel("observed_at", name="time"),
     ],
-    f"{OVERLONG}.chunks": [
-        IndexModel([("files_id", ASCENDING), ("n", ASCENDING)], name="files_id_n", unique=True),
-    ],
+    f"{OVERLONG}.chunks": [IndexModel(["files_id", "n"], name="files_id_n", unique=True)],
 }
-_EXPIRY = IndexModel([("expires_at", ASCENDING)], name="expiry", expireAfterSeconds=0)
+_EXPIRY = IndexModel("expires_at", name="expiry", expireAfterSeconds=0)
 _ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
     ARCHIVE: [
-        IndexModel([("anchor", ASCENDING), ("observed_at", ASCENDING)], name="anchor_time"),
-        IndexModel([("begin_time", ASCENDING), ("observed_at", ASCENDING)], name="hour_time"),
-        IndexModel([("observed_at", ASCENDING)], name="time"),
+        IndexModel(["anchor", "observed_at"], name="anchor_time"),
+        IndexModel(["begin_time", "observed_at"], name="hour_time"),
+        IndexModel("observed_at", name="time"),
         _EXPIRY,
     ],
     ARCHIVE_BASES: [_EXPIRY],

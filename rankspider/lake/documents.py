@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any
 
 from rankspider.items import (
+    LIST_FIELDS,
     Form,
     Item,
     ListItem,
@@ -22,6 +23,7 @@ from rankspider.items import (
 )
 from rankspider.lake import collections
 from rankspider.lake.write import Document, Write
+from rankspider.moments import unix_ms
 
 _INT64 = 1 << 63
 # What a document of history has beside what its newest observation says.
@@ -38,6 +40,17 @@ _COLLECTIONS = {
     UserItem.kind: (collections.USERS, collections.USER_HISTORY),
     ListItem.kind: (None, collections.SNAPSHOTS),
 }
+# The fields that a document has as the item has them.
+_OF_STANDING = (
+    *("user_id", "sec_uid", "rank", "score", "delta"),
+    *("gap_description", "gap_rich_description", "rich_description"),
+    *("city_code", "fixed_footer_description", "shop_tags", "room_ids", "listed", "flags"),
+)
+_OF_USER = (
+    *("user_id", "sec_uid", "short_id", "display_id"),
+    *("nickname", "gender", "signature", "avatar_uri"),
+)
+_OF_REJECTED = ("kind", "reason", "detail", "payload", "place", "times", "anchor", "observed_at")
 # Sorts before every time: what is late widens intervals and bests, and says nothing of the newest.
 _LATE = "0" * _REVISION_DIGITS
 
@@ -100,21 +113,8 @@ def standing_now(history: Document, write: Write) -> Write:
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
     standing = {
         **_hour(item.ranked_list),
-        "user_id": item.user_id,
-        "sec_uid": item.sec_uid,
-        "rank": item.rank,
-        "score": item.score,
-        "delta": item.delta,
-        "gap_description": item.gap_description,
-        "gap_rich_description": item.gap_rich_description,
-        "rich_description": item.rich_description,
-        "city_code": item.city_code,
-        "fixed_footer_description": item.fixed_footer_description,
-        "shop_tags": item.shop_tags,
+        **_said(item, _OF_STANDING),
         "room_id": item.room_ids[0] if item.room_ids else None,
-        "room_ids": item.room_ids,
-        "listed": item.listed,
-        "flags": item.flags,
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.tie),
     }
@@ -131,14 +131,7 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
 
 def _writes_of_user(item: UserItem) -> Iterator[Write]:
     user = {
-        "user_id": item.user_id,
-        "sec_uid": item.sec_uid,
-        "short_id": item.short_id,
-        "display_id": item.display_id,
-        "nickname": item.nickname,
-        "gender": item.gender,
-        "signature": item.signature,
-        "avatar_uri": item.avatar_uri,
+        **_said(item, _OF_USER),
         "profile": storable(item.profile),
         "revision": _revision(item.observed_at, item.digest),
     }
@@ -150,10 +143,7 @@ def _writes_of_user(item: UserItem) -> Iterator[Write]:
 def _write_of_list(item: ListItem) -> Write:
     state = {
         **_hour(item.ranked_list),
-        "user_ids": item.user_ids,
-        "scores": item.scores,
-        "delta_time": item.delta_time,
-        "flags": item.flags,
+        **_said(item, ("user_ids", "scores", "delta_time", "flags")),
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.digest),
     }
@@ -178,17 +168,10 @@ def sighting_of(ranked_list: RankedList, state: str, observed_at: dt.datetime) -
 def _write_of_rejected(item: RejectedItem) -> Write:
     hour = _hour(item.ranked_list) if item.ranked_list else {"list": None, "begin_time": None}
     content = {
-        "kind": item.kind,
-        "reason": item.reason,
-        "detail": item.detail,
-        "payload": item.payload,
+        **_said(item, _OF_REJECTED),
         "form": item.form.value,
         **hour,
-        "place": item.place,
-        "times": item.times,
         "score_above": storable(item.score_above),
-        "anchor": item.anchor,
-        "observed_at": item.observed_at,
         # One answer may hold the same row at two places.
         "revision": _revision(item.observed_at, f"{item.anchor or ''}-{item.place or 0:06d}"),
     }
@@ -203,36 +186,24 @@ def rejected_item(document: Document) -> RejectedItem | None:
     hour = document["begin_time"]
     above = document["score_above"]
     return RejectedItem(
-        kind=document["kind"],
-        reason=document["reason"],
-        payload=document["payload"],
-        anchor=document["anchor"],
-        observed_at=document["observed_at"],
+        **{name: document[name] for name in _OF_REJECTED},
         form=Form(document["form"]),
         ranked_list=RankedList(**document["list"], begin_time=hour) if hour else None,
-        place=document["place"],
-        times=document["times"],
         score_above=None if above is None else int(above),
-        detail=document["detail"],
     )
 
 
 def _hour(ranked_list: RankedList) -> Document:
-    return {
-        "list": {
-            "currency": ranked_list.currency,
-            "title": ranked_list.title,
-            "subtitle": ranked_list.subtitle,
-            "city_code": ranked_list.city_code,
-            "region_name": ranked_list.region_name,
-        },
-        "begin_time": ranked_list.begin_time,
-    }
+    return {"list": _said(ranked_list, LIST_FIELDS), "begin_time": ranked_list.begin_time}
+
+
+def _said(record: Item | RankedList, names: Iterable[str]) -> Document:
+    return {name: getattr(record, name) for name in names}
 
 
 def _revision(observed_at: dt.datetime, tie: str) -> str:
     """Sorts as text by time, then by ``tie``."""
-    return f"{round(observed_at.timestamp() * 1000):0{_REVISION_DIGITS}d}-{tie}"
+    return f"{unix_ms(observed_at):0{_REVISION_DIGITS}d}-{tie}"
 
 
 def _write_of_history(

@@ -52,9 +52,7 @@ class Call:
     """The ``_id`` in `user_history` of the anchor's own profile."""
 
 
-_FIELDS = [each.name for each in fields(Call) if each.name != "id"]
-
-
 def document_of(call: Call) -> Document:
     """What is inserted into ``calls``."""
-    return {"_id": call.id, **{name: getattr(call, name) for name in _FIELDS}}
+    said = {each.name: getattr(call, each.name) for each in fields(call)}
+    return {"_id": said.pop("id"), **said}

@@ -6,8 +6,9 @@ back, but what it brings then may be newer.
 """
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 from pymongo.asynchronous.cursor import AsyncCursor
@@ -25,18 +26,6 @@ Database = AsyncDatabase[dict[str, Any]]
 _HOURS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class _Derived:
-    """A collection that follows from a history."""
-
-    history: str
-    now: str
-    id_parts: int
-    """Parts of an id in the history that come after the id in ``now``."""
-    fold: Callable[[str, Iterable[Document]], Write]
-    """The bounds of some documents of one key."""
-
-
 async def make_whole(database: Database, writer: Writer) -> int:
     """Bring `ranks` and `users` of the lake's two latest hours up to the histories.
 
@@ -52,11 +41,11 @@ async def make_whole(database: Database, writer: Writer) -> int:
         begin = int(hour.timestamp())
         ids = {"_id": {"$gte": f"{begin}/", "$lt": f"{begin}0"}}  # 0 comes after /
         fields = ["rank", "score", "first_observed_at", "revision"]
-        standings = database[_STANDINGS.history].find(ids, fields)
-        count += await _bring_up(database, writer, _STANDINGS, standings)
+        standings = database[collections.RANK_HISTORY].find(ids, fields)
+        count += await _bring_up(database, writer, standings, 3, _fold_standings)
     recent = {"first_observed_at": {"$gte": min(hours)}}
-    users = database[_USERS.history].find(recent, ["first_observed_at", "revision"])
-    count += await _bring_up(database, writer, _USERS, users)
+    users = database[collections.USER_HISTORY].find(recent, ["first_observed_at", "revision"])
+    count += await _bring_up(database, writer, users, 1, _fold_users)
     return count
 
 
@@ -75,24 +64,31 @@ async def _latest_hours(database: Database) -> list[dt.datetime]:
 
 
 async def _bring_up(
-    database: Database, writer: Writer, derived: _Derived, history: AsyncCursor[Document]
+    database: Database,
+    writer: Writer,
+    history: AsyncCursor[Document],
+    id_parts: int,
+    fold: Callable[[str, list[Document]], Write],
 ) -> int:
+    """``id_parts``: how many parts of an id in the history come after the id in the collection that
+    follows from it; ``fold``: the bounds that some documents of one such id come to."""
     count = 0
-    async for documents in _in_pieces(history):
-        newest: dict[str, Document] = {}
-        bounds: dict[str, Write] = {}
-        for key, same in _by_key(documents, derived.id_parts):
-            newest[key] = max(same, key=lambda document: document["revision"])
-            bounds[key] = derived.fold(key, same)
-        fields = ["revision", *next(iter(bounds.values())).bounds]
-        found = database[derived.now].find({"_id": {"$in": [*newest]}}, fields)
+    while documents := await history.to_list(MOST_TOGETHER):  # looked up by their ids at once
+        groups: dict[str, list[Document]] = defaultdict(list)
+        for document in documents:
+            groups[document["_id"].rsplit("/", id_parts)[0]].append(document)
+        newest = {key: max(same, key=itemgetter("revision")) for key, same in groups.items()}
+        bounds = {key: fold(key, same) for key, same in groups.items()}
+        some = next(iter(bounds.values()))
+        derived = database[some.collection]
+        found = derived.find({"_id": {"$in": [*newest]}}, ["revision", *some.bounds])
         stored = {document["_id"]: document async for document in found}
         behind = {
             newest[key]["_id"]: key
             for key in newest
             if _is_behind(stored.get(key), bounds[key], newest[key]["revision"])
         }
-        whole = database[derived.history].find({"_id": {"$in": [*behind]}})
+        whole = history.collection.find({"_id": {"$in": [*behind]}})
         writes = [standing_now(each, bounds[behind[each["_id"]]]) async for each in whole]
         await writer.write(*writes)
         count += len(writes)
@@ -108,7 +104,7 @@ def _is_behind(stored: Document | None, bounds: Write, revision: str) -> bool:
     return falls or rises or (best > 0 and not 0 < stored["best_rank"] <= best)
 
 
-def _fold_standings(key: str, documents: Iterable[Document]) -> Write:
+def _fold_standings(key: str, documents: list[Document]) -> Write:
     ranks = [document["rank"] for document in documents if document["rank"]]
     return Write(
         collections.RANKS,
@@ -120,29 +116,6 @@ def _fold_standings(key: str, documents: Iterable[Document]) -> Write:
     )
 
 
-def _fold_users(key: str, documents: Iterable[Document]) -> Write:
+def _fold_users(key: str, documents: list[Document]) -> Write:
     first = min(each["first_observed_at"] for each in documents)
     return Write(collections.USERS, key, None, {"first_observed_at": first})
-
-
-_STANDINGS = _Derived(collections.RANK_HISTORY, collections.RANKS, 3, _fold_standings)
-_USERS = _Derived(collections.USER_HISTORY, collections.USERS, 1, _fold_users)
-
-
-async def _in_pieces(cursor: AsyncCursor[Document]) -> AsyncIterator[list[Document]]:
-    piece: list[Document] = []
-    async for document in cursor:
-        piece.append(document)
-        if len(piece) == MOST_TOGETHER:  # looked up by their ids at once
-            yield piece
-            piece = []
-    if piece:
-        yield piece
-
-
-def _by_key(documents: Iterable[Document], id_parts: int) -> Iterator[tuple[str, list[Document]]]:
-    groups: dict[str, list[Document]] = {}
-    for document in documents:
-        key = document["_id"].rsplit("/", id_parts)[0]
-        groups.setdefault(key, []).append(document)
-    yield from groups.items()

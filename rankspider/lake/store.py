@@ -18,12 +18,12 @@ from rankspider.lake.pending import WriteRefused
 from rankspider.lake.recall import SeenLater, seen_later
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
+from rankspider.moments import HOUR, moment_of, unix_ms
 
 # Fewer, larger batches cost the worker and the server less; and what follows from histories is
 # written again with each state of a list, of which those that wait together are written once.
 _PAUSE_SECONDS = 0.2
 _JOINING_PAUSE_SECONDS = 0.5
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 class Store:
@@ -74,8 +74,7 @@ class Store:
         first, then = steps_of(writes_of(item, is_late=is_late))
         if stay is not None:
             suffix, until = stay
-            moment = _EPOCH + dt.timedelta(milliseconds=until)
-            first += seen_until(item, suffix, moment, is_newest=is_late)
+            first += seen_until(item, suffix, moment_of(until), is_newest=is_late)
         try:
             await self._writer.write(*first, then=then)
         except WriteRefused as refused:
@@ -109,15 +108,15 @@ class Store:
     async def newest_observation(self, start_ms: int, end_ms: int) -> int:
         """By the calls on record, of those observed from ``start_ms`` to before ``end_ms`` (Unix);
         0 if none was."""
-        start, end = (_EPOCH + dt.timedelta(milliseconds=ms) for ms in (start_ms, end_ms))
+        start, end = moment_of(start_ms), moment_of(end_ms)
         # An answer of a stale cache is of an hour before.
-        hours = {"$in": [start, start - dt.timedelta(hours=1)]}
+        hours = {"$in": [start, start - HOUR]}
         query = {"begin_time": hours, "observed_at": {"$gte": start, "$lt": end}}
         calls = self._database[collections.CALLS]
         newest = await self._writer.patiently(
             lambda: calls.find_one(query, ["observed_at"], sort=[("observed_at", -1)])
         )
-        return 0 if newest is None else round(newest["observed_at"].timestamp() * 1000)
+        return 0 if newest is None else unix_ms(newest["observed_at"])
 
     async def seen_later(self, ranked_list: RankedList, moment: dt.datetime) -> SeenLater:
         return await self._writer.patiently(lambda: seen_later(self._database, ranked_list, moment))

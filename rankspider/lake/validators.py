@@ -5,12 +5,12 @@ be null, since what has no room in a document goes to GridFS: see `rankspider.la
 """
 
 import logging
-from collections.abc import Awaitable
 from typing import Any, Final
 
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
+from rankspider.items import LIST_FIELDS
 from rankspider.lake import collections
 
 logger = logging.getLogger(__name__)
@@ -38,18 +38,17 @@ def _object(required: Schema, optional: Schema | None = None, *, nullable: bool 
     }
 
 
-_LIST = dict.fromkeys(("currency", "title", "subtitle", "city_code", "region_name"), _ID)
+_LIST = dict.fromkeys(LIST_FIELDS, _ID)
 _HOUR: Final = {"list": _object(_LIST), "begin_time": _TIME}
 _NEWEST: Final = {"first_observed_at": _TIME, "observed_at": _TIME}
 _INTERVAL: Final = {"first_observed_at": _TIME, "last_observed_at": _TIME}
 # Documents of the first release have none.
 _FLAGS: Final = {"flags": _TEXTS}
+_KEYS: Final = dict.fromkeys(("user_id", "sec_uid"), _ID)
 _STANDING: Final = {
     **_HOUR,
-    "user_id": _ID,
-    "sec_uid": _ID,
-    "rank": _NATURAL,
-    "score": _NATURAL,
+    **_KEYS,
+    **dict.fromkeys(("rank", "score"), _NATURAL),
     "delta": _WHOLE,
     "gap_description": _TEXT,
     "shop_tags": _TEXTS,
@@ -58,14 +57,11 @@ _STANDING: Final = {
     "revision": _ID,
 }
 _PROFILE: Final = {
-    "user_id": _ID,
-    "sec_uid": _ID,
+    **_KEYS,
     "short_id": _WHOLE,
-    "display_id": _TEXT,
-    "nickname": _TEXT,
+    **dict.fromkeys(("display_id", "nickname"), _TEXT),
     "gender": _WHOLE,
-    "signature": _TEXT,
-    "avatar_uri": _TEXT,
+    **dict.fromkeys(("signature", "avatar_uri"), _TEXT),
     "profile": _MAP,
     "revision": _ID,
 }
@@ -91,9 +87,7 @@ _CALL: Final = {
 }
 _REJECTED: Final = {
     "kind": {"enum": ["rows", "users", "lists"]},
-    "reason": _TEXT,
-    "payload": _TEXT,
-    "anchor": _TEXT,
+    **dict.fromkeys(("reason", "payload", "anchor"), _TEXT),
     "revision": _ID,
 }
 _TO_TRY_AGAIN: Final = {
@@ -130,33 +124,26 @@ async def ensure_collections(database: AsyncDatabase[dict[str, Any]]) -> None:
             "validationAction": "error",
         }
         if name not in there:
-            await _granted(_create(database, name, wanted), name)
+            await _set(database, "create", name, wanted)
         elif any(there[name].get(option) != value for option, value in wanted.items()):
-            await _granted(_modify(database, name, wanted), name)
+            await _set(database, "collMod", name, wanted)
 
 
-async def _create(database: AsyncDatabase[dict[str, Any]], name: str, options: Schema) -> None:
+async def _set(
+    database: AsyncDatabase[dict[str, Any]], command: str, name: str, options: Schema
+) -> None:
     try:
-        await database.command({"create": name, **options})
+        await database.command({command: name, **options})
     except OperationFailure as error:
-        if error.code != _NAMESPACE_EXISTS:
+        if error.code == _NAMESPACE_EXISTS:
+            # Another worker was faster, or an older one that knows no validators.
+            await _set(database, "collMod", name, options)
+        elif error.code == _UNAUTHORIZED:
+            logger.warning(
+                "The validator of %s cannot be set: grant this user the role dbAdmin on the "
+                "database, or start one worker as a user who has it; until then MongoDB itself "
+                "checks nothing",
+                name,
+            )
+        else:
             raise
-        # Another worker was faster, or an older one that knows no validators.
-        await _modify(database, name, options)
-
-
-async def _modify(database: AsyncDatabase[dict[str, Any]], name: str, options: Schema) -> None:
-    await database.command({"collMod": name, **options})
-
-
-async def _granted(change: Awaitable[None], name: str) -> None:
-    try:
-        await change
-    except OperationFailure as error:
-        if error.code != _UNAUTHORIZED:
-            raise
-        logger.warning(
-            "The validator of %s cannot be set: grant this user the role dbAdmin on the database, "
-            "or start one worker as a user who has it; until then MongoDB itself checks nothing",
-            name,
-        )

@@ -26,8 +26,7 @@ class Write:
 
     @property
     def revision(self) -> str:
-        revision: str = (self.content or {}).get("revision", "")
-        return revision
+        return str((self.content or {}).get("revision", ""))
 
     def can_join(self, other: "Write") -> bool:
         """Whether both make a document, the same one."""

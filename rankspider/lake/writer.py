@@ -22,6 +22,7 @@ from rankspider.outage import Outage
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
+_BATCH_SIZE = 1000
 _LONGEST_PAUSE_SECONDS = 0.5
 
 
@@ -35,7 +36,6 @@ class Writer:
         self,
         database: AsyncDatabase[dict[str, Any]],
         *,
-        batch_size: int = 1000,
         gather_seconds: float = 0.02,
         is_all_there: Callable[[], bool] = lambda: False,
         least_pause: Callable[[str], float] = lambda _: 0,
@@ -44,7 +44,6 @@ class Writer:
         gathering any longer were in vain. ``least_pause``: how many seconds the next batch of a
         collection gathers at least, however quick the server."""
         self._bulk = Bulk(database)
-        self._batch_size = batch_size
         self._gather_seconds = gather_seconds
         self._is_all_there = is_all_there
         self._least_pause = least_pause
@@ -120,7 +119,7 @@ class Writer:
         """See through the first of those ``waiting``, and take them out."""
         batch = list(waiting)
         try:
-            batch = _next_batch(waiting, self._batch_size)
+            batch = _next_batch(waiting)
             if not batch:  # all that wait come after others, which are on their way
                 await asyncio.sleep(self._gather_seconds)
             while rest := [pending for pending in batch if pending.is_open]:
@@ -135,27 +134,20 @@ class Writer:
         waiting += [older for older in absorbed if older.is_open]
 
 
-def _next_batch(waiting: list[Pending], most: int) -> list[Pending]:
+def _next_batch(waiting: list[Pending]) -> list[Pending]:
     """Take out the first, each document once: the newest of its writes, if they can join."""
     batch: dict[str, Pending] = {}
     rest: list[Pending] = []
     for pending in waiting:
-        if not pending.may_leave:
-            if pending.is_open:
-                rest.append(pending)
-            continue
-        id_ = pending.write.id
+        id_, may_leave = pending.write.id, pending.may_leave
         other = batch.get(id_)
-        if other is None and len(batch) == most:
-            rest.append(pending)
-            continue
-        if other is None:
+        if may_leave and other is None and len(batch) < _BATCH_SIZE:
             batch[id_] = pending
-        elif other.write.can_join(pending.write):
+        elif may_leave and other is not None and other.write.can_join(pending.write):
             older, newer = sorted((other, pending), key=lambda each: each.write.revision)
             newer.absorb(older)
             batch[id_] = newer
-        else:
+        elif pending.is_open:
             rest.append(pending)
     waiting[:] = rest
     return list(batch.values())

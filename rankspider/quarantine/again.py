@@ -1,6 +1,7 @@
 """Rejected records through today's code: the items they make now, or why they still make none."""
 
 import msgspec
+from msgspec import Raw
 
 from rankspider.endpoint import answer
 from rankspider.endpoint.answer import Answer, Row
@@ -9,7 +10,8 @@ from rankspider.endpoint.checks import ListedRow, list_problem
 from rankspider.endpoint.extraction import OWN, Extraction
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.validation import problem_of
-from rankspider.items import Form, Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.items import LIST_FIELDS, Form, Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.moments import unix_ms
 
 Sound = RankItem | UserItem | ListItem
 
@@ -45,50 +47,36 @@ def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
     if record.form is Form.TEXT:
         raise StillWrong("only a description of it was kept")
     try:
-        if record.kind == "lists":
-            return [_list(record, keep_private)]
-        read = _answer_around(record)
+        is_list, payload = record.kind == "lists", record.payload.encode()
+        observed = unix_ms(record.observed_at)
+        read = answer.of_data(payload, observed) if is_list else _answer_around(record)
         said = Extraction(read, record.anchor, keep_private=keep_private)
         if record.kind == "users":
-            return [said.user(answer.row_of_user(record.payload.encode()))]
-        return _row(record, read, said)
+            return [said.user(answer.row_of_user(payload))]
+        if (problem := list_problem(read)) is not None:
+            raise StillWrong(problem)
+        return [said.list_item()] if is_list else _row(record, said)
     except AnswerError as error:
         raise StillWrong(str(error)) from None
     except UNREADABLE as error:
         raise StillWrong(f"unreadable: {error}") from None
 
 
-def _list(record: RejectedItem, keep_private: bool) -> Item:
-    read = answer.of_data(record.payload.encode(), _observed_ms(record))
-    problem = list_problem(read)
-    if problem is not None:
-        raise StillWrong(problem)
-    return Extraction(read, record.anchor, keep_private=keep_private).list_item()
-
-
-def _row(record: RejectedItem, read: Answer, said: Extraction) -> list[Item]:
-    problem = list_problem(read)
-    if problem is not None:
-        raise StillWrong(problem)
+def _row(record: RejectedItem, said: Extraction) -> list[Item]:
     assert record.place is not None  # every row that was kept as it came has one
-    row = answer.row_of(record.payload.encode())
+    row = answer.row_of(Raw(record.payload.encode()))
     listed = ListedRow(row, record.place, record.times, record.score_above)
     is_own = record.place == OWN and isinstance(row, Row)
-    return said.row(listed, None if is_own else listed.problem())
+    return [each.make() for each in said.row(listed, None if is_own else listed.problem())]
 
 
 def _answer_around(record: RejectedItem) -> Answer:
     """The answer that ``record`` was part of, as far as it is known."""
     list_ = record.ranked_list
-    names = ("currency", "title", "subtitle", "city_code", "region_name")
     return Answer(
         Body(b"{}"),
-        now_ms=_observed_ms(record),
+        now_ms=unix_ms(record.observed_at),
         begin_time=int(list_.begin_time.timestamp()) if list_ else 0,
         delta_time=0,
-        identity={name: getattr(list_, name) if list_ else "" for name in names},
+        identity={name: getattr(list_, name) if list_ else "" for name in LIST_FIELDS},
     )
-
-
-def _observed_ms(record: RejectedItem) -> int:
-    return round(record.observed_at.timestamp() * 1000)

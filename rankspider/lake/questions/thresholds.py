@@ -57,10 +57,8 @@ def thresholds(
         for place, score in final.fields.items():
             scores[hour_of_day, place].append(score)
     order = [(hour, place) for hour in range(24) for place in fields]
-    return [_threshold(*key, scores[key]) for key in order if key in scores]
-
-
-def _threshold(hour_of_day: int, place: str, scores: list[int]) -> Threshold:
-    return Threshold(
-        hour_of_day, place, len(scores), min(scores), float(median(scores)), max(scores)
-    )
+    return [
+        Threshold(*key, len(found), min(found), float(median(found)), max(found))
+        for key in order
+        if (found := scores.get(key))
+    ]

@@ -2,7 +2,6 @@
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 from pymongo.database import Database
 
@@ -48,7 +47,7 @@ def trend(
     return [_row(final, standings.get(final.hour)) for final in states]
 
 
-def standings_pipeline(name: ListName, period: Period, user_id: str) -> list[dict[str, Any]]:
+def standings_pipeline(name: ListName, period: Period, user_id: str) -> list[Document]:
     """A user's standings over the hours, over `ranks`."""
     hours = {"$gte": period.start, "$lt": period.end}
     return [{"$match": {"user_id": user_id, "begin_time": hours}}, name.stage]
