@@ -344,7 +344,7 @@ WRONG: list[tuple[Callable[[Lake], None], str, str]] = [
     (changed("ranks", 0, room_id="78"), "ranks", "says something else"),
     (changed("ranks", 0, revision="9"), "ranks", "revision is of a later time"),
     (gone("ranks", 2), "ranks", "missing"),
-    (changed("rank_history", 1, last_observed_at=at(600)), "rank_history", "last_observed_at"),
+    (changed("rank_history", 1, last_observed_at=at(611)), "rank_history", "last_observed_at"),
     (
         again("rank_history", 0, f"{KEY}/1001/9/9/9"),
         "rank_history",
