@@ -23,7 +23,7 @@ from rankspider.moments import HOUR, moment_of, unix_ms
 # Fewer, larger batches cost the worker and the server less; and what follows from histories is
 # written again with each state of a list, of which those that wait together are written once.
 _PAUSE_SECONDS = 0.2
-_JOINING_PAUSE_SECONDS = 0.5
+_JOINING_PAUSE_SECONDS = 1.0
 
 
 class Store:
@@ -128,5 +128,4 @@ class Store:
 
 
 def _least_pause(collection: str) -> float:
-    joins = collection in collections.DERIVED or collection == collections.SIGHTINGS
-    return _JOINING_PAUSE_SECONDS if joins else _PAUSE_SECONDS
+    return _JOINING_PAUSE_SECONDS if collection in collections.DERIVED else _PAUSE_SECONDS
