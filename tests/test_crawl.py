@@ -1,8 +1,10 @@
 """``scrapy crawl goods_rank`` from the queue to the lake, on real servers, as real processes."""
 
 import datetime as dt
+import json
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -282,3 +284,52 @@ def test_indexes_are_there(
         assert crawl(environment).returncode == 0
     with MongoClient[dict[str, Any]](mongo_uri):
         assert "hour_place" in database.ranks.index_information()
+
+
+def test_a_fresh_worker_writes_nothing_that_the_lake_holds_but_its_calls(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+    tmp_path: Path,
+) -> None:
+    record = tmp_path / "record.jsonl"
+    simulator = simulate(
+        *("--rows", "5", "--anchors", "100", "--change-every", "1000"),
+        *("--start", "2026-03-01T10:05:00", "--record", str(record)),
+    )
+    environment = endpoint(environment, simulator)
+    redis_client.rpush(queue_key, *sec_uids(60))
+    assert crawl(environment).returncode == 0
+    names = ("ranks", "rank_history", "users", "user_history", "snapshots")
+    held = {name: list(database[name].find().sort("_id")) for name in names}
+    redis_client.rpush(queue_key, *sec_uids(60))
+    again = crawl(environment)
+    assert again.returncode == 0, again.log
+    for kind in KINDS:
+        assert f"rank/{kind}/stored" not in again.stats, kind
+        # Anchors that stand in the list say so twice.
+        repeated = again.stats.get(f"rank/{kind}/duplicate", 0)
+        assert repeated == (5 if kind == "rows" else 0)
+        unchanged = again.stats[f"rank/{kind}/unchanged"]
+        assert unchanged == again.stats[f"rank/{kind}/read"] - repeated, kind
+    assert {name: list(database[name].find().sort("_id")) for name in names} == held
+
+    served = [json.loads(line) for line in record.read_text().splitlines()]
+    observed = sorted((line["asked"], line["now"]) for line in served)
+    calls = [
+        (call["anchor"], round(call["observed_at"].timestamp() * 1000))
+        for call in database.calls.find()
+    ]
+    assert sorted(calls) == observed
+    (state,) = held["snapshots"]
+    assert database.calls.distinct("list_state") == [state["_id"]]
+    sightings = list(database.sightings.find({"state": state["_id"]}))
+    moments = [round(each["observed_at"].timestamp() * 1000) for each in sightings]
+    lasts = [round(each["last_observed_at"].timestamp() * 1000) for each in sightings]
+    assert (min(moments), max(lasts)) == (observed_times(served)[0], observed_times(served)[-1])
+
+
+def observed_times(served: list[dict[str, Any]]) -> list[int]:
+    return sorted(line["now"] for line in served)

@@ -11,10 +11,16 @@ from urllib.parse import urlsplit
 
 import psutil
 import pytest
+from pymongo import MongoClient
 from redis import Redis
 
 from rankspider.anchors.keys import Keys
 from rankspider.embedded import embedded_servers
+from rankspider.lake.board import board
+from rankspider.lake.lists import ListName
+from rankspider.lake.questions.states import state_at
+from rankspider.lake.questions.trend import trend
+from rankspider.moments import HOUR, Period
 from rankspider.simulator.world import World
 from tests.conftest import ROOT, Crawl, Simulator, crawl, scrapy
 from tests.local_redis import local_redis
@@ -190,6 +196,68 @@ def test_what_mongodb_does_not_take_in_time_is_given_back(
     assert leased(redis_client, queue_key) == 0
     acked = Crawl(0, log).stats.get("rank/anchors/acked", 0)
     assert redis_client.llen(queue_key) == 60 - acked > 0
+
+
+def test_what_is_shown_after_a_stop_under_a_backlog_is_stored_as_a_whole(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    tmp_path: Path,
+) -> None:
+    """MongoDB takes nothing while the list moves on, and the worker has to end."""
+    simulator = simulate("--rows", "20", "--anchors", "300", "--change-every", "5")
+    environment = {**endpoint(environment, simulator), "RANK_SHUTDOWN_SECONDS": "3"}
+    redis_client.rpush(queue_key, *sec_uids(300))
+    with embedded_servers(tmp_path, redis=False, mongo=True) as servers:
+        assert servers.mongo_uri is not None
+        with MongoClient[Any](servers.mongo_uri, tz_aware=True) as client:
+            database = client[environment["MONGO_DATABASE"]]
+            worker = start_worker({**environment, "MONGO_URI": servers.mongo_uri})
+            wait_until(lambda: database.calls.count_documents({}) > 0)
+            with suspended(servers.mongo_uri):
+                time.sleep(2)
+                worker.send_signal(signal.SIGINT)
+                log = worker.communicate(timeout=30)[1]
+            assert worker.returncode == 0, log
+            assert redis_client.llen(queue_key) > 0
+            time.sleep(1)  # what was sent before it was suspended is carried out
+            assert_whole(database)
+
+
+def assert_whole(database: Any) -> None:
+    """Each list has its rows, each call what it refers to, and the commands show the same."""
+    for state in database.snapshots.find():
+        for place, (user_id, score) in enumerate(
+            zip(state["user_ids"], state["scores"], strict=True), 1
+        ):
+            row = {"begin_time": state["begin_time"], "user_id": user_id}
+            said = {**row, "rank": place, "score": score}
+            assert database.rank_history.count_documents(said) > 0
+            assert database.ranks.count_documents(row) == 1
+            assert database.users.count_documents({"_id": user_id}) == 1
+    for call in database.calls.find():
+        for name, field in (
+            ("snapshots", "list_state"),
+            ("rank_history", "standing"),
+            ("user_history", "profile"),
+        ):
+            assert database[name].count_documents({"_id": call[field]}) == 1
+    shown = board(database)
+    assert shown is not None
+    name = ListName(shown.currency, shown.title, shown.subtitle, shown.city_code)
+    state = state_at(database, name, shown.begin_time)
+    assert state is not None
+    assert [(each.user_id, each.score) for each in shown.rows] == list(
+        zip(state.user_ids, state.scores, strict=True)
+    )
+    assert shown.observed_at == state.seen_at
+    hour = Period(shown.begin_time, shown.begin_time + HOUR)
+    places = {
+        user_id: [each.place for each in trend(database, name, hour, user_id)]
+        for user_id in state.user_ids
+    }
+    assert places == {user_id: [place] for place, user_id in enumerate(state.user_ids, 1)}
 
 
 def test_without_redis_it_ends_all_the_same(
