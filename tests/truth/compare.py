@@ -171,10 +171,12 @@ class _Check:
         self._says(self._timeline, "observed_at")
 
     def history(self, place: Timeline) -> None:
-        """It says what the newest of its own observations said; ``place`` has all the others.
+        """It says what an observation of its own said; ``place`` has all the others.
 
         Until when a row of a list stood, the list's own times tell: of a row that something else
-        followed, the last time is any at which it was seen.
+        followed, the last time is any at which it was seen. And what stands beside that which
+        names the document, such as the room, is that of any of its own observations: one that came
+        late changes it no more.
         """
         is_of_list = self._collection == "snapshots"
         self._says(place, "last_observed_at", place.last_news if is_of_list else place.times)
@@ -186,7 +188,8 @@ class _Check:
         content = documents.without_free_text(content_of(self._document))
         content.pop(documents.LIST_MOMENT, None)
         text = frozen(content)
-        allowed = {each.content for each in self._timeline.newest}
+        said = self._timeline.newest if times is None else self._timeline.seen
+        allowed = {each.content for each in said}
         if text not in allowed:
             self._differs(content, max(self._timeline.newest, key=lambda each: each.age).content)
             return
