@@ -112,7 +112,9 @@ def test_two_workers_share_a_queue(
     queue_key: str,
     database: Any,
 ) -> None:
-    environment = endpoint(environment, simulate("--rows", "10", "--anchors", "600"))
+    # Some seconds' work for one: the other may be slow to start on a busy machine.
+    simulator = simulate("--rows", "10", "--anchors", "600", "--latency", "200")
+    environment = endpoint(environment, simulator)
     redis_client.rpush(queue_key, *sec_uids(500))
     command = scrapy("crawl", "goods_rank")
     workers = [
