@@ -13,7 +13,7 @@ from rankspider.export.source import Source
 from rankspider.export.window import Window
 from rankspider.moments import HOUR
 
-# After its end an hour still gets what was under way: answers, batches, the last widenings.
+# After its end an hour still gets what was under way: answers and batches.
 SETTLES_AFTER = dt.timedelta(minutes=15)
 
 Progress = Callable[[str, dt.datetime, int], None]
