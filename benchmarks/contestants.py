@@ -7,7 +7,7 @@ from pathlib import Path
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.stage import ROOT, Stage, queue_of
-from rankspider.anchors.keys import Keys
+from rankspider.connections.redis_keys import Keys
 
 _HERE = Path(__file__).parent
 _REFERENCE_KEY = "goods:start_urls"

@@ -15,9 +15,9 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 
 from benchmarks.stage import Stage, set_up
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.queue import AnchorQueue, Lease
-from rankspider.licences.ledger import Ledger, Outcome, Policy, Rates, Report
+from rankspider.connections.redis_keys import Keys
+from rankspider.licences.ledger import CallOutcome, CallReport, Ledger, Policy, Rates
+from rankspider.queue.anchor_queue import AnchorQueue, Lease
 
 _KEY = "fleet:anchors"
 _BULK = 20_000
@@ -142,10 +142,10 @@ async def _ask(
     arguments: argparse.Namespace,
 ) -> None:
     """Get a slot for each, wait for it and for the endpoint, and report."""
-    reports: list[Report] = []
+    reports: list[CallReport] = []
     while len(reports) < len(leases):
         grant = await ledger.take(fingerprints, rates, len(leases) - len(reports))
-        reports += [Report(fingerprints[s.index], Outcome.OK, s.turn) for s in grant.slots]
+        reports += [CallReport(fingerprints[s.index], CallOutcome.OK, s.turn) for s in grant.slots]
         if len(reports) < len(leases):
             tally.empty_handed += 1
             await asyncio.sleep(max(grant.wait, 0.001))

@@ -23,22 +23,22 @@ from pymongo.database import Database
 from benchmarks.lake_of_weeks import fill
 from rankspider.embedded import embedded_servers
 from rankspider.lake import collections
-from rankspider.lake.board import board
 from rankspider.lake.collections import ensure_indexes
-from rankspider.lake.lists import ListName
-from rankspider.lake.questions.concentration import concentration
-from rankspider.lake.questions.coverage import hours_covered, unseen
-from rankspider.lake.questions.curve import curve
-from rankspider.lake.questions.moment import board_at
-from rankspider.lake.questions.movers import movers
-from rankspider.lake.questions.overtakes import overtakes
-from rankspider.lake.questions.sessions import sessions
-from rankspider.lake.questions.streaks import leaders, streaks_of
-from rankspider.lake.questions.tags import tags
-from rankspider.lake.questions.thresholds import thresholds
-from rankspider.lake.questions.trend import trend
-from rankspider.lake.questions.which import chosen
 from rankspider.moments import HOUR, Period
+from rankspider.questions.board import board
+from rankspider.questions.concentration import concentration
+from rankspider.questions.coverage import hours_covered, unseen
+from rankspider.questions.curve import curve
+from rankspider.questions.lists import ListName
+from rankspider.questions.moment import board_at
+from rankspider.questions.movers import movers
+from rankspider.questions.overtakes import overtakes
+from rankspider.questions.sessions import sessions
+from rankspider.questions.streaks import leaders, streaks_of
+from rankspider.questions.tags import tags
+from rankspider.questions.thresholds import thresholds
+from rankspider.questions.trend import trend
+from rankspider.questions.which import chosen
 from rankspider.simulator.world import World
 from tests.plans import indexes_used
 

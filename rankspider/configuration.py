@@ -17,8 +17,8 @@ from zoneinfo import ZoneInfo
 from scrapy.settings import BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 
-from rankspider.anchors.keys import has_a_slot_to_share
-from rankspider.anchors.topology import SCHEMES as REDIS_SCHEMES
+from rankspider.connections.redis_keys import has_a_slot_to_share
+from rankspider.connections.redis_topology import SCHEMES as REDIS_SCHEMES
 from rankspider.errors import ConfigurationError
 from rankspider.lake.collections import DATED
 

@@ -8,11 +8,11 @@ from pymongo.database import Database
 from pymongo.errors import PyMongoError
 from scrapy.settings import BaseSettings
 
-from rankspider.anchors import connection
 from rankspider.configuration import Configuration
+from rankspider.connections import mongo as mongo_server
+from rankspider.connections import redis as redis_server
 from rankspider.embedded import Servers, embedded_servers
 from rankspider.errors import ServiceUnavailable
-from rankspider.lake import client
 
 
 @contextlib.contextmanager
@@ -24,16 +24,16 @@ def reachable_servers(
     Redis and, unless ``mongo`` is False, MongoDB. Yields those brought up. Raises
     `ServiceUnavailable` or `ConfigurationError`.
     """
-    needs_redis = not connection.is_configured(settings)
+    needs_redis = not redis_server.is_configured(settings)
     needs_mongo = mongo and configuration.mongo_uri is None
     with embedded_servers(configuration.data_dir, redis=needs_redis, mongo=needs_mongo) as servers:
         if servers.redis_url is not None:
             settings.set("REDIS_URL", servers.redis_url, priority="cmdline")
         if servers.mongo_uri is not None:
             settings.set("MONGO_URI", servers.mongo_uri, priority="cmdline")
-        connection.check(settings)
+        redis_server.check(settings)
         if mongo:
-            client.check(settings["MONGO_URI"])
+            mongo_server.check(settings["MONGO_URI"])
         yield servers
 
 
@@ -43,7 +43,7 @@ def reachable_lake(configuration: Configuration) -> Iterator[Database[dict[str, 
 
     Raises `ServiceUnavailable` or `ConfigurationError`, also for an outage while it is open.
     """
-    with lake_address(configuration) as uri, client.connect_blocking(uri) as connected:
+    with lake_address(configuration) as uri, mongo_server.connect_blocking(uri) as connected:
         yield connected[configuration.mongo_database]
 
 
@@ -54,7 +54,7 @@ def lake_address(configuration: Configuration) -> Iterator[str]:
     with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
         uri = uri or servers.mongo_uri
         assert uri is not None
-        client.check(uri)
+        mongo_server.check(uri)
         try:
             yield uri
         except PyMongoError as error:

@@ -45,8 +45,8 @@ DOWNLOAD_TIMEOUT = 30
 DOWNLOAD_MAXSIZE = 100 * 1024 * 1024
 DOWNLOAD_VERIFY_CERTIFICATES = True
 DOWNLOAD_HANDLERS = {
-    "http": "rankspider.licences.download.LicensedDownloadHandler",
-    "https": "rankspider.licences.download.LicensedDownloadHandler",
+    "http": "rankspider.crawl.download.LicensedDownloadHandler",
+    "https": "rankspider.crawl.download.LicensedDownloadHandler",
 }
 # An anchor that failed goes back to the queue and waits there, so nothing is tried again in
 # place; every status reaches the spider, which knows what it means.
@@ -65,18 +65,18 @@ ITEM_PIPELINES = {
     "rankspider.pipelines.dedupe.DedupePipeline": 200,
     "rankspider.pipelines.store.StorePipeline": 300,
 }
-EXTENSIONS = {"rankspider.anchors.shutdown.ShutdownExtension": 0}
+EXTENSIONS = {"rankspider.crawl.shutdown.ShutdownExtension": 0}
 SPIDER_MIDDLEWARES = {
     # Nearest the engine, so that it sees what finally leaves the spider.
-    "rankspider.anchors.acknowledge.AcknowledgeMiddleware": 10,
+    "rankspider.crawl.acknowledge.AcknowledgeMiddleware": 10,
 }
-STATS_CLASS = "rankspider.stats.QuickStatsCollector"
+STATS_CLASS = "rankspider.crawl.stats.QuickStatsCollector"
 
 # --- What runs beside it ---------------------------------------------------------------------
 # Both run code sent over localhost.
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
 LOG_LEVEL = _environment.get("LOG_LEVEL") or "INFO"
-LOG_FORMATTER = "rankspider.spiders.logformatter.RankLogFormatter"
+LOG_FORMATTER = "rankspider.crawl.log_formatter.RankLogFormatter"
 # Both servers speak for themselves in one line each.
 LOG_VERSIONS: list[str] = []

@@ -1,5 +1,6 @@
 """Text for a terminal: made harmless, measured in columns, and set in a table."""
 
+import sys
 import unicodedata
 from collections.abc import Sequence
 
@@ -65,3 +66,8 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
 def _padded(cell: str, width: int, *, to_the_right: bool) -> str:
     space = " " * (width - columns(cell))
     return space + cell if to_the_right else cell + space
+
+
+def remark(text: str) -> None:
+    """A line on standard error."""
+    sys.stderr.write(f"{text}\n")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from rankspider.connections.mongo import connect_blocking
 from rankspider.export.folder import Folder
 from rankspider.export.formats import Format
 from rankspider.export.manifest import Manifest, Part
@@ -15,7 +16,6 @@ from rankspider.export.run import Export
 from rankspider.export.source import Source
 from rankspider.export.tables import TABLES
 from rankspider.export.window import Window
-from rankspider.lake.client import connect_blocking
 
 
 def main(uri: str, database: str, out: str, form: str, now: str, point: str, nth: str) -> None:

@@ -23,7 +23,7 @@ from rankspider.lake.writer import Writer
 from rankspider.simulator.anchors import Anchor
 from rankspider.simulator.clock import Clock, PaceBySeconds
 from rankspider.simulator.endpoint import RankEndpoint
-from rankspider.simulator.journal import Record
+from rankspider.simulator.journal import AnswerJournal
 from rankspider.simulator.world import Standing, World
 
 SEED = 20
@@ -102,7 +102,7 @@ async def fill(uri: str, name: str, record: Path) -> None:
     world = world_of_market()
     clock = Clock(round(FIRST_HOUR.timestamp() * 1000), timer=lambda: seconds)
     endpoint = RankEndpoint(world, clock, PaceBySeconds(CHANGE_SECONDS))
-    journal = Record(record)
+    journal = AnswerJournal(record)
     client = AsyncMongoClient[dict[str, Any]](uri, tz_aware=True, w="majority")
     await ensure_indexes(client[name])
     writer = Writer(client[name])

@@ -21,7 +21,7 @@ from rankspider.endpoint.failure import (
     of_network,
     of_vendor_code,
 )
-from rankspider.endpoint.waiting import retry_after_seconds
+from rankspider.endpoint.retry_after import retry_after_seconds
 from tests.conftest import ROOT
 
 SAMPLE = (ROOT / "tests" / "data" / "rank_goods_sample.json").read_bytes()

@@ -26,21 +26,17 @@ from scrapy.utils.project import get_project_settings
 
 from rankspider.archive import keeping
 from rankspider.archive.answers import AnswerItem
-from rankspider.archive.comparison import COMPARED, compare
 from rankspider.archive.compression import Base, compressed, restored
-from rankspider.archive.feed import Feed
 from rankspider.archive.holdings import holdings
 from rankspider.archive.keeping import FOREVER, Archive
-from rankspider.archive.reading import Reader
-from rankspider.archive.replay import Replay, Replayed
-from rankspider.archive.runs import Runs
-from rankspider.archive.selection import Selection
+from rankspider.archive.reading import ArchiveReader
+from rankspider.archive.selection import AnswerFilter
 from rankspider.commands import archive as archive_command
 from rankspider.commands import rejects as rejects_command
 from rankspider.commands import replay as replay_command
 from rankspider.configuration import Configuration
 from rankspider.dedupe.news import News
-from rankspider.dedupe.reading import Reader as Reading
+from rankspider.dedupe.reading import AnswerReader
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.failure import soft_ban
 from rankspider.errors import ArchiveDamaged, ConfigurationError
@@ -50,6 +46,10 @@ from rankspider.lake.store import Store
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.pipelines.archive import ArchivePipeline
+from rankspider.replay.comparison import COMPARED, compare
+from rankspider.replay.feed import Feed
+from rankspider.replay.replay import Replay, Replayed
+from rankspider.replay.runs import Runs
 from rankspider.simulator.clock import Clock, PaceBySeconds
 from rankspider.simulator.endpoint import RankEndpoint
 from rankspider.simulator.world import World, failing_sec_uid, synthetic_sec_uid
@@ -111,24 +111,24 @@ async def test_what_is_kept_is_found_by_anchor_hour_and_time(
     wall = AnswerItem.of_failure(b"", {"bdturing-verify": "x"}, soft_ban("captcha"), "anchor1")
     for _ in range(2):  # a second worker, with a base of its own, asked the same
         await kept(async_database, *answers, wall)
-    reader = Reader(database)
-    assert reader.count(Selection()) == 25
-    assert [each.body for each in reader.answers(Selection())] == [*lists, b""]
-    assert [each.body for each in reader.answers(Selection(hour=hours[1]))] == lists[12:]
-    own = [each.body for each in reader.answers(Selection(anchor="anchor1"))]
+    reader = ArchiveReader(database)
+    assert reader.count(AnswerFilter()) == 25
+    assert [each.body for each in reader.answers(AnswerFilter())] == [*lists, b""]
+    assert [each.body for each in reader.answers(AnswerFilter(hour=hours[1]))] == lists[12:]
+    own = [each.body for each in reader.answers(AnswerFilter(anchor="anchor1"))]
     assert own == [*lists[1::5], b""]
-    between = Selection(start=answers[3].observed_at, end=answers[5].observed_at)
+    between = AnswerFilter(start=answers[3].observed_at, end=answers[5].observed_at)
     assert [each.body for each in reader.answers(between)] == lists[3:5]
-    newest = reader.newest(Selection(anchor="anchor1", end=answers[7].observed_at))
+    newest = reader.newest(AnswerFilter(anchor="anchor1", end=answers[7].observed_at))
     assert newest is not None
     assert (newest.body, newest.observed_at) == (lists[6], answers[6].observed_at)
     assert newest.ranked_list is not None
     assert newest.ranked_list["currency"] == "热度"
-    failed = reader.newest(Selection(anchor="anchor1"))
+    failed = reader.newest(AnswerFilter(anchor="anchor1"))
     assert failed is not None
     assert (failed.failure, failed.headers) == ("soft-ban", {"bdturing-verify": "x"})
     assert failed.begin_time is None
-    by_hour = {each.begin_time: each for each in holdings(database, Selection())}
+    by_hour = {each.begin_time: each for each in holdings(database, AnswerFilter())}
     assert {hour: each.answers for hour, each in by_hour.items()} == {
         **dict.fromkeys(hours, 12),
         None: 1,
@@ -143,7 +143,7 @@ async def test_the_same_bytes_for_two_anchors_are_two_answers(
 ) -> None:
     (body,) = bodies(1, rows=30, every=1)
     await kept(async_database, answer(body, "anchor1"), answer(body, "anchor2"), answer(body))
-    assert {each.anchor for each in Reader(database).answers(Selection())} == {
+    assert {each.anchor for each in ArchiveReader(database).answers(AnswerFilter())} == {
         *("anchor1", "anchor2"),
         None,
     }
@@ -242,24 +242,24 @@ async def test_an_answer_too_long_for_a_document_is_kept_in_pieces(
     only = database.archive.find_one()
     assert len(only["further"]) >= 2
     assert len(only["data"]) == 1000
-    assert [each.body for each in Reader(database).answers(Selection())] == [body]
+    assert [each.body for each in ArchiveReader(database).answers(AnswerFilter())] == [body]
 
 
 async def test_what_is_damaged_is_said_and_not_passed_on(
     async_database: AsyncDatabase[dict[str, Any]], database: Lake
 ) -> None:
     await kept(async_database, *map(answer, bodies(2, rows=3, every=1)))
-    reader, first = Reader(database), database.archive.find_one(sort=[("observed_at", 1)])
+    reader, first = ArchiveReader(database), database.archive.find_one(sort=[("observed_at", 1)])
     database.archive.update_one({"_id": first["_id"]}, {"$set": {"data": b"no zstd"}})
     with pytest.raises(ArchiveDamaged, match="decompressed"):
-        next(reader.answers(Selection()))
+        next(reader.answers(AnswerFilter()))
     other = database.archive.find_one({"_id": {"$ne": first["_id"]}})
     database.archive.update_one({"_id": first["_id"]}, {"$set": {"data": other["data"]}})
     with pytest.raises(ArchiveDamaged, match="has changed"):
-        next(reader.answers(Selection()))
+        next(reader.answers(AnswerFilter()))
     database.archive_bases.delete_many({})
     with pytest.raises(ArchiveDamaged, match="archive_bases lacks"):
-        next(Reader(database).answers(Selection()))
+        next(ArchiveReader(database).answers(AnswerFilter()))
 
 
 async def test_expiry_is_an_index(
@@ -286,7 +286,7 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
 
 
 async def news_of(answer: Answer, anchor: str | None) -> News:
-    read = Reading(keep_private=False).read(answer, anchor)
+    read = AnswerReader(keep_private=False).read(answer, anchor)
     return News(read, [*read.extraction])
 
 
@@ -363,8 +363,8 @@ async def replayed(lake: Lake, mongo_uri: str, target: str, most: int | None = N
             stop.set()
 
     async with Feed(Store(mongo_uri, target, {})) as feed:
-        replay = Replay(Reader(lake), feed, keep_private=False, stop=stop, progress=progress)
-        return await replay.run(Selection())
+        replay = Replay(ArchiveReader(lake), feed, keep_private=False, stop=stop, progress=progress)
+        return await replay.run(AnswerFilter())
 
 
 async def test_a_replay_that_was_stopped_may_be_run_again(
@@ -437,7 +437,7 @@ def test_a_replay_reproduces_the_lake(
     assert ended.returncode == 0, ended.log
     refused = ended.stats.get("rank/answers/failed/no-such-user", 0)
     assert ended.stats["rank/answers/archived"] == ended.stats["rank/answers/ok"] + refused
-    archived = list(Reader(database).answers(Selection()))
+    archived = list(ArchiveReader(database).answers(AnswerFilter()))
     assert {each.anchor for each in archived} == set(anchors)
     assert {each.failure for each in archived} == {None, "no-such-user"}
     for collection in ("archive", "archive_bases"):

@@ -13,13 +13,13 @@ from pymongo.database import Database
 
 from rankspider.commands.board import board_text
 from rankspider.items import Item, ListItem, RankedList, RankItem, UserItem
-from rankspider.lake.board import Board, Place, board
 from rankspider.lake.documents import writes_of
-from rankspider.lake.lists import ListName
-from rankspider.lake.questions.moment import board_at
-from rankspider.lake.questions.states import state_at
-from rankspider.lake.questions.which import chosen
 from rankspider.lake.write import update_of
+from rankspider.questions.board import Board, Place, board
+from rankspider.questions.lists import ListName
+from rankspider.questions.moment import board_at
+from rankspider.questions.states import state_at
+from rankspider.questions.which import chosen
 from rankspider.terminal import columns, harmless, shortened, table
 from tests.conftest import ROOT, scrapy
 

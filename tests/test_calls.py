@@ -12,10 +12,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from rankspider.lake.ledger import OK, Call, document_of
+from rankspider.lake.call import OK, Call, document_of
 from rankspider.lake.opening import open_lake
-from rankspider.lake.questions.calls import KEYS, calls_counted, calls_made
 from rankspider.moments import HOUR, Period
+from rankspider.questions.calls import KEYS, calls_counted, calls_made
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.asking import asked
 from tests.conftest import ROOT, scrapy

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from scrapy.statscollectors import MemoryStatsCollector
 from scrapy.utils.test import get_crawler
 
-from rankspider.dedupe.reading import Reader
+from rankspider.connections.mongo import connect
+from rankspider.dedupe.reading import AnswerReader
 from rankspider.endpoint.answer import Answer, Row, decode
 from rankspider.endpoint.checks import (
     ListedRow,
@@ -25,7 +26,6 @@ from rankspider.endpoint.checks import (
 )
 from rankspider.endpoint.extraction import Extraction
 from rankspider.items import Item, ListItem, RankItem, RejectedItem
-from rankspider.lake.client import connect
 from rankspider.lake.documents import writes_of
 from rankspider.pipelines.validate import ValidatePipeline
 from tests.conftest import ROOT
@@ -225,7 +225,7 @@ def test_what_is_fine_is_told_from_nothing_as_the_first_release_did() -> None:
 
 def test_a_row_beside_another_neighbour_is_looked_at_again() -> None:
     """Two rows of the same bytes may differ in their flags."""
-    answer, reader = sample(), Reader(keep_private=False)
+    answer, reader = sample(), AnswerReader(keep_private=False)
     before = reader.read(read(answer), "asked").whole.rows
     answer["data"]["ranks"][0]["score"] += 400  # its text and its flags stay as they were
     moved(10)(answer)

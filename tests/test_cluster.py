@@ -15,12 +15,12 @@ from scrapy.settings import Settings
 from scrapy.statscollectors import StatsCollector
 from scrapy.utils.test import get_crawler
 
-from rankspider.anchors.connection import check, connect, connect_blocking
-from rankspider.anchors.deliveries import Deliveries, is_away
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.queue import AnchorQueue, Failed
 from rankspider.configuration import Configuration
+from rankspider.connections.redis import check, connect, connect_blocking, is_away
+from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError, ServiceUnavailable
+from rankspider.queue.anchor_queue import AnchorQueue, Failed
+from rankspider.queue.deliveries import Deliveries
 from tests.local_redis import DEADLINE_SECONDS, HOST, LocalRedis, free_port, local_redis, until
 
 PASSWORD = "p@ss/word"

@@ -11,7 +11,7 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from rankspider.anchors.keys import Keys
+from rankspider.connections.redis_keys import Keys
 from rankspider.simulator.world import World, failing_sec_uid, synthetic_sec_uid
 from tests.conftest import ROOT, Crawl, Simulator, crawl, scrapy
 

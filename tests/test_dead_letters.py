@@ -11,8 +11,8 @@ import pytest
 from redis import Redis
 from redis import asyncio as redis_asyncio
 
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.queue import AnchorQueue, Failed, Lease
+from rankspider.connections.redis_keys import Keys
+from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.conftest import ROOT, scrapy
 

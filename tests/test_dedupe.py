@@ -24,8 +24,8 @@ from rankspider.endpoint.answer import decode
 from rankspider.endpoint.extraction import extracted
 from rankspider.items import Item, ListItem, RankItem, UserItem
 from rankspider.lake import collections
+from rankspider.lake.call import OK, Call
 from rankspider.lake.collections import identity_of
-from rankspider.lake.ledger import OK, Call
 from rankspider.lake.store import Store
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.conftest import ROOT

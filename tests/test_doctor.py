@@ -23,7 +23,6 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 from scrapy.settings import Settings
 
-from rankspider.anchors.keys import Keys
 from rankspider.checkup import endpoint, licences, mongo, redis
 from rankspider.checkup.call import call
 from rankspider.checkup.clock import Reading, agreement, of_http_date
@@ -33,9 +32,10 @@ from rankspider.checkup.misspelt import misspelt
 from rankspider.checkup.secrets import Secrets, masked_api_url, masked_url
 from rankspider.checkup.settings import Examined, examine
 from rankspider.commands.doctor import _summary, checkup
+from rankspider.connections.redis_keys import Keys
 from rankspider.environment import Environment, project
-from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import Ledger, Outcome, Rates, Report
+from rankspider.licences.fingerprint import fingerprint
+from rankspider.licences.ledger import CallOutcome, CallReport, Ledger, Rates
 from rankspider.licences.pool import USUAL
 from tests.conftest import ROOT, Simulator, scrapy
 from tests.local_redis import HOST, free_port, local_redis, until
@@ -542,7 +542,7 @@ def states(key: str, redis_url: str, *tokens: str, refuse: str = "") -> list[str
         async with redis_asyncio.Redis.from_url(redis_url) as client:
             ledger = Ledger(client, Keys.of(key), USUAL)
             for turn in (10**6, 10**6 + 1) if refuse else ():
-                await ledger.report([Report(fingerprint(refuse), Outcome.REFUSED, turn)])
+                await ledger.report([CallReport(fingerprint(refuse), CallOutcome.REFUSED, turn)])
             known = await ledger.states([fingerprint(token) for token in tokens])
             return [licence.state for licence in known.licences]
 
@@ -595,7 +595,7 @@ def test_a_licence_that_cools_down_is_left_alone(redis_url: str, queue_key: str)
     (standing,) = fleet.standings([fingerprint(TOKEN)])
     slot = fleet.leave(standing)
     assert not isinstance(slot, str)
-    fleet.tell(standing, slot, Outcome.OUT_OF_QUOTA)
+    fleet.tell(standing, slot, CallOutcome.OUT_OF_QUOTA)
     calls: list[str] = []
     findings = licences.look_at([TOKEN], fleet, calls.append, NO_SECRETS)  # type: ignore[arg-type]
     assert calls == []
@@ -617,7 +617,9 @@ def test_an_open_circuit(redis_url: str, queue_key: str) -> None:
         async with redis_asyncio.Redis.from_url(redis_url) as client:
             ledger = Ledger(client, Keys.of(queue_key), USUAL)
             name = fingerprint(TOKEN)
-            await ledger.report([Report(name, Outcome.TROUBLE, 10**6 + n) for n in range(30)])
+            await ledger.report(
+                [CallReport(name, CallOutcome.TROUBLE, 10**6 + n) for n in range(30)]
+            )
 
     asyncio.run(fail())
     fleet = Fleet(Settings({"REDIS_URL": redis_url}), queue_key, Rates())

@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from rankspider.anchors.enqueue import REMEMBERED, Producer
-from rankspider.anchors.lines import read_anchors
+from rankspider.queue.lines import read_anchors
+from rankspider.queue.producer import REMEMBERED, Producer
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.conftest import ROOT, scrapy
 from tests.local_redis import local_redis

@@ -28,21 +28,21 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import Settings
 
 from rankspider.commands.export import Command
+from rankspider.connections.mongo import connect
 from rankspider.embedded.locks import FileLock
 from rankspider.errors import ConfigurationError, ExportError
 from rankspider.export.folder import Folder
 from rankspider.export.formats import FORMATS, Format
 from rankspider.export.parquet import Parquet
 from rankspider.export.rows import row_of
-from rankspider.export.run import Export, Outcome
+from rankspider.export.run import Export, ExportResult
 from rankspider.export.source import Source
-from rankspider.export.tables import TABLES, Kind
+from rankspider.export.tables import TABLES, ColumnKind
 from rankspider.export.window import Window
 from rankspider.items import Item, ListItem, RankedList, RankItem, RejectedItem, UserItem
-from rankspider.lake.client import connect
+from rankspider.lake.call import Call, document_of
 from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
-from rankspider.lake.ledger import Call, document_of
 from rankspider.lake.overlong import fitted
 from rankspider.lake.write import update_of
 from tests.conftest import ROOT, scrapy
@@ -193,7 +193,7 @@ def moment(value: Any) -> Any:
     raise TypeError(value)
 
 
-def of_kind(collection: str, *kinds: Kind) -> list[str]:
+def of_kind(collection: str, *kinds: ColumnKind) -> list[str]:
     return [column.name for column in TABLES[collection].columns if column.kind in kinds]
 
 
@@ -201,7 +201,7 @@ def read_rows(collection: str, rows: Iterable[Document], *, nested: bool) -> lis
     """What a reader returned, in the form of `held`; not ``nested``: JSON columns are text."""
     found = []
     for row in rows:
-        for name in of_kind(collection, Kind.JSON) if not nested else []:
+        for name in of_kind(collection, ColumnKind.JSON) if not nested else []:
             row[name] = None if row[name] is None else json.loads(row[name])
         rest = row["other"]
         if rest and "seen" in rest:  # extended JSON, since its column cannot know that it is a time
@@ -219,7 +219,7 @@ def exported(
     window: Window = ALWAYS,
     now: dt.datetime = NOW,
     force: bool = False,
-) -> list[Outcome]:
+) -> list[ExportResult]:
     folder = Folder(out, form)
     export = Export(folder, Format(form), lambda *_: None, force=force, now=now)
     tables = [TABLES[name] for name in names or TABLES]
@@ -294,13 +294,13 @@ def test_json_lines_read_by_duckdb_and_pandas(lake: Any, tmp_path: Path) -> None
 
 
 DUCKDB = {
-    Kind.TEXT: "VARCHAR",
-    Kind.INTEGER: "BIGINT",
-    Kind.FLAG: "BOOLEAN",
-    Kind.TIME: "TIMESTAMPTZ",
-    Kind.TEXTS: "VARCHAR[]",
-    Kind.INTEGERS: "BIGINT[]",
-    Kind.JSON: "JSON",
+    ColumnKind.TEXT: "VARCHAR",
+    ColumnKind.INTEGER: "BIGINT",
+    ColumnKind.FLAG: "BOOLEAN",
+    ColumnKind.TIME: "TIMESTAMPTZ",
+    ColumnKind.TEXTS: "VARCHAR[]",
+    ColumnKind.INTEGERS: "BIGINT[]",
+    ColumnKind.JSON: "JSON",
 }
 
 
@@ -313,7 +313,7 @@ def test_csv_read_by_duckdb_and_pandas(lake: Any, tmp_path: Path) -> None:
     exported(filled(lake), tmp_path, form="csv")
     for name in TABLES:
         expected = held(lake, name)
-        lists = of_kind(name, Kind.TEXTS, Kind.INTEGERS)
+        lists = of_kind(name, ColumnKind.TEXTS, ColumnKind.INTEGERS)
         columns = {column.name: DUCKDB[column.kind] for column in TABLES[name].columns}
         columns |= dict.fromkeys(lists, "JSON")
         rows = with_duckdb(
@@ -442,7 +442,7 @@ def test_an_interrupted_hour_leaves_nothing(lake: Any, tmp_path: Path) -> None:
     assert (outcome.hours_kept, outcome.hours_written, outcome.rows_written) == (1, 1, 2)
 
 
-def written(outcome: Outcome) -> tuple[int, int, int]:
+def written(outcome: ExportResult) -> tuple[int, int, int]:
     return outcome.hours_written, outcome.hours_kept, outcome.hours_removed
 
 

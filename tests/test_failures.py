@@ -17,9 +17,9 @@ import pytest
 from redis import Redis
 from redis import asyncio as redis_asyncio
 
-from rankspider.anchors.keys import Keys
-from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import Ledger, Outcome, Policy, Standing
+from rankspider.connections.redis_keys import Keys
+from rankspider.licences.fingerprint import fingerprint
+from rankspider.licences.ledger import CallOutcome, Ledger, LicenceState, Policy
 from rankspider.simulator.failures import FAILURES
 from rankspider.simulator.world import World, failing_sec_uid
 from tests.conftest import Crawl, Simulator, crawl
@@ -32,14 +32,14 @@ class Row(NamedTuple):
     name: str
     called: str
     """In the stats, and as a dead letter's reason."""
-    outcome: Outcome
+    outcome: CallOutcome
     """What the licence's record counts it as."""
     said: str = ""
     """Part of the text of the dead letter."""
 
 
-TROUBLE, SOFT_BAN, ANSWERED = Outcome.TROUBLE, Outcome.SOFT_BAN, Outcome.ANSWERED
-THROTTLED, REFUSED, USED_UP = Outcome.THROTTLED, Outcome.REFUSED, Outcome.OUT_OF_QUOTA
+TROUBLE, SOFT_BAN, ANSWERED = CallOutcome.TROUBLE, CallOutcome.SOFT_BAN, CallOutcome.ANSWERED
+THROTTLED, REFUSED, USED_UP = CallOutcome.THROTTLED, CallOutcome.REFUSED, CallOutcome.OUT_OF_QUOTA
 
 # What another try may mend: the anchor waits and is asked again.
 PASSING = [
@@ -128,7 +128,7 @@ def failed(ended: Crawl) -> dict[str, int]:
     return {k.removeprefix(start): n for k, n in ended.stats.items() if k.startswith(start)}
 
 
-async def standing(url: str, queue_key: str, token: str) -> Standing:
+async def standing(url: str, queue_key: str, token: str) -> LicenceState:
     client = redis_asyncio.Redis.from_url(url)
     ledger = Ledger(client, Keys.of(queue_key), Policy())
     (found,) = (await ledger.states([fingerprint(token)])).licences

@@ -14,14 +14,14 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rankspider.items import ListItem
-from rankspider.lake.lists import ListName
-from rankspider.lake.questions.concentration import concentration
-from rankspider.lake.questions.coverage import hours_covered, unseen
-from rankspider.lake.questions.overtakes import overtakes
-from rankspider.lake.questions.sessions import sessions
-from rankspider.lake.questions.tags import tags
-from rankspider.lake.questions.thresholds import thresholds
 from rankspider.moments import HOUR, Period
+from rankspider.questions.concentration import concentration
+from rankspider.questions.coverage import hours_covered, unseen
+from rankspider.questions.lists import ListName
+from rankspider.questions.overtakes import overtakes
+from rankspider.questions.sessions import sessions
+from rankspider.questions.tags import tags
+from rankspider.questions.thresholds import thresholds
 from rankspider.simulator.world import World
 from tests.asking import asked
 from tests.lakes import FIRST_HOUR, Market, Served

@@ -15,7 +15,7 @@ from pymongo import MongoClient
 from redis import ConnectionError as RedisConnectionError
 from redis import Redis
 
-from rankspider.anchors.keys import Keys
+from rankspider.connections.redis_keys import Keys
 from rankspider.embedded import embedded_servers
 from rankspider.simulator.world import World
 from tests.conftest import ROOT, Simulator, scrapy

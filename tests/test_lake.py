@@ -119,7 +119,7 @@ def test_any_order_repetition_or_split_leaves_the_same_lake(
     cut = data.draw(st.integers(0, len(shuffled)))
 
     async def compare() -> None:
-        from rankspider.lake.client import connect
+        from rankspider.connections.mongo import connect
 
         client = connect(mongo_uri)
         first = await lake_after(client[database_name], [observed])

@@ -21,10 +21,19 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 from redis.crc import key_slot
 
-from rankspider.anchors.keys import Keys
 from rankspider.configuration import tokens_in, tokens_in_file, tokens_problem
-from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report, Slot
+from rankspider.connections.redis_keys import Keys
+from rankspider.licences.fingerprint import fingerprint
+from rankspider.licences.ledger import (
+    CallOutcome,
+    CallReport,
+    Change,
+    Grant,
+    Ledger,
+    Policy,
+    Rates,
+    Slot,
+)
 from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
 from tests.conftest import ROOT
@@ -53,13 +62,13 @@ class Fleet:
         return slot
 
     async def report(
-        self, slot: Slot, outcome: Outcome, who: str = A, retry_after: float | None = None
+        self, slot: Slot, outcome: CallOutcome, who: str = A, retry_after: float | None = None
     ) -> list[Change]:
-        return await self.ledger.report([Report(who, outcome, slot.turn, retry_after)])
+        return await self.ledger.report([CallReport(who, outcome, slot.turn, retry_after)])
 
     async def ask(
         self,
-        outcome: Outcome,
+        outcome: CallOutcome,
         who: str = A,
         rates: Rates = UNLIMITED,
         retry_after: float | None = None,
@@ -144,7 +153,7 @@ async def test_slots_given_back_make_no_burst(fleet: Fleet, rates: Rates) -> Non
             if slot.turn % 25:
                 left.append(elapsed + slot.wait)
             else:
-                await fleet.report(slot, Outcome.UNSENT)
+                await fleet.report(slot, CallOutcome.UNSENT)
         fleet.later(grant.wait)
     within = [moment for moment in left if 1 <= moment < 29]
     assert len(within) / 28 == pytest.approx(48, rel=0.01)
@@ -179,45 +188,45 @@ async def test_a_clock_set_back_stops_nobody_for_long(fleet: Fleet) -> None:
 
 async def test_soft_bans_in_a_row_cool_a_licence_longer_each_time(fleet: Fleet) -> None:
     for _ in range(4):
-        assert await fleet.ask(Outcome.SOFT_BAN) == []
-    await fleet.ask(Outcome.OK)
+        assert await fleet.ask(CallOutcome.SOFT_BAN) == []
+    await fleet.ask(CallOutcome.OK)
     for _ in range(4):
-        assert await fleet.ask(Outcome.SOFT_BAN) == []
-    (change,) = await fleet.ask(Outcome.SOFT_BAN)
+        assert await fleet.ask(CallOutcome.SOFT_BAN) == []
+    (change,) = await fleet.ask(CallOutcome.SOFT_BAN)
     assert (change.who, change.state, change.outcome) == (A, "cooling", "soft-ban")
     assert change.until == START_MS / 1000 + 30
     for seconds in (30, 60, 120, 240, 480, 960, 1800, 1800):
         assert await fleet.why(A) == ("cooling", seconds)
         fleet.later(seconds)
-        await fleet.ask(Outcome.SOFT_BAN)
+        await fleet.ask(CallOutcome.SOFT_BAN)
 
 
 async def test_a_cool_down_is_a_first_one_again_only_after_steady_answers(fleet: Fleet) -> None:
     for seconds, answers in ((30, 5), (60, 20), (30, 0)):
         for _ in range(5):
-            await fleet.ask(Outcome.SOFT_BAN)
+            await fleet.ask(CallOutcome.SOFT_BAN)
         assert await fleet.why(A) == ("cooling", seconds)
         fleet.later(seconds)
         for _ in range(answers):
-            await fleet.ask(Outcome.OK)
+            await fleet.ask(CallOutcome.OK)
 
 
 async def test_one_request_probes_a_licence_after_its_cool_down(fleet: Fleet) -> None:
-    await fleet.ask(Outcome.OUT_OF_QUOTA)
+    await fleet.ask(CallOutcome.OUT_OF_QUOTA)
     assert await fleet.state() == "out-of-quota"
     assert (await fleet.slot(A, B)).index == 1
     assert await fleet.why(A) == ("cooling", 3600)
     fleet.later(3600)
     grant = await fleet.take(A, count=5)
     assert (len(grant.slots), grant.why, grant.wait) == (1, "cooling", 0.25)
-    (change,) = await fleet.report(grant.slots[0], Outcome.OK)
+    (change,) = await fleet.report(grant.slots[0], CallOutcome.OK)
     assert (change.state, change.until) == ("good", 0)
     assert len((await fleet.take(A, count=5)).slots) == 5
 
 
-@pytest.mark.parametrize("outcome", [Outcome.TROUBLE, Outcome.UNSENT])
-async def test_a_probe_that_tells_nothing_is_made_again(fleet: Fleet, outcome: Outcome) -> None:
-    await fleet.ask(Outcome.OUT_OF_QUOTA)
+@pytest.mark.parametrize("outcome", [CallOutcome.TROUBLE, CallOutcome.UNSENT])
+async def test_a_probe_that_tells_nothing_is_made_again(fleet: Fleet, outcome: CallOutcome) -> None:
+    await fleet.ask(CallOutcome.OUT_OF_QUOTA)
     fleet.later(3600)
     await fleet.ask(outcome)
     await fleet.ask(outcome)
@@ -232,29 +241,29 @@ async def test_a_probe_that_tells_nothing_is_made_again(fleet: Fleet, outcome: O
 async def test_what_was_in_flight_at_a_setback_tells_nothing_new(fleet: Fleet) -> None:
     slots = (await fleet.take(A, count=10)).slots
     for slot in slots:
-        await fleet.report(slot, Outcome.REFUSED)
+        await fleet.report(slot, CallOutcome.REFUSED)
     assert await fleet.state() == "cooling"
     assert await fleet.why(A) == ("cooling", 10)
     fleet.later(10)
-    assert [change.state for change in await fleet.ask(Outcome.REFUSED)] == ["refused"]
+    assert [change.state for change in await fleet.ask(CallOutcome.REFUSED)] == ["refused"]
     assert await fleet.why(A) == ("refused", 0)
     assert (await fleet.slot(A, B)).index == 1
 
 
 async def test_a_good_answer_between_two_refusals(fleet: Fleet) -> None:
     for _ in range(5):
-        await fleet.ask(Outcome.REFUSED)
+        await fleet.ask(CallOutcome.REFUSED)
         fleet.later(10)
-        await fleet.ask(Outcome.OK)
+        await fleet.ask(CallOutcome.OK)
     assert await fleet.state() == "good"
 
 
 async def test_refused_for_good_until_reconsidered_or_forgotten(fleet: Fleet) -> None:
     async def refuse() -> None:
-        await fleet.ask(Outcome.REFUSED)
+        await fleet.ask(CallOutcome.REFUSED)
         if await fleet.state() != "refused":
             fleet.later(10)
-            await fleet.ask(Outcome.REFUSED)
+            await fleet.ask(CallOutcome.REFUSED)
 
     await refuse()
     assert await fleet.ledger.reconsider([A, B], 60) == 0
@@ -268,10 +277,10 @@ async def test_refused_for_good_until_reconsidered_or_forgotten(fleet: Fleet) ->
 
 
 async def test_retry_after_is_waited_for_and_not_believed_for_ever(fleet: Fleet) -> None:
-    await fleet.ask(Outcome.THROTTLED, retry_after=7.5)
+    await fleet.ask(CallOutcome.THROTTLED, retry_after=7.5)
     assert await fleet.why(A) == ("cooling", 7.5)
     fleet.later(7.5)
-    await fleet.ask(Outcome.THROTTLED, retry_after=10**9)
+    await fleet.ask(CallOutcome.THROTTLED, retry_after=10**9)
     assert await fleet.why(A) == ("cooling", 1800)
 
 
@@ -279,13 +288,13 @@ async def test_429_halves_the_pace_once_and_good_answers_widen_it(fleet: Fleet) 
     rates = Rates(each=50)
     slots = (await fleet.take(A, rates=rates, count=5)).slots
     for slot in slots:
-        assert await fleet.report(slot, Outcome.THROTTLED) == []
+        assert await fleet.report(slot, CallOutcome.THROTTLED) == []
     fleet.later(1)
     gaps = []
     for _ in range(110):
         first, second = (await fleet.take(A, rates=rates, count=2)).slots
         gaps.append(second.wait - first.wait)
-        await fleet.report(second, Outcome.OK)
+        await fleet.report(second, CallOutcome.OK)
         fleet.later(1)
     assert gaps[0] == pytest.approx(0.04, abs=1e-5)
     assert gaps[50] == pytest.approx(1 / (50 * 0.75), abs=1e-5)
@@ -294,7 +303,7 @@ async def test_429_halves_the_pace_once_and_good_answers_widen_it(fleet: Fleet) 
 
 async def test_429_without_a_pace_pauses_longer_each_time(fleet: Fleet) -> None:
     for seconds in (1, 2, 4, 8):
-        await fleet.ask(Outcome.THROTTLED)
+        await fleet.ask(CallOutcome.THROTTLED)
         assert await fleet.why(A) == ("cooling", seconds)
         fleet.later(seconds)
 
@@ -302,7 +311,7 @@ async def test_429_without_a_pace_pauses_longer_each_time(fleet: Fleet) -> None:
 async def test_429_narrows_to_a_floor(fleet: Fleet) -> None:
     rates = Rates(total=50)
     for _ in range(20):
-        await fleet.ask(Outcome.THROTTLED, rates=rates)
+        await fleet.ask(CallOutcome.THROTTLED, rates=rates)
         fleet.later(1)
     standing = (await fleet.ledger.states([A])).licences[0]
     assert standing.share == 1 / 16
@@ -312,7 +321,9 @@ async def test_429_narrows_to_a_floor(fleet: Fleet) -> None:
 # --- The circuit --------------------------------------------------------------------------------
 
 
-async def fail(fleet: Fleet, times: int, outcome: Outcome = Outcome.TROUBLE) -> list[Change]:
+async def fail(
+    fleet: Fleet, times: int, outcome: CallOutcome = CallOutcome.TROUBLE
+) -> list[Change]:
     changes = []
     for _ in range(times):
         changes += await fleet.ask(outcome)
@@ -326,17 +337,17 @@ async def test_the_circuit_opens_probes_and_closes(fleet: Fleet) -> None:
     assert (change.who, change.state) == ("circuit", "open")
     for wait in (5, 10, 20, 40, 80, 120, 120):
         assert await fleet.why(A, B) == ("circuit", wait)
-        await fleet.report(in_flight, Outcome.OK)
+        await fleet.report(in_flight, CallOutcome.OK)
         fleet.later(wait)
         grant = await fleet.take(A, count=4)
         assert (len(grant.slots), grant.why) == (1, "circuit")
-        await fleet.report(grant.slots[0], Outcome.TROUBLE)
+        await fleet.report(grant.slots[0], CallOutcome.TROUBLE)
     assert (await fleet.ledger.states([A])).circuit_open
     fleet.later(120)
-    (change,) = await fleet.ask(Outcome.OK)
+    (change,) = await fleet.ask(CallOutcome.OK)
     assert (change.who, change.state) == ("circuit", "closed")
     assert len((await fleet.take(A, count=4)).slots) == 4
-    await fleet.report(in_flight, Outcome.TROUBLE)
+    await fleet.report(in_flight, CallOutcome.TROUBLE)
     assert (await fleet.ledger.states([A])).answers == 0
 
 
@@ -345,15 +356,15 @@ async def test_the_circuit_looks_at_the_share_within_its_window(fleet: Fleet) ->
     fleet.later(31)
     assert await fail(fleet, 15) == []
     for _ in range(4):
-        await fleet.ask(Outcome.OK)
+        await fleet.ask(CallOutcome.OK)
     # 16 of 20, then: the share is reached with the 20th answer.
     assert [change.state for change in await fail(fleet, 1)] == ["open"]
 
 
 async def test_anchors_and_licences_are_no_failure_of_the_endpoint(fleet: Fleet) -> None:
-    await fail(fleet, 100, Outcome.ANSWERED)
+    await fail(fleet, 100, CallOutcome.ANSWERED)
     for n in range(40):
-        await fleet.ask(Outcome.OUT_OF_QUOTA, who=f"{n:012x}")
+        await fleet.ask(CallOutcome.OUT_OF_QUOTA, who=f"{n:012x}")
     states = await fleet.ledger.states([A])
     assert (states.circuit_open, states.answers) == (False, 0)
 
@@ -361,7 +372,7 @@ async def test_anchors_and_licences_are_no_failure_of_the_endpoint(fleet: Fleet)
 OUTCOMES = st.lists(
     st.tuples(
         st.sampled_from([A, B]),
-        st.sampled_from(list(Outcome)),
+        st.sampled_from(list(CallOutcome)),
         st.floats(0, 100),
         st.none() | st.floats(0, 1e6),
     ),
@@ -382,7 +393,7 @@ def test_any_history_leaves_a_fleet_that_goes_on(
         fleet, rates = Fleet(client, key), Rates(each, total)
         for who, outcome, seconds, retry_after in steps:
             grant = await fleet.take(A, B, rates=rates, count=3)
-            reports = [Report(who, outcome, slot.turn, retry_after) for slot in grant.slots]
+            reports = [CallReport(who, outcome, slot.turn, retry_after) for slot in grant.slots]
             await fleet.ledger.report(reports)
             fleet.later(seconds)
         waited = 0.0
@@ -419,7 +430,7 @@ async def test_the_pool_hands_out_and_reports(
     taken = [await pool.take() for _ in range(20)]
     assert Counter(licence.token for licence in taken) == {"secret-1": 10, "secret-2": 10}
     for licence in taken:
-        pool.report(licence, Outcome.OK)
+        pool.report(licence, CallOutcome.OK)
     await settle(pool)
     assert [each.counts for each in (await pool.ledger.states(pool._fingerprints)).licences] == [
         {"ok": 10}
@@ -432,7 +443,7 @@ async def test_all_refused(async_redis: "redis_asyncio.Redis", queue_key: str) -
     policy = Policy(refusal_seconds=0.05)
     pool = make_pool(async_redis, queue_key, policy=policy, on_change=changes.append)
     for _ in range(2):
-        pool.report(await pool.take(), Outcome.REFUSED)
+        pool.report(await pool.take(), CallOutcome.REFUSED)
         await settle(pool)
     takes = await asyncio.gather(*(pool.take() for _ in range(3)), return_exceptions=True)
     assert {type(take) for take in takes} == {AllLicencesRefused}
@@ -445,7 +456,7 @@ async def test_all_refused(async_redis: "redis_asyncio.Redis", queue_key: str) -
 async def test_new_tokens_end_a_wait(async_redis: "redis_asyncio.Redis", queue_key: str) -> None:
     waits: asyncio.Queue[str] = asyncio.Queue()
     pool = make_pool(async_redis, queue_key, on_wait=lambda why, _: waits.put_nowait(why))
-    pool.report(await pool.take(), Outcome.OUT_OF_QUOTA)
+    pool.report(await pool.take(), CallOutcome.OUT_OF_QUOTA)
     await settle(pool)
     waiting = asyncio.create_task(pool.take())
     assert await waits.get() == "cooling"
@@ -460,15 +471,17 @@ async def test_slots_of_a_licence_set_aside_are_not_used(
 ) -> None:
     pool = make_pool(async_redis, queue_key, "secret-1", "secret-2")
     licence = await pool.take()
-    pool.report(licence, Outcome.OUT_OF_QUOTA)
+    pool.report(licence, CallOutcome.OUT_OF_QUOTA)
     await settle(pool)
     assert {(await pool.take()).token for _ in range(20)} == {"secret-2"}
     await pool.close()
 
 
-@pytest.mark.parametrize("outcome", [Outcome.OUT_OF_QUOTA, Outcome.REFUSED, Outcome.THROTTLED])
+@pytest.mark.parametrize(
+    "outcome", [CallOutcome.OUT_OF_QUOTA, CallOutcome.REFUSED, CallOutcome.THROTTLED]
+)
 async def test_nothing_leaves_before_the_fleet_knows_of_a_setback(
-    async_redis: "redis_asyncio.Redis", queue_key: str, outcome: Outcome
+    async_redis: "redis_asyncio.Redis", queue_key: str, outcome: CallOutcome
 ) -> None:
     """A call with a licence that is used up or refused is one to pay for in vain."""
     pool = make_pool(async_redis, queue_key)
@@ -490,7 +503,7 @@ async def test_a_take_given_up_frees_its_probe(
     async_redis: "redis_asyncio.Redis", queue_key: str
 ) -> None:
     pool = make_pool(async_redis, queue_key, policy=Policy(quota_seconds=0.01))
-    pool.report(await pool.take(), Outcome.OUT_OF_QUOTA)
+    pool.report(await pool.take(), CallOutcome.OUT_OF_QUOTA)
     await settle(pool)
     await asyncio.sleep(0.02)
     given_up = asyncio.create_task(pool.take())
@@ -516,7 +529,7 @@ async def test_without_redis_nobody_sends(
     takes = [asyncio.create_task(pool.take()) for _ in range(3)]
     done, _ = await asyncio.wait(takes, timeout=0.5)
     assert not done
-    pool.report(Licence(A, "secret-1", 1), Outcome.OK)
+    pool.report(Licence(A, "secret-1", 1), CallOutcome.OK)
     away = False
     assert len(await asyncio.gather(*takes)) == 3
     await settle(pool)
@@ -544,7 +557,7 @@ async def test_the_token_goes_nowhere(
     pool = make_pool(async_redis, queue_key, policy=Policy(refusal_seconds=0.01))
     for _ in range(2):
         licence = await pool.take()
-        pool.report(licence, Outcome.REFUSED)
+        pool.report(licence, CallOutcome.REFUSED)
         await settle(pool)
     with pytest.raises(AllLicencesRefused) as caught:
         await pool.take()
@@ -572,8 +585,8 @@ def test_the_key_shares_the_queues_slot() -> None:
 WORKER = """
 import asyncio, json, sys, time
 from redis import asyncio as redis_asyncio
-from rankspider.anchors.keys import Keys
-from rankspider.licences.ledger import Outcome, Rates
+from rankspider.connections.redis_keys import Keys
+from rankspider.licences.ledger import CallOutcome, Rates
 from rankspider.licences.pool import LicencePool
 
 async def main(url, key):
@@ -584,7 +597,7 @@ async def main(url, key):
             licence = await pool.take()
             left.append(time.time())
             await asyncio.sleep(0.02)
-            pool.report(licence, Outcome.OK)
+            pool.report(licence, CallOutcome.OK)
     await asyncio.gather(*(sender() for _ in range(16)))
     await pool.close()
     await client.aclose()

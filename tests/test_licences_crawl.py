@@ -12,8 +12,8 @@ from pathlib import Path
 from redis import Redis
 from redis import asyncio as redis_asyncio
 
-from rankspider.anchors.keys import Keys
-from rankspider.licences.keys import fingerprint
+from rankspider.connections.redis_keys import Keys
+from rankspider.licences.fingerprint import fingerprint
 from rankspider.licences.ledger import Ledger, Policy, States
 from tests.conftest import ROOT, Crawl, Simulator, scrapy
 from tests.local_redis import local_redis, until

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rankspider.anchors.member import LONGEST_MEMBER, sec_uid_of
 from rankspider.endpoint.request import SEC_UID
+from rankspider.endpoint.sec_uid import LONGEST_MEMBER, sec_uid_of
 from rankspider.errors import MemberError
 
 SEC_ID = "MS4wLjABAAAA" + "aB3_-" * 8 + "xyz"

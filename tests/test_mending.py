@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from pymongo.asynchronous.database import AsyncDatabase
 from redis import Redis
 
+from rankspider.connections.mongo import connect
 from rankspider.items import Item
-from rankspider.lake.client import connect
 from rankspider.lake.documents import steps_of, writes_of
-from rankspider.lake.mending import make_whole
+from rankspider.lake.repair import make_whole
 from rankspider.lake.writer import Writer
 from tests.conftest import Simulator, crawl
 from tests.test_crawl import endpoint, left_over, sec_uids

@@ -7,7 +7,7 @@ from pymongo import IndexModel
 
 from rankspider.errors import NotInTheLake, SeveralAnchors
 from rankspider.lake.collections import RANKS, USERS
-from rankspider.lake.people import anchors_named, the_anchor
+from rankspider.questions.people import anchors_named, the_anchor
 from rankspider.simulator.world import synthetic_sec_uid
 
 FIRST, SECOND, THIRD, UNPROFILED = (synthetic_sec_uid(1, index) for index in range(4))

@@ -9,17 +9,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rankspider.lake.board import Board, board
-from rankspider.lake.lists import ListName
-from rankspider.lake.people import the_anchor
-from rankspider.lake.questions.curve import curve, overall_speed
-from rankspider.lake.questions.moment import board_at
-from rankspider.lake.questions.movers import movers
-from rankspider.lake.questions.states import state_at
-from rankspider.lake.questions.streaks import leaders, streaks_of
-from rankspider.lake.questions.trend import trend
-from rankspider.lake.questions.which import chosen, newest_hour
 from rankspider.moments import HOUR, Period, hour_of
+from rankspider.questions.board import Board, board
+from rankspider.questions.curve import curve, overall_speed
+from rankspider.questions.lists import ListName
+from rankspider.questions.moment import board_at
+from rankspider.questions.movers import movers
+from rankspider.questions.people import the_anchor
+from rankspider.questions.states import state_at
+from rankspider.questions.streaks import leaders, streaks_of
+from rankspider.questions.trend import trend
+from rankspider.questions.which import chosen, newest_hour
 from rankspider.simulator.world import Standing
 from tests.asking import asked
 from tests.lakes import FIRST_HOUR, HOURS_WATCHED, Market

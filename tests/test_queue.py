@@ -14,11 +14,11 @@ from scrapy.settings import Settings
 from scrapy.statscollectors import StatsCollector
 from scrapy.utils.test import get_crawler
 
-from rankspider.anchors.deliveries import Deliveries
-from rankspider.anchors.keys import Keys, has_a_slot_to_share
-from rankspider.anchors.queue import AnchorQueue, Failed, Lease, Taken
 from rankspider.configuration import Configuration
+from rankspider.connections.redis_keys import Keys, has_a_slot_to_share
 from rankspider.errors import ConfigurationError
+from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease, Taken
+from rankspider.queue.deliveries import Deliveries
 
 
 @pytest.fixture

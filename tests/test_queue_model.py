@@ -28,8 +28,8 @@ from hypothesis.stateful import (
 from redis import Redis
 from redis import asyncio as redis_asyncio
 
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.queue import SCRIPT, AnchorQueue, Failed, Lease
+from rankspider.connections.redis_keys import Keys
+from rankspider.queue.anchor_queue import SCRIPT, AnchorQueue, Failed, Lease
 from tests.local_redis import local_redis
 
 MEMBERS = [b"a", b"b", b"c", b"d", b"e", b"", b"\xff\x00{\n"]

@@ -13,17 +13,17 @@ from scrapy.exceptions import UsageError
 from scrapy.utils.project import get_project_settings
 
 from rankspider.commands.rejects import Command
+from rankspider.connections.mongo import connect
 from rankspider.endpoint import answer as answers
 from rankspider.endpoint import validation
 from rankspider.endpoint.answer import Card, RowShape
 from rankspider.errors import RankspiderError
 from rankspider.items import Form, Item, RejectedItem
 from rankspider.lake import overlong
-from rankspider.lake.client import connect
 from rankspider.lake.documents import rejected_item, writes_of
 from rankspider.lake.opening import open_lake
-from rankspider.lake.rejects import Rejects, Selection
 from rankspider.lake.writer import Writer
+from rankspider.quarantine.collection import RejectFilter, Rejects
 from rankspider.quarantine.retry import OF_THE_FIRST_RELEASE, Quarantine
 from tests.test_checks import Document, overtaken, passed, records, sample
 from tests.test_lake import written
@@ -48,10 +48,10 @@ async def crawled(database: Database, answer: Document) -> None:
 
 
 async def retried(
-    database: Database, selection: Selection | None = None, *, dry_run: bool = False
+    database: Database, selection: RejectFilter | None = None, *, dry_run: bool = False
 ) -> list[str | None]:
     quarantine = Quarantine(Rejects(database), Writer(database), keep_private=False)
-    outcomes = quarantine.retry(selection or Selection(), dry_run=dry_run)
+    outcomes = quarantine.retry(selection or RejectFilter(), dry_run=dry_run)
     return [outcome.problem async for outcome in outcomes]
 
 
@@ -148,7 +148,7 @@ async def test_a_record_rejected_once_more_meanwhile_stays(async_database: Datab
     text_for_a_number_of_a_user(answer)
     await crawled(async_database, answer)
     rejects = Rejects(async_database)
-    ((document,),) = [batch async for batch in rejects.batches(Selection())]
+    ((document,),) = [batch async for batch in rejects.batches(RejectFilter())]
     answer["extra"]["now"] += 1000
     await crawled(async_database, answer)
     await rejects.remove(document)

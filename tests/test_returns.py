@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from rankspider.anchors.keys import Keys
-from rankspider.lake.lists import ListName
-from rankspider.lake.questions.coverage import hours_covered
-from rankspider.lake.questions.curve import curve
-from rankspider.lake.questions.overtakes import overtakes
-from rankspider.lake.questions.states import state_at
+from rankspider.connections.redis_keys import Keys
 from rankspider.moments import HOUR, Period
+from rankspider.questions.coverage import hours_covered
+from rankspider.questions.curve import curve
+from rankspider.questions.lists import ListName
+from rankspider.questions.overtakes import overtakes
+from rankspider.questions.states import state_at
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.conftest import ROOT, Simulator
 from tests.local_redis import until

@@ -24,9 +24,8 @@ from scrapy.utils.test import get_crawler
 from rankspider.configuration import Configuration
 from rankspider.errors import ConfigurationError
 from rankspider.lake import retention
-from rankspider.lake.board import board
+from rankspider.lake.call import Call, document_of
 from rankspider.lake.collections import DATED
-from rankspider.lake.ledger import Call, document_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.retention import RetentionRefused, ensure_retention
 from rankspider.lake.store import Store
@@ -34,6 +33,7 @@ from rankspider.lake.validators import SCHEMAS, ensure_collections
 from rankspider.lake.version import VERSION, LakeTooNew, claim
 from rankspider.pipelines.store import StorePipeline
 from rankspider.quarantine.retry import OF_THE_FIRST_RELEASE
+from rankspider.questions.board import board
 from tests.conftest import ROOT, Simulator, crawl, scrapy
 from tests.test_checks import passed, records, sample
 from tests.test_lake import standing, state, user, written

@@ -24,9 +24,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from redis import Redis
 
-from rankspider.archive.reading import Reader
-from rankspider.archive.selection import Selection
-from rankspider.endpoint.licence import masked, redacted
+from rankspider.archive.reading import ArchiveReader
+from rankspider.archive.selection import AnswerFilter
+from rankspider.endpoint.redaction import masked, redacted
 from rankspider.endpoint.request import rank_url
 from rankspider.simulator.world import failing_sec_uid
 from tests.conftest import Simulator, crawl
@@ -210,7 +210,7 @@ def test_no_document_repeats_a_licence(
     redis_client.rpush(queue_key, *sec_uids(1))
     refused = crawl({**environment, "RANK_API_TOKENS": "fail-token-echo~S3cr3t+/"})
     assert refused.returncode == 4, refused.log
-    archived = list(Reader(database).answers(Selection()))
+    archived = list(ArchiveReader(database).answers(AnswerFilter()))
     assert {each.failure for each in archived} == {None, "licence-refused"}
     assert all(b"***" in each.body for each in archived)
     stored = [

@@ -14,13 +14,13 @@ from typing import Any
 
 import pytest
 
-from rankspider.lake.lists import ListName
-from rankspider.lake.questions.coverage import hours_covered, unseen
-from rankspider.lake.questions.curve import curve
-from rankspider.lake.questions.moment import board_at
-from rankspider.lake.questions.overtakes import overtakes
-from rankspider.lake.questions.states import state_at
 from rankspider.moments import HOUR, Period
+from rankspider.questions.coverage import hours_covered, unseen
+from rankspider.questions.curve import curve
+from rankspider.questions.lists import ListName
+from rankspider.questions.moment import board_at
+from rankspider.questions.overtakes import overtakes
+from rankspider.questions.states import state_at
 from tests.asking import asked
 from tests.test_board import list_of, standing, store
 from tests.test_returns import HOUR_OF_ALL, A, B, C, at, standing_in

@@ -14,13 +14,13 @@ import pytest
 from pymongo import MongoClient
 from redis import Redis
 
-from rankspider.anchors.keys import Keys
+from rankspider.connections.redis_keys import Keys
 from rankspider.embedded import embedded_servers
-from rankspider.lake.board import board
-from rankspider.lake.lists import ListName
-from rankspider.lake.questions.states import state_at
-from rankspider.lake.questions.trend import trend
 from rankspider.moments import HOUR, Period
+from rankspider.questions.board import board
+from rankspider.questions.lists import ListName
+from rankspider.questions.states import state_at
+from rankspider.questions.trend import trend
 from rankspider.simulator.world import World
 from tests.conftest import ROOT, Crawl, Simulator, crawl, scrapy
 from tests.local_redis import local_redis

@@ -17,9 +17,9 @@ from benchmarks.figures import median
 from benchmarks.options import Options
 from benchmarks.report import Line
 from benchmarks.stage import ROOT, Stage
-from rankspider.anchors.enqueue import KINDS, Producer
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.queue import AnchorQueue
+from rankspider.connections.redis_keys import Keys
+from rankspider.queue.anchor_queue import AnchorQueue
+from rankspider.queue.producer import KINDS, Producer
 from rankspider.simulator.world import synthetic_sec_uid
 
 _FEW = 1000

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from pymongo.database import Database
 
-from rankspider.archive.selection import Selection
+from rankspider.archive.selection import AnswerFilter
 from rankspider.lake import collections
-from rankspider.lake.lists import Document
+from rankspider.lake.collections import Document
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class Holding:
     """As they are kept, with the bases made in that hour."""
 
 
-def holdings(database: Database[Document], selection: Selection) -> list[Holding]:
+def holdings(database: Database[Document], selection: AnswerFilter) -> list[Holding]:
     """By hour, oldest first."""
     of_bases = database[collections.ARCHIVE_BASES].aggregate([_BASES_BY_HOUR])
     bases = {group["_id"]: group["stored"] for group in of_bases}

@@ -10,10 +10,10 @@ from pymongo.database import Database
 
 from rankspider.archive.answers import key_of
 from rankspider.archive.compression import Base, digest_of_body, restored
-from rankspider.archive.selection import Selection
+from rankspider.archive.selection import AnswerFilter
 from rankspider.errors import ArchiveDamaged
 from rankspider.lake import collections
-from rankspider.lake.lists import Document
+from rankspider.lake.collections import Document
 
 # One a worker and list at a time; each takes a few MB of memory.
 _MOST_BASES = 16
@@ -35,7 +35,7 @@ class Archived:
     """Those that can make it a failure."""
 
 
-class Reader:
+class ArchiveReader:
     """Reads the archive of one lake. Remembers the bases that were needed last."""
 
     def __init__(self, database: Database[Document]) -> None:
@@ -43,17 +43,17 @@ class Reader:
         self._blobs = database[collections.ARCHIVE_BASES]
         self._bases: OrderedDict[str, Base] = OrderedDict()
 
-    def count(self, selection: Selection) -> int:
+    def count(self, selection: AnswerFilter) -> int:
         return self._archive.count_documents(selection.filter())
 
-    def answers(self, selection: Selection) -> Iterator[Archived]:
+    def answers(self, selection: AnswerFilter) -> Iterator[Archived]:
         """In the order in which they were observed. Raises `ArchiveDamaged`."""
         found = self._archive.find(selection.filter(), batch_size=100)
         with found.sort("observed_at", ASCENDING) as cursor:
             for document in cursor:
                 yield self._archived(document)
 
-    def newest(self, selection: Selection) -> Archived | None:
+    def newest(self, selection: AnswerFilter) -> Archived | None:
         """The one observed last. Raises `ArchiveDamaged`."""
         newest = [("observed_at", DESCENDING)]
         document = self._archive.find_one(selection.filter(), sort=newest)

@@ -7,13 +7,13 @@ from typing import Any, Self
 
 from scrapy.exceptions import UsageError
 
-from rankspider.anchors.member import sec_uid_of
+from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError
 from rankspider.moments import hour_of
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class AnswerFilter:
     """None leaves it open. Times are UTC."""
 
     anchor: str | None = None

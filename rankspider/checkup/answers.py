@@ -5,17 +5,17 @@ from collections.abc import Iterator
 from rankspider.checkup.call import Called
 from rankspider.checkup.clock import agreement
 from rankspider.checkup.finding import ERROR, SERVER, SETTING, Finding, failed, warning
-from rankspider.checkup.licence import GOOD, Licence
+from rankspider.checkup.licence import GOOD, CheckedLicence
 from rankspider.checkup.secrets import Secrets
 from rankspider.endpoint.failure import Verdict
 from rankspider.endpoint.request import PATH
-from rankspider.licences.ledger import Outcome
+from rankspider.licences.ledger import CallOutcome
 
 # Failures of an endpoint that cannot be had, whoever asks it for whatever.
 _AWAY = ("network", "server-error", "dropped-by-platform", "vendor-busy")
 
 
-def clock(licences: list[Licence]) -> Iterator[Finding]:
+def clock(licences: list[CheckedLicence]) -> Iterator[Finding]:
     readings = [each.called.clock for each in licences if each.called is not None]
     reading = next((reading for reading in readings if reading is not None), None)
     if reading is not None:
@@ -23,7 +23,7 @@ def clock(licences: list[Licence]) -> Iterator[Finding]:
         yield agreement("endpoint", reading, remedy)
 
 
-def unsound(licences: list[Licence], secrets: Secrets) -> Iterator[Finding]:
+def unsound(licences: list[CheckedLicence], secrets: Secrets) -> Iterator[Finding]:
     """Lists came, and a crawl would reject records of them."""
     lists = [each.called for each in licences if each.called is not None and each.called.rows]
     unsound = [called for called in lists if called.rejected]
@@ -42,7 +42,7 @@ def unsound(licences: list[Licence], secrets: Secrets) -> Iterator[Finding]:
     yield warning("endpoint", what, remedy)
 
 
-def trouble(licences: list[Licence], secrets: Secrets) -> Finding | None:
+def trouble(licences: list[CheckedLicence], secrets: Secrets) -> Finding | None:
     """Why no run would bring anything from the endpoint, if it is so."""
     if any(licence.outcome in GOOD for licence in licences):
         return None
@@ -72,9 +72,9 @@ def _wrong_address(called: Called, secrets: Secrets) -> Finding | None:
     return None
 
 
-def _no_answer(licences: list[Licence], secrets: Secrets) -> Finding | None:
+def _no_answer(licences: list[CheckedLicence], secrets: Secrets) -> Finding | None:
     """None of its answers was one to a licence; None if one was, or may be had without a call."""
-    answered = (Outcome.THROTTLED, Outcome.OUT_OF_QUOTA)
+    answered = (CallOutcome.THROTTLED, CallOutcome.OUT_OF_QUOTA)
     if any(licence.is_usable or licence.outcome in answered for licence in licences):
         return None
     failures = [each.called.failed for each in licences if each.called is not None and each.ails]

@@ -17,8 +17,8 @@ from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError, Failure
 from rankspider.endpoint.request import rank_url
+from rankspider.endpoint.retry_after import retry_after_seconds
 from rankspider.endpoint.validation import problem_of
-from rankspider.endpoint.waiting import retry_after_seconds
 from rankspider.items import RejectedItem
 
 _TIMEOUT_SECONDS = 30

@@ -7,9 +7,17 @@ from typing import TypeVar
 
 from scrapy.settings import BaseSettings
 
-from rankspider.anchors.connection import connect
-from rankspider.anchors.keys import Keys
-from rankspider.licences.ledger import Grant, Ledger, Outcome, Rates, Report, Slot, Standing
+from rankspider.connections.redis import connect
+from rankspider.connections.redis_keys import Keys
+from rankspider.licences.ledger import (
+    CallOutcome,
+    CallReport,
+    Grant,
+    Ledger,
+    LicenceState,
+    Rates,
+    Slot,
+)
 from rankspider.licences.pool import USUAL
 
 _T = TypeVar("_T")
@@ -24,10 +32,10 @@ class Fleet:
         self._keys = Keys.of(queue)
         self._rates = rates
 
-    def standings(self, fingerprints: list[str]) -> list[Standing]:
+    def standings(self, fingerprints: list[str]) -> list[LicenceState]:
         return self._asked(lambda ledger: ledger.states(fingerprints)).licences
 
-    def leave(self, standing: Standing) -> Slot | str:
+    def leave(self, standing: LicenceState) -> Slot | str:
         """Wait for a turn at the fleet's pace; the reason if none is to be had soon.
 
         A licence that was refused for good gets one all the same: it may have been renewed.
@@ -45,9 +53,9 @@ class Fleet:
                 return grant.why
             time.sleep(grant.wait)
 
-    def tell(self, standing: Standing, slot: Slot, outcome: Outcome) -> None:
+    def tell(self, standing: LicenceState, slot: Slot, outcome: CallOutcome) -> None:
         self._asked(
-            lambda ledger: ledger.report([Report(standing.fingerprint, outcome, slot.turn)])
+            lambda ledger: ledger.report([CallReport(standing.fingerprint, outcome, slot.turn)])
         )
 
     def _asked(self, question: Callable[[Ledger], Awaitable[_T]]) -> _T:

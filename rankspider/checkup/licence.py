@@ -8,18 +8,18 @@ from rankspider.checkup.call import Called
 from rankspider.checkup.finding import Finding, ok, warning
 from rankspider.checkup.secrets import Secrets
 from rankspider.endpoint.failure import Failure, Verdict
-from rankspider.licences.ledger import Outcome, Standing
+from rankspider.licences.ledger import CallOutcome, LicenceState
 from rankspider.licences.outcomes import outcome_of
 
-GOOD = (Outcome.OK, Outcome.ANSWERED)
+GOOD = (CallOutcome.OK, CallOutcome.ANSWERED)
 _RENEW = "renew it, or take it out of RANK_API_TOKENS"
 
 
 @dataclass(slots=True)
-class Licence:
+class CheckedLicence:
     token: str = field(repr=False)
     name: str
-    standing: Standing | None
+    standing: LicenceState | None
     """None: Redis cannot tell."""
     not_asked: str = "not asked"
     called: Called | None = None
@@ -37,13 +37,13 @@ class Licence:
     def waits(self) -> bool:
         """A run would do without it for a while."""
         if self.called is not None:
-            return self.outcome in (Outcome.THROTTLED, Outcome.OUT_OF_QUOTA)
+            return self.outcome in (CallOutcome.THROTTLED, CallOutcome.OUT_OF_QUOTA)
         return self.is_held or (self.state in ("cooling", "out-of-quota") and not self._is_due)
 
     @property
     def ails(self) -> bool:
         """Its call failed, and no licence is to blame for what it failed of."""
-        return self.outcome in (Outcome.TROUBLE, Outcome.SOFT_BAN)
+        return self.outcome in (CallOutcome.TROUBLE, CallOutcome.SOFT_BAN)
 
     @property
     def until(self) -> float | None:
@@ -58,25 +58,25 @@ class Licence:
         return self.standing is not None and 0 < self.standing.until <= time.time()
 
     @property
-    def outcome(self) -> Outcome | None:
+    def outcome(self) -> CallOutcome | None:
         if self.called is None or not self.called.was_sent:
             return None
-        return Outcome.OK if self.called.failed is None else outcome_of(self.called.failed)
+        return CallOutcome.OK if self.called.failed is None else outcome_of(self.called.failed)
 
     @property
     def state(self) -> str:
         """good, refused, out-of-quota, cooling, or unknown; the call knows better."""
         by_call = {
-            Outcome.OK: "good",
-            Outcome.ANSWERED: "good",
-            Outcome.REFUSED: "refused",
-            Outcome.OUT_OF_QUOTA: "out-of-quota",
+            CallOutcome.OK: "good",
+            CallOutcome.ANSWERED: "good",
+            CallOutcome.REFUSED: "refused",
+            CallOutcome.OUT_OF_QUOTA: "out-of-quota",
         }
         before = self.standing.state if self.standing is not None else "unknown"
         return by_call.get(self.outcome, before) if self.outcome else before
 
 
-def found(licence: Licence, secrets: Secrets) -> Finding:
+def found(licence: CheckedLicence, secrets: Secrets) -> Finding:
     about, facts = f"licence {licence.name}", {"state": licence.state}
     before = _as_known(licence.standing)
     called = licence.called
@@ -94,15 +94,15 @@ def found(licence: Licence, secrets: Secrets) -> Finding:
             what += f", {part} of it sound: see the endpoint"
         return ok(about, what, **facts)
     said = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
-    if licence.outcome is Outcome.ANSWERED:
+    if licence.outcome is CallOutcome.ANSWERED:
         return ok(about, f"fleet: {before}; call: taken, without an anchor ({said})", **facts)
     return warning(
         about, f"fleet: {before}; call: {said}", _remedy(called.failed, licence.outcome), **facts
     )
 
 
-def _remedy(failure: Failure, outcome: Outcome | None) -> str:
-    if outcome is Outcome.OUT_OF_QUOTA:
+def _remedy(failure: Failure, outcome: CallOutcome | None) -> str:
+    if outcome is CallOutcome.OUT_OF_QUOTA:
         return "buy more calls, or wait until the vendor counts anew"
     if failure.verdict is Verdict.LICENCE:
         return _RENEW
@@ -113,7 +113,7 @@ def _remedy(failure: Failure, outcome: Outcome | None) -> str:
     return "the licence is not to blame as far as can be told: see the endpoint, and try again"
 
 
-def _as_known(standing: Standing | None) -> str:
+def _as_known(standing: LicenceState | None) -> str:
     if standing is None:
         return "unknown, without Redis"
     if standing.state == "good":

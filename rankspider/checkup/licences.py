@@ -9,15 +9,15 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from rankspider.anchors.connection import REDIS_ERRORS, unavailable
 from rankspider.checkup import answers
 from rankspider.checkup.call import Called
 from rankspider.checkup.finding import LICENCES, SERVER, Finding, failed, ok, warning
 from rankspider.checkup.fleet import Fleet
-from rankspider.checkup.licence import GOOD, Licence, clock_text, found
+from rankspider.checkup.licence import GOOD, CheckedLicence, clock_text, found
 from rankspider.checkup.secrets import Secrets
-from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import Outcome, Slot, Standing
+from rankspider.connections.redis import REDIS_ERRORS, unavailable
+from rankspider.licences.fingerprint import fingerprint
+from rankspider.licences.ledger import CallOutcome, LicenceState, Slot
 
 
 def look_at(
@@ -31,7 +31,7 @@ def look_at(
     names = [fingerprint(token) for token in tokens]
     try:
         standings = fleet.standings(names) if fleet is not None else [None] * len(names)
-        licences = [Licence(*each) for each in zip(tokens, names, standings, strict=True)]
+        licences = [CheckedLicence(*each) for each in zip(tokens, names, standings, strict=True)]
         if isinstance(ask, str):
             for licence in licences:
                 licence.not_asked = ask
@@ -47,7 +47,9 @@ def look_at(
     return findings
 
 
-def _ask_each(licences: list[Licence], fleet: Fleet | None, ask: Callable[[str], Called]) -> None:
+def _ask_each(
+    licences: list[CheckedLicence], fleet: Fleet | None, ask: Callable[[str], Called]
+) -> None:
     for licence in licences:
         slot = None
         if fleet is not None and licence.standing is not None:
@@ -73,11 +75,11 @@ _WHY = {
 }
 
 
-def _tell(fleet: Fleet, standing: Standing, slot: Slot, outcome: Outcome | None) -> None:
+def _tell(fleet: Fleet, standing: LicenceState, slot: Slot, outcome: CallOutcome | None) -> None:
     """Good news, or what the fleet knew already."""
-    known = outcome is Outcome.REFUSED and standing.state == "refused"
+    known = outcome is CallOutcome.REFUSED and standing.state == "refused"
     told = outcome if outcome in GOOD or known else None
-    fleet.tell(standing, slot, told or Outcome.UNSENT)
+    fleet.tell(standing, slot, told or CallOutcome.UNSENT)
 
 
 def _is_elsewhere(called: Called) -> bool:
@@ -85,7 +87,7 @@ def _is_elsewhere(called: Called) -> bool:
     return not called.was_sent or called.redirect is not None or called.status == 404
 
 
-def _together(licences: list[Licence], *, is_endpoint_well: bool) -> Finding:
+def _together(licences: list[CheckedLicence], *, is_endpoint_well: bool) -> Finding:
     """What the fleet can do with all of them."""
     about, count = "licences", len(licences)
     usable = sum(licence.is_usable for licence in licences)
@@ -100,7 +102,7 @@ def _together(licences: list[Licence], *, is_endpoint_well: bool) -> Finding:
     return _waiting(licences)
 
 
-def _waiting(licences: list[Licence]) -> Finding:
+def _waiting(licences: list[CheckedLicence]) -> Finding:
     moments = [each.until for each in licences if each.waits and each.until is not None]
     what = f"none of {len(licences)} may be used now: a run would wait"
     if any(licence.is_held for licence in licences):

@@ -11,8 +11,8 @@ from pymongo.errors import OperationFailure, PyMongoError, WriteConcernError, WT
 from rankspider.checkup.clock import Reading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import Secrets
+from rankspider.connections import mongo as lake
 from rankspider.errors import ConfigurationError, ServiceUnavailable
-from rankspider.lake import client as lake
 from rankspider.lake.collections import TRIAL
 
 _MAJORITY = WriteConcern(w="majority", j=True, wtimeout=5000)

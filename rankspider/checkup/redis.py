@@ -12,11 +12,11 @@ from redis.sentinel import SentinelConnectionPool
 from redis.utils import str_if_bytes
 from scrapy.settings import BaseSettings
 
-from rankspider.anchors.connection import REDIS_ERRORS, connect_blocking, unavailable
-from rankspider.anchors.keys import Keys
 from rankspider.checkup.clock import Reading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import Secrets
+from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
+from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError
 
 _OLDEST = (6, 2)

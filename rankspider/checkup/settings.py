@@ -11,7 +11,7 @@ from rankspider.checkup.secrets import masked_api_url, masked_url
 from rankspider.configuration import Configuration, tokens_in
 from rankspider.environment import Environment
 from rankspider.errors import ConfigurationError
-from rankspider.licences.keys import fingerprint
+from rankspider.licences.fingerprint import fingerprint
 from rankspider.terminal import harmless
 
 _OWN = ("RANK_", "REDIS_", "MONGO_")

@@ -8,10 +8,10 @@ from dataclasses import replace
 from scrapy.exceptions import UsageError
 
 from rankspider.archive import selection as options
+from rankspider.archive.display import archived_json, holdings_json, holdings_text
 from rankspider.archive.holdings import holdings
-from rankspider.archive.reading import Archived, Reader
-from rankspider.archive.report import archived_json, holdings_json, holdings_text
-from rankspider.archive.selection import Selection, moment
+from rankspider.archive.reading import Archived, ArchiveReader
+from rankspider.archive.selection import AnswerFilter, moment
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import RankspiderError
@@ -51,7 +51,7 @@ class Command(RankCommand):
             raise UsageError("--at and --to say two things: leave out one")
         configuration = Configuration.read(self.project_settings)
         zone = configuration.timezone
-        selection = Selection.of(opts, zone)
+        selection = AnswerFilter.of(opts, zone)
         at = moment("--at", opts.at, zone)
         if at is not None:
             selection = replace(selection, end=at + _MILLISECOND)
@@ -60,7 +60,7 @@ class Command(RankCommand):
                 found = holdings(lake, selection)
                 sys.stdout.write(holdings_json(found) if opts.json else holdings_text(found, zone))
             else:
-                _show(Reader(lake).newest(selection), as_json=opts.json)
+                _show(ArchiveReader(lake).newest(selection), as_json=opts.json)
         return 0
 
 

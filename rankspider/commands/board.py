@@ -9,10 +9,10 @@ from scrapy.exceptions import UsageError
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import RankspiderError
-from rankspider.lake.board import Board, Place, board
-from rankspider.lake.questions.moment import board_at
 from rankspider.moments import clock_text, hour_of, hour_text, moment_in
-from rankspider.question import write
+from rankspider.questions.board import Board, Place, board
+from rankspider.questions.command import write
+from rankspider.questions.moment import board_at
 from rankspider.report import Report, json_object
 from rankspider.servers import reachable_lake
 from rankspider.terminal import harmless, shortened, table

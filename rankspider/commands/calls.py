@@ -7,10 +7,10 @@ from typing import Any
 
 from scrapy.exceptions import UsageError
 
-from rankspider.anchors.member import sec_uid_of
+from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError, NotInTheLake
-from rankspider.lake.people import the_anchor
-from rankspider.lake.questions.calls import (
+from rankspider.moments import span_text
+from rankspider.questions.calls import (
     KEYS,
     CallMade,
     CallsCounted,
@@ -19,8 +19,8 @@ from rankspider.lake.questions.calls import (
     counted_by,
     has_calls,
 )
-from rankspider.moments import span_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.people import the_anchor
 from rankspider.report import Report
 
 _FILTERS = ("outcome", "licence", "purpose")

@@ -1,8 +1,8 @@
 """``scrapy concentration``: how much of an hour's points the first few have."""
 
-from rankspider.lake.questions.concentration import Concentration, concentration
 from rankspider.moments import span_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.concentration import Concentration, concentration
 from rankspider.report import Report
 
 

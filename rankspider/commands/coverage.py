@@ -5,9 +5,9 @@ from typing import Any
 
 from scrapy.exceptions import UsageError
 
-from rankspider.lake.questions.coverage import HourCovered, Unseen, hours_covered, unseen
 from rankspider.moments import span_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.coverage import HourCovered, Unseen, hours_covered, unseen
 from rankspider.report import Report
 
 _WITHIN_SECONDS = 120

@@ -1,10 +1,10 @@
 """``scrapy curve``: how one anchor fared within an hour."""
 
 from rankspider.errors import NotInTheLake
-from rankspider.lake.questions.curve import Point, curve, overall_speed
-from rankspider.lake.questions.states import state_at
 from rankspider.moments import clock_text, hour_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.curve import Point, curve, overall_speed
+from rankspider.questions.states import state_at
 from rankspider.report import Report
 
 

@@ -10,13 +10,13 @@ from typing import Any
 
 from scrapy.exceptions import UsageError
 
-from rankspider.anchors.connection import REDIS_ERRORS, connect_blocking, unavailable
-from rankspider.anchors.dead_letters import DeadLetter, DeadLetters, Selection, shown
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.member import sec_uid_of
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
+from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
+from rankspider.connections.redis_keys import Keys
+from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError, RankspiderError
+from rankspider.queue.dead_letters import DeadLetter, DeadLetters, LetterFilter, shown
 from rankspider.servers import reachable_servers
 from rankspider.terminal import harmless, shortened, table
 
@@ -48,7 +48,7 @@ class Command(RankCommand):
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         action, names = _understood(args, opts)
         configuration = Configuration.read(self.project_settings)
-        selection = Selection(names, opts.reason)
+        selection = LetterFilter(names, opts.reason)
         with (
             reachable_servers(self.project_settings, configuration, mongo=False),
             connect_blocking(self.project_settings) as client,
@@ -82,7 +82,7 @@ _DONE = {"list": "listed", "requeue": "requeued", "drop": "dropped"}
 
 
 def _do(
-    action: str, letters: DeadLetters, selection: Selection, queue: str, *, as_json: bool
+    action: str, letters: DeadLetters, selection: LetterFilter, queue: str, *, as_json: bool
 ) -> None:
     count = 0
     for batch in letters.batches(selection):

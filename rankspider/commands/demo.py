@@ -13,16 +13,16 @@ import redis
 from pymongo.errors import PyMongoError
 from scrapy.exceptions import UsageError
 
-from rankspider.anchors.queue import Counts
 from rankspider.command import RankCommand
 from rankspider.commands.board import board_text
 from rankspider.configuration import Configuration
+from rankspider.demo.agreement import Served
+from rankspider.demo.run import ASKED, DATABASE, QUEUE, SELLERS, Demo
 from rankspider.embedded import embedded_servers
 from rankspider.errors import ServiceUnavailable
-from rankspider.lake.board import Board
 from rankspider.moments import clock_text
-from rankspider.simulator.agreement import Served
-from rankspider.simulator.demo import ASKED, DATABASE, QUEUE, SELLERS, Demo
+from rankspider.questions.board import Board
+from rankspider.queue.anchor_queue import QueueCounts
 
 _PLACES_SHOWN = 20
 _LINE_SECONDS = 3.0
@@ -132,7 +132,7 @@ class _Progress:
         if self._in_place:
             _say("")
 
-    def show(self, counts: Counts) -> None:
+    def show(self, counts: QueueCounts) -> None:
         left = counts.waiting + counts.leased + counts.delayed + counts.dead
         line = (
             f"  {ASKED - left} of {ASKED} anchors done, {counts.waiting} waiting, "

@@ -11,7 +11,6 @@ from typing import Any
 from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
-from rankspider.anchors import connection
 from rankspider.checkup import endpoint, licences, mongo, redis
 from rankspider.checkup.call import Called, call
 from rankspider.checkup.finding import SERVER, Finding, Level, exit_code_of, failed
@@ -21,6 +20,7 @@ from rankspider.checkup.secrets import Secrets
 from rankspider.checkup.settings import examine
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration, tokens_in
+from rankspider.connections.redis import is_configured
 from rankspider.embedded import embedded_servers
 from rankspider.environment import Environment, project
 from rankspider.errors import EmbeddedServerError
@@ -99,7 +99,7 @@ def _redis(
     settings: BaseSettings, configuration: Configuration, secrets: Secrets, stack: ExitStack
 ) -> Iterator[Finding]:
     note = None
-    if not connection.is_configured(settings):
+    if not is_configured(settings):
         try:
             servers = stack.enter_context(
                 embedded_servers(configuration.data_dir, redis=True, mongo=False)

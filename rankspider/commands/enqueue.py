@@ -13,14 +13,15 @@ from typing import cast
 from redis.exceptions import ResponseError
 from scrapy.exceptions import UsageError
 
-from rankspider.anchors.connection import REDIS_ERRORS, connect_blocking, unavailable
-from rankspider.anchors.enqueue import KINDS, REMEMBERED, Producer
-from rankspider.anchors.lines import Batch, read_anchors
-from rankspider.anchors.tally import Tally, remark
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
+from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
 from rankspider.errors import ConfigurationError, RankspiderError, ServiceUnavailable
+from rankspider.queue.enqueue_report import EnqueueReport
+from rankspider.queue.lines import Batch, read_anchors
+from rankspider.queue.producer import KINDS, REMEMBERED, Producer
 from rankspider.servers import reachable_servers
+from rankspider.terminal import remark
 
 _STDIN = "-"
 _SOME_REFUSED = 2
@@ -83,7 +84,7 @@ class Command(RankCommand):
             if servers.redis_note is not None:
                 remark(servers.redis_note)
             client = stack.enter_context(connect_blocking(self.project_settings))
-            tally = Tally()
+            tally = EnqueueReport()
             with _redis_may_fail(tally):
                 producer = Producer(client, configuration.queue_key, kind, opts.priority)
             try:
@@ -138,7 +139,7 @@ def _standard_input(*, named: bool) -> BufferedIOBase:
     return cast("BufferedIOBase", sys.stdin.buffer)
 
 
-def _queue(producer: Producer, sources: list[Source], tally: Tally) -> None:
+def _queue(producer: Producer, sources: list[Source], tally: EnqueueReport) -> None:
     try:
         for name, batch in _read(sources, tally):
             tally.add(name, batch, repeated=producer.put(batch.anchors))
@@ -147,7 +148,7 @@ def _queue(producer: Producer, sources: list[Source], tally: Tally) -> None:
         raise
 
 
-def _read(sources: list[Source], tally: Tally) -> Iterator[tuple[str, Batch]]:
+def _read(sources: list[Source], tally: EnqueueReport) -> Iterator[tuple[str, Batch]]:
     for name, file in sources:
         try:
             for batch in read_anchors(file):
@@ -159,7 +160,7 @@ def _read(sources: list[Source], tally: Tally) -> Iterator[tuple[str, Batch]]:
 
 
 @contextmanager
-def _redis_may_fail(tally: Tally) -> Iterator[None]:
+def _redis_may_fail(tally: EnqueueReport) -> Iterator[None]:
     try:
         yield
     except REDIS_ERRORS as error:

@@ -14,18 +14,18 @@ from typing import Any
 from pymongo.database import Database
 from scrapy.exceptions import UsageError
 
-from rankspider.anchors.tally import remark
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import RankspiderError
 from rankspider.export.folder import Folder
 from rankspider.export.formats import CSV, FORMATS, PARQUET, Format
-from rankspider.export.run import Export, Outcome, write_rows
+from rankspider.export.run import Export, ExportResult, write_rows
 from rankspider.export.source import Source
 from rankspider.export.tables import TABLES, Table
 from rankspider.export.window import Window
 from rankspider.moments import hour_text, moment_in
 from rankspider.servers import reachable_lake
+from rankspider.terminal import remark
 
 _STDOUT = "-"
 _REMARK_SECONDS = 5.0
@@ -168,7 +168,7 @@ class _Remarks:
             remark(f"{collection}: {self._rows[collection]:,} rows so far, at the hour of {when}")
 
 
-def _tell(outcome: Outcome, *, as_json: bool) -> None:
+def _tell(outcome: ExportResult, *, as_json: bool) -> None:
     """One line a collection, as soon as it is done."""
     if as_json:
         counts = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}

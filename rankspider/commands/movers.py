@@ -5,11 +5,11 @@ from collections import Counter
 from typing import Any, get_args
 
 from rankspider.errors import NotInTheLake
-from rankspider.lake.lists import ListName
-from rankspider.lake.questions.movers import Move, Mover, movers
-from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR, clock_text, hour_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.lists import ListName
+from rankspider.questions.movers import Move, Mover, movers
+from rankspider.questions.states import State, state_at
 from rankspider.report import Report
 
 

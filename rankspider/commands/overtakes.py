@@ -5,10 +5,10 @@ from typing import Any
 
 from scrapy.exceptions import UsageError
 
-from rankspider.lake.questions.overtakes import Overtake, overtakes
-from rankspider.lake.questions.states import State, state_at
 from rankspider.moments import HOUR, clock_text, hour_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.overtakes import Overtake, overtakes
+from rankspider.questions.states import State, state_at
 from rankspider.report import Report
 
 _DEFAULT_MINUTES = 5

@@ -11,13 +11,12 @@ from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
+from rankspider.connections.mongo import connect
 from rankspider.errors import RankspiderError
-from rankspider.lake.client import connect
-from rankspider.lake.rejects import Rejects, Selection
 from rankspider.lake.version import refuse_newer
 from rankspider.lake.writer import Writer
-from rankspider.quarantine.retry import Quarantine
-from rankspider.quarantine.text import (
+from rankspider.quarantine.collection import RejectFilter, Rejects
+from rankspider.quarantine.display import (
     as_json,
     groups_text,
     json_line,
@@ -25,6 +24,7 @@ from rankspider.quarantine.text import (
     records_text,
     wrong_text,
 )
+from rankspider.quarantine.retry import Quarantine
 from rankspider.servers import lake_address
 from rankspider.terminal import harmless
 
@@ -94,7 +94,7 @@ async def _run(
     async with connect(uri) as client:
         database = client[configuration.mongo_database]
         rejects = Rejects(database)
-        selection = Selection(ids, opts.reason, opts.anchor)
+        selection = RejectFilter(ids, opts.reason, opts.anchor)
         missing = await rejects.missing(ids)
         if missing:
             raise RankspiderError(f"no such rejected record: {', '.join(map(harmless, missing))}")
@@ -114,7 +114,7 @@ async def _run(
 
 
 async def _list(
-    rejects: Rejects, selection: Selection, opts: argparse.Namespace, zone: dt.tzinfo
+    rejects: Rejects, selection: RejectFilter, opts: argparse.Namespace, zone: dt.tzinfo
 ) -> None:
     if selection.query:
         documents = await rejects.newest(selection, opts.limit)
@@ -139,7 +139,7 @@ async def _show(rejects: Rejects, id_: str, opts: argparse.Namespace, zone: dt.t
         sys.stdout.writelines(f"{line}\n" for line in record_text(document, zone))
 
 
-async def _retry(quarantine: Quarantine, selection: Selection, opts: argparse.Namespace) -> None:
+async def _retry(quarantine: Quarantine, selection: RejectFilter, opts: argparse.Namespace) -> None:
     wrong: Counter[str] = Counter()
     stored = 0
     async for outcome in quarantine.retry(selection, dry_run=opts.dry_run):

@@ -10,17 +10,17 @@ from pymongo.database import Database
 from scrapy.exceptions import UsageError
 
 from rankspider.archive import selection as options
-from rankspider.archive.comparison import compare
-from rankspider.archive.feed import Feed
-from rankspider.archive.reading import Reader
-from rankspider.archive.replay import Replay, Replayed
-from rankspider.archive.report import replayed_json, replayed_text
-from rankspider.archive.selection import Selection
+from rankspider.archive.reading import ArchiveReader
+from rankspider.archive.selection import AnswerFilter
 from rankspider.command import INTERRUPTED, RankCommand
 from rankspider.configuration import DATABASE_NAMES, Configuration, is_database_name
-from rankspider.lake.client import connect_blocking
-from rankspider.lake.lists import Document
+from rankspider.connections.mongo import connect_blocking
+from rankspider.lake.collections import Document
 from rankspider.lake.store import Store
+from rankspider.replay.comparison import compare
+from rankspider.replay.display import replayed_json, replayed_text
+from rankspider.replay.feed import Feed
+from rankspider.replay.replay import Replay, Replayed
 from rankspider.servers import lake_address
 
 _DIFFERS = 1
@@ -60,7 +60,7 @@ class Command(RankCommand):
         if args:
             raise UsageError(f"not understood: {' '.join(args)}")
         configuration = Configuration.read(self.project_settings)
-        selection = Selection.of(opts, configuration.timezone)
+        selection = AnswerFilter.of(opts, configuration.timezone)
         target = _target(opts, configuration)
         with lake_address(configuration) as uri, connect_blocking(uri) as client:
             lake = client[configuration.mongo_database]
@@ -101,7 +101,7 @@ async def _replay(
     uri: str,
     target: str,
     configuration: Configuration,
-    selection: Selection,
+    selection: AnswerFilter,
 ) -> Replayed:
     """Ends early, with everything durable, on the first Ctrl-C; the second one ends it at once."""
     stop = asyncio.Event()
@@ -112,7 +112,7 @@ async def _replay(
         loop.remove_signal_handler(signal.SIGINT)
 
     loop.add_signal_handler(signal.SIGINT, finish)
-    reader = Reader(lake)
+    reader = ArchiveReader(lake)
     async with Feed(Store(uri, target, configuration.retention)) as feed:
         replay = Replay(
             reader,

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rankspider.lake.questions.sessions import Session, sessions
 from rankspider.moments import span_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.sessions import Session, sessions
 from rankspider.report import Report
 
 

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from rankspider.lake.questions.streaks import Streaks, leaders, streaks_of
 from rankspider.moments import hour_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.streaks import Streaks, leaders, streaks_of
 from rankspider.report import Report
 
 

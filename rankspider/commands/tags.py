@@ -1,8 +1,8 @@
 """``scrapy tags``: what is sold, by share of places and points."""
 
-from rankspider.lake.questions.tags import TagShare, tags
 from rankspider.moments import span_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.tags import TagShare, tags
 from rankspider.report import Report
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from scrapy.exceptions import UsageError
 
-from rankspider.lake.questions.thresholds import Threshold, thresholds
 from rankspider.moments import span_text
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.thresholds import Threshold, thresholds
 from rankspider.report import Report
 
 _WITHIN_SECONDS = 300

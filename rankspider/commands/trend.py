@@ -1,7 +1,7 @@
 """``scrapy trend``: one anchor's places over the hours."""
 
-from rankspider.lake.questions.trend import HourPlace, trend
-from rankspider.question import Asking, QuestionCommand
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.trend import HourPlace, trend
 from rankspider.report import Report
 
 

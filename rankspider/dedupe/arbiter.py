@@ -17,9 +17,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from redis import asyncio as redis_asyncio
 
-from rankspider.anchors.connection import REDIS_ERRORS
-from rankspider.anchors.deliveries import is_away
-from rankspider.outage import Outage
+from rankspider.connections.outage import Outage
+from rankspider.connections.redis import REDIS_ERRORS, is_away
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +39,7 @@ _TELL_SECONDS = 0.1
 _MOST_TOLD = 1000
 
 
-class Verdict(enum.Enum):
+class Ruling(enum.Enum):
     """What to do with a record of an answer."""
 
     SAME = "s"
@@ -96,14 +95,14 @@ class Question:
     rows: bytes | None
     own: bytes
     again: bool = False
-    answer: "asyncio.Future[Answer]" = field(
+    answer: "asyncio.Future[Judgement]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
 
-class Answer(NamedTuple):
-    verdicts: list[Verdict]
-    """Of the list, of its rows unless it is `Verdict.SAME`, `MINE`, `WAIT` or `ROWS`, and of the
+class Judgement(NamedTuple):
+    verdicts: list[Ruling]
+    """Of the list, of its rows unless it is `Ruling.SAME`, `MINE`, `WAIT` or `ROWS`, and of the
     anchor's own."""
     ended: list[Stay]
 
@@ -136,7 +135,7 @@ class Arbiter:
         self._telling: asyncio.Task[None] | None = None
         self._outage = Outage("Redis", logger)
 
-    async def ask(self, question: Question) -> Answer:
+    async def ask(self, question: Question) -> Judgement:
         """Wait out an outage of Redis, without which nothing can be acknowledged anyway."""
         self._asked[question.observed // HOUR_MS].append(question)
         if self._asking is None or self._asking.done():
@@ -176,7 +175,7 @@ class Arbiter:
                 if not question.answer.done():
                     question.answer.set_result(answer)
 
-    async def _answers(self, hour: int, questions: Sequence[Question]) -> list[Answer]:
+    async def _answers(self, hour: int, questions: Sequence[Question]) -> list[Judgement]:
         arguments: list[Any] = [self._owner, _CLAIM_MS]
         for each in questions:
             rows = _UNTOLD if each.rows is None else each.rows
@@ -185,7 +184,7 @@ class Arbiter:
             floor = await self._newest_in_lake(hour * HOUR_MS, (hour + 1) * HOUR_MS)
             await self._patiently(hour, "begin", [floor])
         return [
-            Answer([Verdict(code) for code in codes.decode()], [Stay(*stay) for stay in ended])
+            Judgement([Ruling(code) for code in codes.decode()], [Stay(*stay) for stay in ended])
             for codes, ended in replies
         ]
 

@@ -7,9 +7,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from rankspider.dedupe.arbiter import Answer as Judgement
-from rankspider.dedupe.arbiter import Arbiter, Question, Verdict, Version
-from rankspider.dedupe.reading import Read, Reader, kind_of, packed, version_of
+from rankspider.dedupe.arbiter import Arbiter, Judgement, Question, Ruling, Version
+from rankspider.dedupe.reading import AnswerReader, Read, kind_of, packed, version_of
 from rankspider.dedupe.record import Record
 from rankspider.endpoint.answer import Answer
 from rankspider.endpoint.extraction import Extraction, extracted
@@ -20,7 +19,7 @@ from rankspider.lake.recall import SeenLater
 # How soon it is asked again whether another worker has stored what this one waits for.
 _ASK_AGAIN_SECONDS = 0.1
 _LONGEST_GATHER_SECONDS = 0.3
-_SETTLED_AS_A_WHOLE = (Verdict.SAME, Verdict.MINE)
+_SETTLED_AS_A_WHOLE = (Ruling.SAME, Ruling.MINE)
 
 
 @dataclass(eq=False, slots=True)
@@ -39,11 +38,11 @@ class News:
     rejected: Counter[str] = field(default_factory=Counter)
     """Of the unchanged and the repeated, those that are in quarantine, or on their way there."""
 
-    def skip(self, kind: str, verdict: Verdict, *, is_rejected: bool) -> None:
+    def skip(self, kind: str, verdict: Ruling, *, is_rejected: bool) -> None:
         """Account for a record that is not stored anew."""
         if is_rejected:
             self.rejected[kind] += 1
-        elif verdict is Verdict.SAME:
+        elif verdict is Ruling.SAME:
             self.unchanged[kind] += 1
         else:
             self.repeated[kind] += 1
@@ -79,7 +78,7 @@ class Dedupe:
     ) -> None:
         self._arbiter = arbiter
         self._seen_later = seen_later
-        self._reader = Reader(keep_private=keep_private)
+        self._reader = AnswerReader(keep_private=keep_private)
         self._on_their_way: dict[tuple[bytes, bytes], Record] = {}
         # Of each list what it was when it was asked for last: most likely that is what it is.
         self._usual: dict[bytes, bytes] = {}
@@ -101,7 +100,7 @@ class Dedupe:
         try:
             judged.take_list()
             judged.take_own()
-            if Verdict.UNSURE in judgement.verdicts and read.ranked_list is not None:
+            if Ruling.UNSURE in judgement.verdicts and read.ranked_list is not None:
                 later = await self._seen_later(read.ranked_list, read.extraction.observed_at)
                 for item in judged.news.items:
                     if item.record.is_unsure:
@@ -126,9 +125,9 @@ class Dedupe:
             )
             judgement = await self._arbiter.ask(question)
             whole = judgement.verdicts[0]
-            is_ours_to_begin = whole is Verdict.MINE and (place, digest) not in self._on_their_way
-            if whole is not Verdict.ROWS and not is_ours_to_begin:
-                if Verdict.WAIT not in judgement.verdicts:
+            is_ours_to_begin = whole is Ruling.MINE and (place, digest) not in self._on_their_way
+            if whole is not Ruling.ROWS and not is_ours_to_begin:
+                if Ruling.WAIT not in judgement.verdicts:
                     self._usual[place] = digest
                     return judgement
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
@@ -152,19 +151,19 @@ class Dedupe:
         then. If not, return when what says the same is durable."""
         observed = round(item.observed_at.timestamp() * 1000)
         version = version_of(extracted(item))
-        verdict = Verdict.WAIT
-        while verdict is Verdict.WAIT:
+        verdict = Ruling.WAIT
+        while verdict is Ruling.WAIT:
             judgement = await self._arbiter.ask(Question(observed, b"", None, version.packed))
             (verdict,) = judgement.verdicts
-            if verdict is Verdict.WAIT:
+            if verdict is Ruling.WAIT:
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
         there = self._on_their_way.get(version[:2])
-        if verdict is Verdict.SAME:
+        if verdict is Ruling.SAME:
             return False
-        if verdict is Verdict.MINE and there is not None:
+        if verdict is Ruling.MINE and there is not None:
             await asyncio.shield(there.ended)
             return False
-        item.record = record = Record(version, observed, verdict is Verdict.LATE)
+        item.record = record = Record(version, observed, verdict is Ruling.LATE)
         self._on_their_way.setdefault(version[:2], record)
         return True
 
@@ -233,10 +232,10 @@ class _Judged:
     def _skip_list(self) -> None:
         rows, news = self._read.whole.rows, self.news
         verdict = self._whole
-        if verdict is Verdict.MINE:
+        if verdict is Ruling.MINE:
             verdict = self._wait_for(self._on_their_way[self._read.whole.version[:2]])
         news.skip(ListItem.kind, verdict, is_rejected=self._read.whole.state is None)
-        skipped = news.unchanged if verdict is Verdict.SAME else news.repeated
+        skipped = news.unchanged if verdict is Ruling.SAME else news.repeated
         skipped.update(rows.sound_kinds)
         news.rejected.update(rows.rejected_kinds)
 
@@ -249,37 +248,37 @@ class _Judged:
         if self._read.is_own_listed:
             self.news.repeated[RankItem.kind] += 1
 
-    def _wait_for(self, record: Record) -> Verdict:
+    def _wait_for(self, record: Record) -> Ruling:
         if record.ended.done():  # the fleet is about to know
-            return Verdict.SAME
+            return Ruling.SAME
         self.news.pending.add(record.ended)
-        return Verdict.MINE
+        return Ruling.MINE
 
     def _take(
         self,
         version: Version,
-        verdict: Verdict,
+        verdict: Ruling,
         kind: str,
         make: Callable[[], Item],
         *,
         is_rejected: bool,
     ) -> Record | None:
         """The record of what is to be stored; None for what is not."""
-        if verdict is Verdict.MINE:
+        if verdict is Ruling.MINE:
             there = self._on_their_way.get(version[:2])
             if there is not None:
                 self.news.skip(kind, self._wait_for(there), is_rejected=is_rejected)
                 return None
-            verdict = Verdict.NEWS  # it was claimed, and never begun
-        if verdict is Verdict.SAME:
+            verdict = Ruling.NEWS  # it was claimed, and never begun
+        if verdict is Ruling.SAME:
             self.news.skip(kind, verdict, is_rejected=is_rejected)
             return None
-        record = Record(version, self._observed, verdict is Verdict.LATE)
-        record.is_unsure = verdict is Verdict.UNSURE
+        record = Record(version, self._observed, verdict is Ruling.LATE)
+        record.is_unsure = verdict is Ruling.UNSURE
         record.stay = self._ended.get(version.place)
         if record.stay is not None and (ahead := self._on_their_way.get(record.stay[:2])):
             record.behind = ahead.ended
-        if verdict is Verdict.NEWS:
+        if verdict is Ruling.NEWS:
             self._on_their_way[version[:2]] = record
         item = make()
         item.record = record

@@ -89,7 +89,7 @@ class Read:
 
     @property
     def said(self) -> dict[str, Any]:
-        """For its `rankspider.lake.ledger.Call`."""
+        """For its `rankspider.lake.call.Call`."""
         ranked_list = self.ranked_list
         return {
             "observed_at": self.extraction.observed_at,
@@ -99,7 +99,7 @@ class Read:
         }
 
 
-class Reader:
+class AnswerReader:
     """Belongs to one worker."""
 
     def __init__(self, *, keep_private: bool) -> None:

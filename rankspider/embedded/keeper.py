@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from rankspider.embedded.home import Address, Home
-from rankspider.embedded.kind import Kind, Program
+from rankspider.embedded.kind import Program, ServerKind
 from rankspider.embedded.launch import READY
 from rankspider.embedded.locks import FileLock
 from rankspider.embedded.mongo_server import MONGO
@@ -29,7 +29,7 @@ RESTART_SECONDS = 0.5
 logger = logging.getLogger("rankspider.embedded.keeper")
 
 
-def keep(home: Home, kind: Kind, program: Program, keeper_lock: FileLock) -> None:
+def keep(home: Home, kind: ServerKind, program: Program, keeper_lock: FileLock) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda *_: stopping.set())

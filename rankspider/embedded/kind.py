@@ -27,7 +27,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Kind:
+class ServerKind:
     """What all programs of one kind have in common.
 
     ``find`` takes the server's folder and returns the program for the data in it: the one that

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from rankspider.embedded.home import Home
-from rankspider.embedded.kind import Kind
+from rankspider.embedded.kind import ServerKind
 from rankspider.embedded.locks import FileLock
 from rankspider.embedded.process import START_SECONDS, STOP_SECONDS
 from rankspider.errors import EmbeddedServerError
@@ -21,7 +21,7 @@ PROJECT = Path(__file__).parents[2]
 LEFT_OUT = ("RANK_", "REDIS_", "MONGO_", "SECANTUS_", "WIREDTIGER_")
 
 
-def start_keeper(home: Home, kind: Kind, lock: FileLock) -> None:
+def start_keeper(home: Home, kind: ServerKind, lock: FileLock) -> None:
     """Start a keeper and hand it ``keeper.lock``, so that there is no moment without.
 
     Raises EmbeddedServerError with the keeper's one line when its server doesn't start.

@@ -15,8 +15,8 @@ from pymongo.errors import PyMongoError
 from rankspider.embedded.home import LOOPBACK
 from rankspider.embedded.kind import (
     PROBE_SECONDS,
-    Kind,
     Program,
+    ServerKind,
     listens,
     not_installed,
     version_of,
@@ -83,4 +83,4 @@ def _has_files(folder: Path) -> bool:
 
 # journal=true: a mongod that stands alone answers w=majority before its journal is on the disk.
 URL = f"mongodb://{LOOPBACK}:{{port}}/?w=majority&journal=true"
-MONGO = Kind("mongo", "MONGO_URI", URL, find, pid_at)
+MONGO = ServerKind("mongo", "MONGO_URI", URL, find, pid_at)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from rankspider.embedded.home import Home
-from rankspider.embedded.kind import Kind, Program, listens
+from rankspider.embedded.kind import Program, ServerKind, listens
 from rankspider.embedded.locks import POLL_SECONDS, FileLock
 from rankspider.errors import EmbeddedServerError
 
@@ -28,7 +28,7 @@ class ServerProcess:
     So a server whose keeper was killed is found and ended before another one opens its data.
     """
 
-    def __init__(self, home: Home, kind: Kind, program: Program, port: int) -> None:
+    def __init__(self, home: Home, kind: ServerKind, program: Program, port: int) -> None:
         self._home = home
         self._kind = kind
         self._program = program

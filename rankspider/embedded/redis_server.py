@@ -11,8 +11,8 @@ from redis import Redis, RedisError
 from rankspider.embedded.home import LOOPBACK
 from rankspider.embedded.kind import (
     PROBE_SECONDS,
-    Kind,
     Program,
+    ServerKind,
     listens,
     not_installed,
     version_of,
@@ -69,4 +69,4 @@ def _installed() -> Iterator[str]:
             yield path
 
 
-REDIS = Kind("redis", "REDIS_URL", f"redis://{LOOPBACK}:{{port}}/0", find, pid_at)
+REDIS = ServerKind("redis", "REDIS_URL", f"redis://{LOOPBACK}:{{port}}/0", find, pid_at)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rankspider.embedded.home import Address, Home
-from rankspider.embedded.kind import Kind
+from rankspider.embedded.kind import ServerKind
 from rankspider.embedded.launch import ANSWER_SECONDS, start_keeper
 from rankspider.embedded.locks import POLL_SECONDS, FileLock
 from rankspider.embedded.mongo_server import MONGO
@@ -45,7 +45,7 @@ def embedded_servers(folder: Path, *, redis: bool, mongo: bool) -> Iterator[Serv
 
 
 @contextmanager
-def _joined(folder: Path, kind: Kind) -> Iterator[tuple[str, str]]:
+def _joined(folder: Path, kind: ServerKind) -> Iterator[tuple[str, str]]:
     home = Home(folder.resolve() / kind.name)
     with ExitStack() as stack:
         try:
@@ -61,7 +61,7 @@ def _joined(folder: Path, kind: Kind) -> Iterator[tuple[str, str]]:
             _leave(home, users_lock)
 
 
-def _join(home: Home, kind: Kind, users_lock: FileLock) -> Address:
+def _join(home: Home, kind: ServerKind, users_lock: FileLock) -> Address:
     with home.lock("start") as start_lock:
         # The users' lock is had only when no keeper is stopping its server.
         if not (start_lock.try_exclusive(ANSWER_SECONDS) and users_lock.try_shared(ANSWER_SECONDS)):

@@ -14,7 +14,7 @@ SEC_UID = re.compile(r"MS4wLjABAAAA[A-Za-z0-9_-]{16,128}")
 def rank_url(api_url: str, sec_uid: str | None) -> str:
     """The address that asks for the list and, unless ``sec_uid`` is None, for that anchor.
 
-    It carries no licence: `rankspider.licences.download` adds it while the request is sent.
+    It carries no licence: `rankspider.crawl.download` adds it while the request is sent.
     """
     if sec_uid is None:
         return api_url + PATH

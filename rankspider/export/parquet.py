@@ -6,16 +6,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from rankspider.export.rows import Row, json_text
-from rankspider.export.tables import Column, Kind, Table
+from rankspider.export.tables import Column, ColumnKind, Table
 
 _TYPES = {
-    Kind.TEXT: pa.string(),
-    Kind.INTEGER: pa.int64(),
-    Kind.FLAG: pa.bool_(),
-    Kind.TIME: pa.timestamp("ms", tz="UTC"),
-    Kind.TEXTS: pa.list_(pa.string()),
-    Kind.INTEGERS: pa.list_(pa.int64()),
-    Kind.JSON: pa.string(),
+    ColumnKind.TEXT: pa.string(),
+    ColumnKind.INTEGER: pa.int64(),
+    ColumnKind.FLAG: pa.bool_(),
+    ColumnKind.TIME: pa.timestamp("ms", tz="UTC"),
+    ColumnKind.TEXTS: pa.list_(pa.string()),
+    ColumnKind.INTEGERS: pa.list_(pa.int64()),
+    ColumnKind.JSON: pa.string(),
 }
 # Rows are turned into columns while they are few: as Python objects they are much larger.
 _ROWS_AT_ONCE = 1000
@@ -74,6 +74,6 @@ class Parquet:
 
 
 def _cell(column: Column, value: Any) -> Any:
-    if column.kind is Kind.JSON and value is not None:
+    if column.kind is ColumnKind.JSON and value is not None:
         return json_text(value)
     return value

@@ -7,20 +7,20 @@ from typing import Any
 from bson import ObjectId, json_util
 
 from rankspider.errors import ExportError
-from rankspider.export.tables import REST, Kind, Table
-from rankspider.lake.lists import Document
+from rankspider.export.tables import REST, ColumnKind, Table
+from rankspider.lake.collections import Document
 
 Row = list[Any]
 
-_TYPES: dict[Kind, type] = {
-    Kind.TEXT: str,
-    Kind.INTEGER: int,
-    Kind.FLAG: bool,
-    Kind.TIME: dt.datetime,
-    Kind.TEXTS: str,
-    Kind.INTEGERS: int,
+_TYPES: dict[ColumnKind, type] = {
+    ColumnKind.TEXT: str,
+    ColumnKind.INTEGER: int,
+    ColumnKind.FLAG: bool,
+    ColumnKind.TIME: dt.datetime,
+    ColumnKind.TEXTS: str,
+    ColumnKind.INTEGERS: int,
 }
-_LISTS = (Kind.TEXTS, Kind.INTEGERS)
+_LISTS = (ColumnKind.TEXTS, ColumnKind.INTEGERS)
 # What JSON has no name for, such as a date somebody added by hand, is said as MongoDB says it.
 _EXTENDED = json_util.JSONOptions(json_mode=json_util.JSONMode.RELAXED, tz_aware=True)
 
@@ -58,8 +58,8 @@ def _flat(document: Document) -> Document:
     return fields
 
 
-def _fits(kind: Kind, value: Any) -> bool:
-    if kind is Kind.JSON:
+def _fits(kind: ColumnKind, value: Any) -> bool:
+    if kind is ColumnKind.JSON:
         return True
     if kind in _LISTS:
         return isinstance(value, list) and all(_is_a(_TYPES[kind], each) for each in value)

@@ -21,7 +21,7 @@ Progress = Callable[[str, dt.datetime, int], None]
 
 
 @dataclass
-class Outcome:
+class ExportResult:
     """What became of the hours of one collection."""
 
     collection: str
@@ -46,9 +46,9 @@ class Export:
         self._force = force
         self._now = now
 
-    def run(self, source: Source, window: Window) -> Outcome:
+    def run(self, source: Source, window: Window) -> ExportResult:
         """Bring every hour of ``window`` up to date; what was done stays done if it raises."""
-        outcome = Outcome(source.table.collection)
+        outcome = ExportResult(source.table.collection)
         newest = source.newest_hour()
         present = set()
         for hour in source.hours(window.begin, window.end):
@@ -88,7 +88,9 @@ class Export:
             self._folder.remove(part)
         return rows
 
-    def _remove_all_but(self, present: set[dt.datetime], window: Window, outcome: Outcome) -> None:
+    def _remove_all_but(
+        self, present: set[dt.datetime], window: Window, outcome: ExportResult
+    ) -> None:
         for part in self._folder.manifest.parts(outcome.collection):
             if window.holds(part.hour) and part.hour not in present:
                 self._folder.remove(part)

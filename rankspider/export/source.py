@@ -12,7 +12,7 @@ from pymongo.database import Database
 from rankspider.errors import ExportError
 from rankspider.export.tables import Table
 from rankspider.lake import collections
-from rankspider.lake.lists import Document
+from rankspider.lake.collections import Document
 from rankspider.moments import END_OF_TIME, HOUR, hour_of
 
 # A document may have 16 MB; most have a few KB. The server sends no more than 16 MB at once.

@@ -8,7 +8,7 @@ from pymongo import ASCENDING, DESCENDING
 from rankspider.lake import collections
 
 
-class Kind(Enum):
+class ColumnKind(Enum):
     """What a column holds. Any of them may be null."""
 
     TEXT = "text"
@@ -27,7 +27,7 @@ class Kind(Enum):
 class Column:
     name: str
     """As in MongoDB; fields of ``list`` stand flat, as ``list_currency``."""
-    kind: Kind
+    kind: ColumnKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,64 +54,66 @@ REST = "other"
 """Name of the last column of every table: what a document holds beside the others, or null."""
 
 
-def _columns(kinds: dict[str, Kind], *, revised: bool = True) -> tuple[Column, ...]:
-    revision = {"revision": Kind.TEXT} if revised else {}
-    named = {"_id": Kind.TEXT, **kinds, **revision, REST: Kind.JSON}
+def _columns(kinds: dict[str, ColumnKind], *, revised: bool = True) -> tuple[Column, ...]:
+    revision = {"revision": ColumnKind.TEXT} if revised else {}
+    named = {"_id": ColumnKind.TEXT, **kinds, **revision, REST: ColumnKind.JSON}
     return tuple(Column(name, kind) for name, kind in named.items())
 
 
 _LIST = {
-    **dict.fromkeys(("list_currency", "list_title", "list_subtitle"), Kind.TEXT),
-    **dict.fromkeys(("list_city_code", "list_region_name"), Kind.TEXT),
-    "begin_time": Kind.TIME,
+    **dict.fromkeys(("list_currency", "list_title", "list_subtitle"), ColumnKind.TEXT),
+    **dict.fromkeys(("list_city_code", "list_region_name"), ColumnKind.TEXT),
+    "begin_time": ColumnKind.TIME,
 }
 _STANDING = {
     **_LIST,
-    **dict.fromkeys(("user_id", "sec_uid"), Kind.TEXT),
-    **dict.fromkeys(("rank", "score", "delta"), Kind.INTEGER),
-    **dict.fromkeys(("gap_description", "gap_rich_description", "rich_description"), Kind.TEXT),
-    **dict.fromkeys(("city_code", "fixed_footer_description"), Kind.TEXT),
-    "shop_tags": Kind.TEXTS,
-    "room_id": Kind.TEXT,
-    "room_ids": Kind.TEXTS,
-    "listed": Kind.FLAG,
-    "flags": Kind.TEXTS,
-    "other_fields": Kind.JSON,
+    **dict.fromkeys(("user_id", "sec_uid"), ColumnKind.TEXT),
+    **dict.fromkeys(("rank", "score", "delta"), ColumnKind.INTEGER),
+    **dict.fromkeys(
+        ("gap_description", "gap_rich_description", "rich_description"), ColumnKind.TEXT
+    ),
+    **dict.fromkeys(("city_code", "fixed_footer_description"), ColumnKind.TEXT),
+    "shop_tags": ColumnKind.TEXTS,
+    "room_id": ColumnKind.TEXT,
+    "room_ids": ColumnKind.TEXTS,
+    "listed": ColumnKind.FLAG,
+    "flags": ColumnKind.TEXTS,
+    "other_fields": ColumnKind.JSON,
 }
 _USER = {
-    **dict.fromkeys(("user_id", "sec_uid"), Kind.TEXT),
-    "short_id": Kind.INTEGER,
-    **dict.fromkeys(("display_id", "nickname"), Kind.TEXT),
-    "gender": Kind.INTEGER,
-    **dict.fromkeys(("signature", "avatar_uri"), Kind.TEXT),
-    "profile": Kind.JSON,
+    **dict.fromkeys(("user_id", "sec_uid"), ColumnKind.TEXT),
+    "short_id": ColumnKind.INTEGER,
+    **dict.fromkeys(("display_id", "nickname"), ColumnKind.TEXT),
+    "gender": ColumnKind.INTEGER,
+    **dict.fromkeys(("signature", "avatar_uri"), ColumnKind.TEXT),
+    "profile": ColumnKind.JSON,
 }
 _STATE = {
-    "user_ids": Kind.TEXTS,
-    "scores": Kind.INTEGERS,
-    "delta_time": Kind.INTEGER,
-    "flags": Kind.TEXTS,
-    "other_fields": Kind.JSON,
+    "user_ids": ColumnKind.TEXTS,
+    "scores": ColumnKind.INTEGERS,
+    "delta_time": ColumnKind.INTEGER,
+    "flags": ColumnKind.TEXTS,
+    "other_fields": ColumnKind.JSON,
 }
 _REJECTED = {
-    **dict.fromkeys(("kind", "reason", "detail", "payload", "form", "anchor"), Kind.TEXT),
+    **dict.fromkeys(("kind", "reason", "detail", "payload", "form", "anchor"), ColumnKind.TEXT),
     **_LIST,
-    **dict.fromkeys(("place", "times"), Kind.INTEGER),
-    "score_above": Kind.JSON,  # what was refused may be beyond 64 bits
+    **dict.fromkeys(("place", "times"), ColumnKind.INTEGER),
+    "score_above": ColumnKind.JSON,  # what was refused may be beyond 64 bits
 }
 _CALL = {
-    **dict.fromkeys(("anchor", "user_id"), Kind.TEXT),
-    **dict.fromkeys(("asked_at", "observed_at"), Kind.TIME),
-    **dict.fromkeys(("purpose", "outcome", "licence", "worker"), Kind.TEXT),
-    **dict.fromkeys(("status", "milliseconds", "bytes"), Kind.INTEGER),
-    "begin_time": Kind.TIME,
-    **dict.fromkeys(("list_state", "standing", "profile"), Kind.TEXT),
+    **dict.fromkeys(("anchor", "user_id"), ColumnKind.TEXT),
+    **dict.fromkeys(("asked_at", "observed_at"), ColumnKind.TIME),
+    **dict.fromkeys(("purpose", "outcome", "licence", "worker"), ColumnKind.TEXT),
+    **dict.fromkeys(("status", "milliseconds", "bytes"), ColumnKind.INTEGER),
+    "begin_time": ColumnKind.TIME,
+    **dict.fromkeys(("list_state", "standing", "profile"), ColumnKind.TEXT),
 }
-_BESTS = dict.fromkeys(("best_rank", "peak_score"), Kind.INTEGER)
-_FIRST = {"first_observed_at": Kind.TIME}
-_INTERVAL = {**_FIRST, "last_observed_at": Kind.TIME}
-_NEWEST = {**_FIRST, "observed_at": Kind.TIME}
-_SIGHTED = {"observed_at": Kind.TIME, "last_observed_at": Kind.TIME}
+_BESTS = dict.fromkeys(("best_rank", "peak_score"), ColumnKind.INTEGER)
+_FIRST = {"first_observed_at": ColumnKind.TIME}
+_INTERVAL = {**_FIRST, "last_observed_at": ColumnKind.TIME}
+_NEWEST = {**_FIRST, "observed_at": ColumnKind.TIME}
+_SIGHTED = {"observed_at": ColumnKind.TIME, "last_observed_at": ColumnKind.TIME}
 
 _ALL = (
     Table(collections.RANKS, _columns({**_STANDING, **_BESTS, **_NEWEST})),
@@ -121,7 +123,7 @@ _ALL = (
         collections.USER_HISTORY, _columns({**_USER, **_INTERVAL}), "first_observed_at", ASCENDING
     ),
     Table(collections.SNAPSHOTS, _columns({**_LIST, **_STATE, **_INTERVAL})),
-    Table(collections.SIGHTINGS, _columns({**_LIST, "state": Kind.TEXT, **_SIGHTED})),
+    Table(collections.SIGHTINGS, _columns({**_LIST, "state": ColumnKind.TEXT, **_SIGHTED})),
     Table(collections.CALLS, _columns(_CALL, revised=False), "asked_at", ASCENDING),
     Table(
         collections.REJECTED,

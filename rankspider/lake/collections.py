@@ -9,6 +9,8 @@ from pymongo import DESCENDING, IndexModel
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
+Document = dict[str, Any]
+
 RANKS = "ranks"
 RANK_HISTORY = "rank_history"
 USERS = "users"
@@ -17,7 +19,7 @@ SNAPSHOTS = "snapshots"
 # When each state of `snapshots` was seen, again and again: a state may come back, which its own
 # interval does not tell. The first and the last in each ten seconds.
 SIGHTINGS = "sightings"
-# Each call that was made, as it ended: see `rankspider.lake.ledger`.
+# Each call that was made, as it ended: see `rankspider.lake.call`.
 CALLS = "calls"
 REJECTED = "rejected"
 # What the lake says of itself: its version (`rankspider.lake.version`) and its identity.

@@ -22,7 +22,8 @@ from rankspider.items import (
     UserItem,
 )
 from rankspider.lake import collections
-from rankspider.lake.write import Document, Write
+from rankspider.lake.collections import Document
+from rankspider.lake.write import Write
 from rankspider.moments import unix_ms
 
 _INT64 = 1 << 63
@@ -85,7 +86,7 @@ def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
     """What of ``writes`` is to be durable first, and what then.
 
     What a worker that is killed has written of an item is history alone, from which the rest can
-    be told: see `rankspider.lake.mending`.
+    be told: see `rankspider.lake.repair`.
     """
     steps: tuple[list[Write], list[Write]] = [], []
     for write in writes:

@@ -13,7 +13,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import DuplicateKeyError
 
 from rankspider.lake import collections
-from rankspider.lake.write import Document
+from rankspider.lake.collections import Document
 
 # A document may have 16 MiB; the update around it needs room too.
 ROOM_BYTES = 15 * 1024 * 1024

@@ -5,17 +5,17 @@ from collections.abc import Callable, Mapping
 
 from pymongo.errors import OperationFailure
 
+from rankspider.connections.mongo import connect
 from rankspider.endpoint.validation import rejected
 from rankspider.errors import RankspiderError
 from rankspider.items import Item, RankedList, RejectedItem
 from rankspider.lake import collections
-from rankspider.lake.client import connect
+from rankspider.lake.call import Call, document_of
 from rankspider.lake.documents import seen_until, sighting_of, steps_of, writes_of
-from rankspider.lake.ledger import Call, document_of
-from rankspider.lake.mending import make_whole
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.recall import SeenLater, seen_later
+from rankspider.lake.repair import make_whole
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.moments import HOUR, moment_of, unix_ms

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-Document = dict[str, Any]
+from rankspider.lake.collections import Document
+
 Shape = tuple[bool, tuple[str, ...], tuple[str, ...], bool]
 
 

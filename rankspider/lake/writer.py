@@ -14,10 +14,10 @@ from typing import Any, TypeVar
 
 from pymongo.asynchronous.database import AsyncDatabase
 
+from rankspider.connections.outage import Outage
 from rankspider.lake.bulk import Bulk, is_away
 from rankspider.lake.pending import Pending
 from rankspider.lake.write import Write
-from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from redis import asyncio as redis_asyncio
 
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.queue import chunks
+from rankspider.connections.redis_keys import Keys
+from rankspider.queue.anchor_queue import chunks
 
 SCRIPT = importlib.resources.files(__package__).joinpath("pool.lua").read_text(encoding="utf-8")
 
 
-class Outcome(enum.Enum):
+class CallOutcome(enum.Enum):
     """What became of one request, as far as its licence and the endpoint's health go."""
 
     OK = "ok"
@@ -98,9 +98,9 @@ class Grant:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class CallReport:
     fingerprint: str
-    outcome: Outcome
+    outcome: CallOutcome
     turn: int
     retry_after: float | None = None
     """Seconds, if the server said so."""
@@ -122,7 +122,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class LicenceState:
     """One licence as the fleet knows it. Times are Redis's clock, s."""
 
     fingerprint: str
@@ -140,7 +140,7 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class States:
-    licences: list[Standing]
+    licences: list[LicenceState]
     circuit_open: bool
     answers: int
     """Within the circuit's window; 0 right after it opened or closed."""
@@ -177,7 +177,7 @@ class Ledger:
         granted = [Slot(index, us / 1e6, turn) for index, us, turn in triples]
         return Grant(granted, why.decode(), wait / 1e6, now / 1e6)
 
-    async def report(self, reports: Sequence[Report]) -> list[Change]:
+    async def report(self, reports: Sequence[CallReport]) -> list[Change]:
         """Note what requests brought, in that order."""
         changes: list[Change] = []
         for chunk in chunks(reports):
@@ -218,8 +218,8 @@ def _changes(flat: list[bytes]) -> Iterator[Change]:
         yield Change(who.decode(), state.decode(), int(until) / 1000, outcome.decode())
 
 
-def _standing(fingerprint: str, record: dict[str, Any]) -> Standing:
-    return Standing(
+def _standing(fingerprint: str, record: dict[str, Any]) -> LicenceState:
+    return LicenceState(
         fingerprint,
         record["state"],
         0.0 if record["state"] == "refused" else record["due"] / 1000,

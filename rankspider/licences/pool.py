@@ -10,14 +10,13 @@ from functools import partial
 
 from redis import asyncio as redis_asyncio
 
-from rankspider.anchors.connection import REDIS_ERRORS
-from rankspider.anchors.deliveries import is_away
-from rankspider.anchors.keys import Keys
+from rankspider.connections.outage import Outage
+from rankspider.connections.redis import REDIS_ERRORS, is_away
+from rankspider.connections.redis_keys import Keys
 from rankspider.errors import RankspiderError
-from rankspider.licences.keys import fingerprint
-from rankspider.licences.ledger import Change, Grant, Ledger, Outcome, Policy, Rates, Report
+from rankspider.licences.fingerprint import fingerprint
+from rankspider.licences.ledger import CallOutcome, CallReport, Change, Grant, Ledger, Policy, Rates
 from rankspider.licences.reports import Reports
-from rankspider.outage import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ class LicencePool:
     async def take(self) -> Licence:
         """Wait until a request may be sent, and return the licence to send it with.
 
-        Every one taken is to be reported, `Outcome.UNSENT` if nothing was sent. Raises
+        Every one taken is to be reported, `CallOutcome.UNSENT` if nothing was sent. Raises
         `AllLicencesRefused`, and `GivenUp` after `give_up`.
         """
         self._require_going_on()
@@ -119,16 +118,18 @@ class LicencePool:
             reserved = await self._in_turn()
             if await self._due(reserved, late_will_do):
                 return reserved.licence
-            self.report(reserved.licence, Outcome.UNSENT)
+            self.report(reserved.licence, CallOutcome.UNSENT)
             # A loop that is always late would never send at all.
             late_will_do = True
 
-    def report(self, licence: Licence, outcome: Outcome, retry_after: float | None = None) -> None:
+    def report(
+        self, licence: Licence, outcome: CallOutcome, retry_after: float | None = None
+    ) -> None:
         """Tell what came of it; it goes to Redis a little later, with others.
 
         What may set a licence aside goes at once, and nothing leaves before it is told.
         """
-        report = Report(licence.fingerprint, outcome, licence.turn, retry_after)
+        report = CallReport(licence.fingerprint, outcome, licence.turn, retry_after)
         if self._reports.add(report):
             self._start_anew()
 
@@ -177,7 +178,7 @@ class LicencePool:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:
-                self.report(waiter.result().licence, Outcome.UNSENT)
+                self.report(waiter.result().licence, CallOutcome.UNSENT)
             raise
 
     async def _due(self, reserved: _Reserved, late_will_do: bool) -> bool:
@@ -186,7 +187,7 @@ class LicencePool:
             await self._pause(self._over, reserved.at - asyncio.get_running_loop().time())
             self._require_going_on()
         except (asyncio.CancelledError, GivenUp):
-            self.report(reserved.licence, Outcome.UNSENT)
+            self.report(reserved.licence, CallOutcome.UNSENT)
             raise
         return self._holds(reserved) or (late_will_do and reserved.epoch == self._epoch)
 
@@ -239,7 +240,7 @@ class LicencePool:
         elif spare:
             self._ready.append(reserved)
         else:
-            self.report(reserved.licence, Outcome.UNSENT)
+            self.report(reserved.licence, CallOutcome.UNSENT)
 
     async def _hold_back(self, grant: Grant) -> None:
         if grant.why == "refused":

@@ -8,10 +8,9 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 
-from rankspider.anchors.connection import REDIS_ERRORS
-from rankspider.anchors.deliveries import is_away
-from rankspider.licences.ledger import Change, Ledger, Outcome, Report
-from rankspider.outage import Outage
+from rankspider.connections.outage import Outage
+from rankspider.connections.redis import REDIS_ERRORS, is_away
+from rankspider.licences.ledger import CallOutcome, CallReport, Change, Ledger
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +18,9 @@ logger = logging.getLogger(__name__)
 _GATHER_SECONDS = 0.05
 _CLOSE_SECONDS = 2.0
 # These wait for no others: each further call may be one to pay for in vain.
-_FAILURES = frozenset(Outcome) - {Outcome.OK, Outcome.ANSWERED, Outcome.UNSENT}
+_FAILURES = frozenset(CallOutcome) - {CallOutcome.OK, CallOutcome.ANSWERED, CallOutcome.UNSENT}
 # What may set a licence aside by itself.
-_SETBACKS = frozenset((Outcome.THROTTLED, Outcome.OUT_OF_QUOTA, Outcome.REFUSED))
+_SETBACKS = frozenset((CallOutcome.THROTTLED, CallOutcome.OUT_OF_QUOTA, CallOutcome.REFUSED))
 
 
 class Reports:
@@ -34,13 +33,13 @@ class Reports:
         self._ledger = ledger
         self._outage = outage
         self._on_change = on_change
-        self._pending: deque[Report] = deque()
+        self._pending: deque[CallReport] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._failure = asyncio.Event()
         self._told = asyncio.Event()
         self._told.set()
 
-    def add(self, report: Report) -> bool:
+    def add(self, report: CallReport) -> bool:
         """Whether it is the first setback of those that the fleet is to be told of next."""
         self._pending.append(report)
         if self._sending is None or self._sending.done():
@@ -72,7 +71,7 @@ class Reports:
         finally:
             self._told.set()  # nobody is to wait for what will not be sent either
 
-    async def _send_batch(self, batch: list[Report]) -> None:
+    async def _send_batch(self, batch: list[CallReport]) -> None:
         changes: list[Change] = []
         try:
             changes = await self._outage.wait_out(partial(self._ledger.report, batch), is_away)

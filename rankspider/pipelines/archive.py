@@ -11,8 +11,8 @@ from scrapy.statscollectors import StatsCollector
 from rankspider.archive.answers import AnswerItem
 from rankspider.archive.keeping import Archive
 from rankspider.configuration import Configuration
+from rankspider.connections.mongo import connect
 from rankspider.items import Item
-from rankspider.lake.client import connect
 from rankspider.lake.collections import ensure_archive_indexes
 from rankspider.lake.writer import Writer
 

@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
+from rankspider.lake.collections import Document
 from rankspider.lake.documents import rejected_item, writes_of
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.recall import NOTHING_LATER, seen_later
-from rankspider.lake.rejects import Rejects, Selection
-from rankspider.lake.write import Document
 from rankspider.lake.writer import Writer
-from rankspider.quarantine.again import StillWrong, items_of
+from rankspider.quarantine.collection import RejectFilter, Rejects
+from rankspider.quarantine.reread import StillWrong, items_of
 
 OF_THE_FIRST_RELEASE = (
     "of the first release, which kept neither its list nor its place: ask its anchor again, or "
@@ -19,7 +19,7 @@ OF_THE_FIRST_RELEASE = (
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class RetryResult:
     """What became of one record."""
 
     id: str
@@ -35,19 +35,19 @@ class Quarantine:
         self._writer = writer
         self._keep_private = keep_private
 
-    async def retry(self, selection: Selection, *, dry_run: bool) -> AsyncIterator[Outcome]:
+    async def retry(self, selection: RejectFilter, *, dry_run: bool) -> AsyncIterator[RetryResult]:
         """Try each record of ``selection`` once; ``dry_run`` writes and removes nothing."""
         async for documents in self._rejects.batches(selection):
             tries = [self._try(document, dry_run=dry_run) for document in documents]
             for outcome in await asyncio.gather(*tries):
                 yield outcome
 
-    async def _try(self, document: Document, *, dry_run: bool) -> Outcome:
+    async def _try(self, document: Document, *, dry_run: bool) -> RetryResult:
         try:
             await self._through(document, dry_run=dry_run)
         except (StillWrong, WriteRefused) as error:
-            return Outcome(document["_id"], str(error))
-        return Outcome(document["_id"], None)
+            return RetryResult(document["_id"], str(error))
+        return RetryResult(document["_id"], None)
 
     async def _through(self, document: Document, *, dry_run: bool) -> None:
         record = rejected_item(document)

@@ -25,7 +25,7 @@ _UINT32: Final = 0xFFFFFFFF
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HonestAnswer:
     """One honest answer; ``standing`` is the asked anchor's, None for the list alone.
 
     It is put into words when they are asked for: ``wrapped`` in an envelope or bare, in a style.
@@ -71,7 +71,7 @@ class RankEndpoint:
         self._hour = 0
         self._listed: dict[int, Profile] = {}
 
-    def answer(self, sec_uid: str | None) -> Answer:
+    def answer(self, sec_uid: str | None) -> HonestAnswer:
         """The answer to a call now; without ``sec_uid`` it has no ``anchor_info``."""
         now_ms = self._clock.now_ms()
         edition = self._current(now_ms)
@@ -82,7 +82,7 @@ class RankEndpoint:
             standing = edition.listing.standing_of(anchor)
             row = b',"anchor_info":' + self._own_row(anchor, standing, edition)
         tail = b"]" + row + _list_end(edition.listing.moment.begin_time, now_ms)
-        return Answer(now_ms, edition, standing, self._calls % VARIANTS, tail)
+        return HonestAnswer(now_ms, edition, standing, self._calls % VARIANTS, tail)
 
     def _current(self, now_ms: int) -> Edition:
         moment = self._pace.moment(now_ms)

@@ -14,7 +14,7 @@ from msgspec.json import decode, encode
 
 from rankspider.simulator.edition import ENVELOPE
 from rankspider.simulator.encoding import bomb
-from rankspider.simulator.endpoint import Answer
+from rankspider.simulator.endpoint import HonestAnswer
 from rankspider.simulator.identity import Draw
 from rankspider.simulator.options import Options
 from rankspider.simulator.replies import REPLIES, Reply
@@ -27,11 +27,11 @@ _NOT_UTF8: Final = b"\xff\xfe"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class FailingCall:
     """A call that is to fail, and the honest answer it would have had."""
 
     request: web.Request
-    answer: Answer
+    answer: HonestAnswer
     wrapped: bool
     options: Options
 
@@ -40,18 +40,18 @@ class Call:
         return self.answer.body(self.wrapped, self.options.style)
 
 
-Failure = Callable[[Call], Awaitable[web.StreamResponse]]
+Failure = Callable[[FailingCall], Awaitable[web.StreamResponse]]
 
 
 def _replying(reply: Reply) -> Failure:
-    async def fail(_: Call) -> web.StreamResponse:
+    async def fail(_: FailingCall) -> web.StreamResponse:
         return web.Response(status=reply.status, body=reply.body, headers=reply.headers)
 
     return fail
 
 
 def _spoiling(spoil: Callable[[Document], None]) -> Failure:
-    async def fail(call: Call) -> web.StreamResponse:
+    async def fail(call: FailingCall) -> web.StreamResponse:
         document = decode(call.answer.body(wrapped=False))
         spoil(document)
         body = encode(document)
@@ -62,14 +62,14 @@ def _spoiling(spoil: Callable[[Document], None]) -> Failure:
     return fail
 
 
-async def _reset(call: Call) -> web.StreamResponse:
+async def _reset(call: FailingCall) -> web.StreamResponse:
     """The connection ends without a byte of an answer."""
     if call.request.transport is not None:
         call.request.transport.abort()
     return web.Response(status=444)  # as nginx logs it; nobody receives this
 
 
-async def _cut(call: Call) -> web.StreamResponse:
+async def _cut(call: FailingCall) -> web.StreamResponse:
     """Half of what ``Content-Length`` promises, then the end of the connection."""
     body = call.body()
     response = web.StreamResponse(headers=JSON_HEADERS | {"Content-Length": str(len(body))})
@@ -79,30 +79,30 @@ async def _cut(call: Call) -> web.StreamResponse:
     return response
 
 
-async def _slow(call: Call) -> web.StreamResponse:
+async def _slow(call: FailingCall) -> web.StreamResponse:
     await asyncio.sleep(call.options.slow_seconds)
     return web.Response(body=call.body(), headers=JSON_HEADERS)
 
 
-async def _bad_utf8(call: Call) -> web.StreamResponse:
+async def _bad_utf8(call: FailingCall) -> web.StreamResponse:
     body = call.body().replace("模拟".encode(), _NOT_UTF8)
     return web.Response(body=body, headers=JSON_HEADERS)
 
 
-async def _redirect(call: Call) -> web.StreamResponse:
+async def _redirect(call: FailingCall) -> web.StreamResponse:
     """To another host, with all that was asked in the address, as a server would that moves on
     to https."""
     location = f"{call.options.redirect_to}{call.request.rel_url}"
     return web.Response(status=302, headers={"Location": location})
 
 
-async def _throttled_until(_: Call) -> web.StreamResponse:
+async def _throttled_until(_: FailingCall) -> web.StreamResponse:
     """429 with a moment in ``Retry-After`` in place of seconds, 3 to 4 s away."""
     moment = formatdate(math.ceil(time.time()) + 3, usegmt=True)
     return web.Response(status=429, headers={"Retry-After": moment})
 
 
-async def _token_echo(call: Call) -> web.StreamResponse:
+async def _token_echo(call: FailingCall) -> web.StreamResponse:
     """A refusal that repeats the licence. A guess, as all of the vendor's refusals."""
     token = call.request.query.get("token", "")
     body = encode({"code": 401, "msg": f"token {token} 无效 ({quote(token)})", "data": []})
@@ -110,7 +110,7 @@ async def _token_echo(call: Call) -> web.StreamResponse:
 
 
 def _bombing(encoding: str) -> Failure:
-    async def fail(_: Call) -> web.StreamResponse:
+    async def fail(_: FailingCall) -> web.StreamResponse:
         body = await asyncio.to_thread(bomb, encoding)
         return web.Response(body=body, headers=JSON_HEADERS | {"Content-Encoding": encoding})
 

@@ -7,12 +7,12 @@ from typing import Any, Final
 
 from msgspec.json import encode
 
-from rankspider.simulator.endpoint import Answer
+from rankspider.simulator.endpoint import HonestAnswer
 
 _KEPT_SECONDS: Final = 600
 
 
-class Counts:
+class AnswerCounts:
     """Answers so far: in all, by failure, token, anchor, and second."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Counts:
         }
 
 
-class Record:
+class AnswerJournal:
     """A file with one line of JSON for each answer, also for each that failed on purpose.
 
     ``rows`` (user_id, rank, score, delta) stand on the first line of their state; a state is
@@ -60,7 +60,9 @@ class Record:
         self._file = path.open("ab", buffering=0)
         self._states: set[tuple[int, int]] = set()
 
-    def write(self, answer: Answer, asked: str | None, status: int, failure: str | None) -> None:
+    def write(
+        self, answer: HonestAnswer, asked: str | None, status: int, failure: str | None
+    ) -> None:
         moment = answer.edition.listing.moment
         line: dict[str, Any] = {
             "now": answer.now_ms,

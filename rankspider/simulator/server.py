@@ -13,10 +13,10 @@ from msgspec.json import decode, encode
 
 from rankspider.simulator.clock import Clock, PaceByAnswers, PaceBySeconds
 from rankspider.simulator.encoding import compressed
-from rankspider.simulator.endpoint import Answer, RankEndpoint
-from rankspider.simulator.failures import FAILURES, JSON_HEADERS, ONCE, Call, chance_failure
+from rankspider.simulator.endpoint import HonestAnswer, RankEndpoint
+from rankspider.simulator.failures import FAILURES, JSON_HEADERS, ONCE, FailingCall, chance_failure
 from rankspider.simulator.identity import SEC_UID, Draw, failure_asked_for
-from rankspider.simulator.journal import Counts, Record
+from rankspider.simulator.journal import AnswerCounts, AnswerJournal
 from rankspider.simulator.options import Options
 from rankspider.simulator.world import World
 
@@ -34,14 +34,14 @@ class Simulator:
 
     def __init__(self, options: Options, clock: Clock | None = None) -> None:
         self.options = options
-        self.counts = Counts()
+        self.counts = AnswerCounts()
         self._clock = clock or Clock(options.start_ms, options.speed)
         world = World(options.seed, options.anchors, options.rows, options.churn)
         every = options.change_every
         pace = PaceByAnswers(every) if every else PaceBySeconds(options.change_seconds)
         self._endpoint = RankEndpoint(world, self._clock, pace)
         self._sample = options.sample.read_bytes() if options.sample else None
-        self._record = Record(options.record) if options.record else None
+        self._record = AnswerJournal(options.record) if options.record else None
         self._numbers = count()
 
     async def rank_goods(self, request: web.Request) -> web.StreamResponse:
@@ -62,13 +62,13 @@ class Simulator:
         return response
 
     async def _respond(
-        self, request: web.Request, answer: Answer, failure: str | None, number: int
+        self, request: web.Request, answer: HonestAnswer, failure: str | None, number: int
     ) -> web.StreamResponse:
         envelope = self.options.envelope
         wrapped = envelope == "code" or (envelope == "mixed" and number % 2 == 1)
         if failure is None:
             return self._honest(request, answer, wrapped, number)
-        return await FAILURES[failure](Call(request, answer, wrapped, self.options))
+        return await FAILURES[failure](FailingCall(request, answer, wrapped, self.options))
 
     def _failure(self, token: str, asked: str | None, nth: int) -> str | None:
         """The name of this call's failure; ``nth`` call for its anchor."""
@@ -85,7 +85,7 @@ class Simulator:
         return chance_failure(self.options.seed, self.options.fail_rate, asked or "", nth)
 
     def _honest(
-        self, request: web.Request, answer: Answer, wrapped: bool, number: int
+        self, request: web.Request, answer: HonestAnswer, wrapped: bool, number: int
     ) -> web.Response:
         encoding, style = str(self.options.encoding), self.options.style
         if encoding == "mixed":

@@ -27,7 +27,7 @@ class Standing(NamedTuple):
     delta: int
 
 
-class Form(NamedTuple):
+class SalesHour(NamedTuple):
     """How one anchor sells within one hour."""
 
     anchor: int
@@ -132,16 +132,16 @@ class World:
         unlisted = {index: score for score, index in others}
         return Listing(moment, tuple(index for _, index in listed), standings, unlisted)
 
-    def _draw_forms(self, begin_time: int) -> tuple[Form, ...]:
+    def _draw_forms(self, begin_time: int) -> tuple[SalesHour, ...]:
         count = min(self.anchors, self.rows * CONTENDERS_PER_ROW)
         first = begin_time // HOUR * max(1, self.rows // 2) % self.anchors
         return tuple(
             self._form(begin_time, (first + position) % self.anchors) for position in range(count)
         )
 
-    def _form(self, begin_time: int, index: int) -> Form:
+    def _form(self, begin_time: int, index: int) -> SalesHour:
         draw = Draw(self.seed, "form", begin_time, index)
-        return Form(
+        return SalesHour(
             anchor=index,
             rate=1 + 59 * draw.share() ** 3,
             period=300 + 2100 * draw.share(),

@@ -21,33 +21,33 @@ from scrapy.spidermiddlewares.urllength import UrlLengthMiddleware
 from scrapy_redis.spiders import RedisSpider
 from twisted.python.failure import Failure as TwistedFailure
 
-from rankspider.anchors.acknowledge import META_KEY
-from rankspider.anchors.connection import connect
-from rankspider.anchors.cut_off import CutOff
-from rankspider.anchors.deliveries import Deliveries, Delivery
-from rankspider.anchors.keys import Keys
-from rankspider.anchors.member import sec_uid_of
-from rankspider.anchors.queue import AnchorQueue
 from rankspider.archive.answers import AnswerItem
 from rankspider.configuration import Configuration, read_flag
+from rankspider.connections.redis import connect
+from rankspider.connections.redis_keys import Keys
+from rankspider.crawl.acknowledge import META_KEY
+from rankspider.crawl.download import ASKED_META_KEY, Asked
+from rankspider.crawl.download import META_KEY as LICENCE_META_KEY
 from rankspider.dedupe.arbiter import Arbiter
 from rankspider.dedupe.news import Dedupe, News
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.failure import AnswerError, Failure, Verdict
-from rankspider.endpoint.licence import masked, redacted
+from rankspider.endpoint.redaction import masked, redacted
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
-from rankspider.endpoint.waiting import retry_after_seconds
+from rankspider.endpoint.retry_after import retry_after_seconds
+from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import ConfigurationError, MemberError
 from rankspider.items import Item, RankedList
-from rankspider.lake.ledger import OK, Call
+from rankspider.lake.call import OK, Call
 from rankspider.lake.store import Store
-from rankspider.licences.download import ASKED_META_KEY, Asked
-from rankspider.licences.download import META_KEY as LICENCE_META_KEY
-from rankspider.licences.ledger import Outcome, Rates
+from rankspider.licences.ledger import CallOutcome, Rates
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import AllLicencesRefused, GivenUp, Licence, LicencePool
 from rankspider.licences.watch import TokensFile
+from rankspider.queue.anchor_queue import AnchorQueue
+from rankspider.queue.deliveries import Deliveries, Delivery
+from rankspider.queue.repair import RepairDuty
 
 # Each takes time for every answer and has nothing to do here: one address is asked, no request
 # comes from an answer, and every status is read. Other spiders keep theirs.
@@ -82,7 +82,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     licences: LicencePool
     store: Store
     dedupe: Dedupe
-    cut_off: CutOff
+    cut_off: RepairDuty
     _closing: asyncio.Future[None] | None = None
 
     @classmethod
@@ -134,7 +134,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             backoff_seconds=self.configuration.backoff_seconds,
             on_crash=self._stop_after_crash,
         )
-        self.cut_off = CutOff(queue, self._make_lake_whole)
+        self.cut_off = RepairDuty(queue, self._make_lake_whole)
         self.deliveries.start()
         self.licences = LicencePool(
             self.server,
@@ -252,7 +252,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             return
         self._inc("rank/answers/ok")
         self._inc("rank/answers/mended", answer.is_mended)
-        self._report(response.meta, Outcome.OK)
+        self._report(response.meta, CallOutcome.OK)
         if delivery is not None:
             delivery.records = [item.record for item in news.items]
         try:
@@ -373,7 +373,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             self._close("licences-refused")
 
     def _report(
-        self, meta: dict[str, Any], outcome: Outcome, retry_after: float | None = None
+        self, meta: dict[str, Any], outcome: CallOutcome, retry_after: float | None = None
     ) -> None:
         licence: Licence | None = meta.get(LICENCE_META_KEY)
         if licence is not None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from pymongo.database import Database
 
-from rankspider.lake.questions.moment import board_at
+from rankspider.questions.moment import board_at
 from tests.truth.differences import Differences
 from tests.truth.expected import Expected
 from tests.truth.facts import Said

@@ -1,1 +1,0 @@
-"""The queue of anchors in Redis: members, leases, acknowledgements, dead letters."""

@@ -1,0 +1,1 @@
+"""What Scrapy calls beside the spider and the pipelines, and the worker whose objects all share."""

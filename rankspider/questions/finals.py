@@ -1,0 +1,65 @@
+"""The last known state of each hour's list: what the questions about results start from."""
+
+import datetime as dt
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pymongo.database import Database
+
+from rankspider.lake import collections
+from rankspider.lake.collections import Document
+from rankspider.moments import HOUR, Period
+from rankspider.questions.lists import ListName
+from rankspider.questions.sightings import sightings_by_hour
+
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Final:
+    """Of the states of one hour's list, the one seen last."""
+
+    hour: dt.datetime
+    seen_at: dt.datetime
+    fields: Document
+    """What was asked for of it."""
+
+    @property
+    def seconds_before_close(self) -> int:
+        """How long before the end of the hour it was seen; 0 if at the end, or after it."""
+        return max(0, round((self.hour + HOUR - self.seen_at).total_seconds()))
+
+
+def finals(
+    database: Database[Document],
+    name: ListName,
+    period: Period,
+    fields: Mapping[str, Any],
+    *,
+    within_seconds: float | None = None,
+) -> Iterator[Final]:
+    """The last state of each hour of ``period`` that has one, the earliest hour first.
+
+    ``fields`` says what of it, as names and expressions of a ``$project``. With ``within_seconds``,
+    only states seen so shortly before their hour closed. Which it is, say
+    `rankspider.questions.sightings.sightings_by_hour`; the states are read by ``_id``, a
+    hundred at a time::
+
+        db.snapshots.aggregate([{$match: {_id: {$in: […]}}}, {$project: {…}}])
+    """
+    last = {}
+    for sightings in sightings_by_hour(database, name, period):
+        newest = sightings.newest()
+        close = sightings.hour + HOUR
+        if newest is not None and (
+            within_seconds is None or (close - newest.at).total_seconds() <= within_seconds
+        ):
+            last[newest.state] = (sightings.hour, newest.at)
+    keys = list(last)
+    for start in range(0, len(keys), _AT_ONCE):
+        some = keys[start : start + _AT_ONCE]
+        pipeline = [{"$match": {"_id": {"$in": some}}}, {"$project": dict(fields)}]
+        with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
+            states = {state.pop("_id"): state for state in found}
+        yield from (Final(*last[key], states[key]) for key in some if key in states)

@@ -1,0 +1,33 @@
+"""The list as it stood at any moment, rebuilt from what was stored."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+from pymongo.database import Database
+
+from rankspider.moments import HOUR, hour_of
+from rankspider.questions.board import Board, is_over, seen_list
+
+
+def board_at(
+    database: Database[dict[str, Any]],
+    moment: dt.datetime,
+    *,
+    currency: str | None = None,
+    title: str | None = None,
+    now: dt.datetime | None = None,
+) -> Board | None:
+    """The list as it was known at ``moment``; None if the lake has none of that hour or the one
+    before, which is still the newest until the first answer of an hour.
+
+    As `rankspider.questions.board.board` has it, of those lists and states that had been seen by
+    then; its own standings are those of no anchor.
+    """
+    now = now or dt.datetime.now(dt.UTC)
+    for hour in (hour_of(moment), hour_of(moment) - HOUR):
+        found = seen_list(database, hour, currency, title, moment)
+        if found is not None:
+            is_final = moment >= hour + HOUR and is_over(database, hour, now)
+            return replace(found, is_final=is_final)
+    return None

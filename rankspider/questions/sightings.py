@@ -1,0 +1,200 @@
+"""When the states of a list were seen: the one notion that every question has of it.
+
+A state that went may come back, so its own first and last do not tell. Three collections hold
+observations, and all that any of them holds is known:
+
+- `calls` each one, for as long as they are kept;
+- `sightings` the first and the last of each state in every ten seconds (those of earlier releases
+  are moments, without a last one);
+- `snapshots` a state's first of all, and one of the last time it stood.
+
+So without `calls`, what is said is right to within ten seconds: of two states that were served by
+turns, it is then the one whose first or last there came latest. An hour from before there were
+sightings has `snapshots` alone: a state is taken to have held from its first to its last.
+"""
+
+import datetime as dt
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
+from typing import NamedTuple, TypeVar
+
+from pymongo.database import Database
+
+from rankspider.lake import collections
+from rankspider.lake.collections import Document
+from rankspider.moments import END_OF_TIME, HOUR, Period
+from rankspider.questions.lists import ListName
+
+BUCKET = dt.timedelta(seconds=10)
+"""What a document of `sightings` is about."""
+_LAST = ({"$sort": {"observed_at": -1, "list_state": -1}}, {"$limit": 1})
+_Key = TypeVar("_Key", int, str)
+
+
+class Sighting(NamedTuple):
+    """One observation; of two in one millisecond, the greater state counts as the later."""
+
+    at: dt.datetime
+    state: str
+    """Its ``_id`` in `snapshots`."""
+
+
+class Span(NamedTuple):
+    """Two observations of one state."""
+
+    first: dt.datetime
+    last: dt.datetime
+    state: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sightings:
+    """Of one list in one hour."""
+
+    database: Database[Document]
+    name: ListName
+    hour: dt.datetime
+    states: list[Span] = field(default_factory=list)
+    """One for each state, of all its time."""
+    buckets: list[Span] = field(default_factory=list)
+    """Within ten seconds each, the earliest first."""
+
+    def newest(self, moment: dt.datetime | None = None) -> Sighting | None:
+        """The last one up to ``moment``; None if there is none.
+
+        `calls` are asked only for what comes after all that the other two know.
+        """
+        moment = moment or END_OF_TIME
+        known = [each for each in self.known() if each.at <= moment]
+        if not known:
+            return None
+        newest = max(known)
+        called = self.called(newest.at, moment, *_LAST)
+        if called or (self.buckets and self.buckets[0].first <= moment):
+            return max([newest, *called])
+        # If each state held from its first to its last: of two, the one that came later.
+        begun = [span for span in self.states if span.first <= moment]
+        at, _, state = max((min(span.last, moment), span.first, span.state) for span in begun)
+        return Sighting(at, state)
+
+    def since(self, moment: dt.datetime) -> list[Sighting]:
+        """All from ``moment`` on, the earliest first, but for those that repeat the one before."""
+        known = set(self.known())
+        end = max(known).at if self.buckets else moment
+        for first, last in [*self._by_turns(), (end, END_OF_TIME)]:
+            if last >= moment:
+                known.update(self.called(first, last))
+        return sorted(each for each in known if each.at >= moment)
+
+    def known(self) -> Iterator[Sighting]:
+        """All but those of `calls`, in no order."""
+        for span in (*self.states, *self.buckets):
+            yield Sighting(span.first, span.state)
+            yield Sighting(span.last, span.state)
+
+    def called(self, first: dt.datetime, last: dt.datetime, *which: Document) -> list[Sighting]:
+        """Those of `calls` between two moments, all or as the stages ``which`` say. On
+        ``hour_time``::
+
+            db.calls.aggregate([
+              {$match: {begin_time: …, observed_at: {$gte: …, $lte: …}}},
+              {$match: {list_state: {$gte: "LIST KEY/", $lt: "LIST KEY0"}}},
+              {$sort: {observed_at: -1, list_state: -1}}, {$limit: 1}])
+        """
+        key = self.name.of_hour(self.hour).key
+        when = {"$gte": first, "$lte": last}
+        pipeline: list[Document] = [
+            {"$match": {"begin_time": self.hour, "observed_at": when}},
+            {"$match": {"list_state": {"$gte": f"{key}/", "$lt": f"{key}0"}}},  # 0 comes after /
+            *which,
+            {"$project": {"_id": 0, "observed_at": 1, "list_state": 1}},
+        ]
+        with self.database[collections.CALLS].aggregate(pipeline) as found:
+            return [Sighting(each["observed_at"], each["list_state"]) for each in found]
+
+    def _by_turns(self) -> list[tuple[dt.datetime, dt.datetime]]:
+        """When several states came: firsts and lasts do not tell in which order."""
+        together: list[list[Span]] = []
+        for span in self.buckets:
+            if together and span.first <= max(each.last for each in together[-1]):
+                together[-1].append(span)
+            else:
+                together.append([span])
+        several = [spans for spans in together if len(spans) > 1]
+        return [(spans[0].first, max(each.last for each in spans)) for spans in several]
+
+
+def sightings_of(database: Database[Document], name: ListName, hour: dt.datetime) -> Sightings:
+    """Those of the list ``name`` of ``hour``, of which there may be none."""
+    found = sightings_by_hour(database, name, Period(hour, hour + HOUR))
+    return next(found, Sightings(database, name, hour))
+
+
+def sightings_by_hour(
+    database: Database[Document], name: ListName, period: Period
+) -> Iterator[Sightings]:
+    """Those of each hour of ``period`` that has the list, the earliest first.
+
+    An hour has a list if `snapshots` have a state of it. One pass over each collection, of which
+    an hour is held at a time. On ``hour_time``::
+
+        db.snapshots.aggregate([
+          {$match: {begin_time: {$gte: …, $lt: …}}},
+          {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
+          {$project: {begin_time: 1, state: "$_id",
+                      first: "$first_observed_at", last: "$last_observed_at"}},
+          {$sort: {begin_time: 1}}])
+        db.sightings.aggregate(…)  // the same, of state, observed_at and last_observed_at
+    """
+    found = (_spans(database, collection, name, period) for collection in _SPANS)
+    for hour, spans in groupby(heapq.merge(*found, key=itemgetter(0)), key=itemgetter(0)):
+        of: dict[str, list[Span]] = {collection: [] for collection in _SPANS}
+        for _, collection, span in spans:
+            of[collection].append(span)
+        if of[collections.SNAPSHOTS]:
+            buckets = sorted(of[collections.SIGHTINGS])
+            yield Sightings(database, name, hour, of[collections.SNAPSHOTS], buckets)
+
+
+_SPANS: dict[str, Document] = {
+    collections.SNAPSHOTS: {
+        "state": "$_id",
+        "first": "$first_observed_at",
+        "last": "$last_observed_at",
+    },
+    collections.SIGHTINGS: {
+        "state": "$state",
+        "first": "$observed_at",
+        "last": {"$ifNull": ["$last_observed_at", "$observed_at"]},
+    },
+}
+
+
+def _spans(
+    database: Database[Document], collection: str, name: ListName, period: Period
+) -> Iterator[tuple[dt.datetime, str, Span]]:
+    """Each with its hour and its collection, the earliest hour first."""
+    pipeline: list[Document] = [
+        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
+        name.stage,
+        {"$project": {"_id": 0, "begin_time": 1, **_SPANS[collection]}},
+        {"$sort": {"begin_time": 1}},
+    ]
+    with database[collection].aggregate(pipeline, allowDiskUse=True) as found:
+        for each in found:
+            span = Span(each["first"], each["last"], each["state"])
+            yield each["begin_time"], collection, span
+
+
+def stays(
+    documents: Mapping[_Key, Document], seen: Iterable[tuple[dt.datetime, _Key]]
+) -> Iterator[Document]:
+    """``documents`` in the order in which each was seen, and once more for each time it came back,
+    with the first and the last of that stay."""
+    for key, stay in groupby(sorted(seen), key=itemgetter(1)):
+        times = [at for at, _ in stay]
+        times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}
+        yield documents[key] | times_of_stay

@@ -1,0 +1,132 @@
+"""Which lists the lake holds, and which one is meant.
+
+A list is there if `snapshots` have a state of it. Standings in `ranks` do not make one: a worker
+that was stopped may have stored some of an answer's rows and not its list. Where an hour has no
+state of the list that is meant, as when each answer had a broken row in it, `lists_of_rows` says of
+which lists there are rows; only `rankspider.questions.board.board` shows those, and says so.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from pymongo.database import Database
+
+from rankspider.lake import collections
+from rankspider.lake.collections import Document
+from rankspider.moments import HOUR, hour_of
+from rankspider.questions.lists import ListName
+from rankspider.questions.sightings import Sighting, sightings_of
+
+# About a year, in so many hours at a time: not many empty looks, and not much to read in the last.
+_STEPS = (1, 2, 4, 8, *[24] * 365)
+
+
+def newest_hour(database: Database[Document], now: dt.datetime | None = None) -> dt.datetime | None:
+    """The newest hour that has a list; None if the lake is empty.
+
+    ``db.snapshots.find({begin_time: {$gte: …}}).sort({begin_time: -1}).limit(1)`` on ``hour_time``.
+    Looked for from ``now`` back, some hours at a time, since not every server stops at the first
+    entry of an index. In a lake without any, the same of `ranks`.
+    """
+    until = hour_of(now or dt.datetime.now(dt.UTC))
+    window: Document = {"$gte": until}
+    for hours in _STEPS:
+        found = _newest(database, collections.SNAPSHOTS, {"begin_time": window})
+        if found is not None:
+            return found
+        window = {"$gte": until - hours * HOUR, "$lt": until}
+        until -= hours * HOUR
+    newest = _newest(database, collections.SNAPSHOTS, {})
+    return newest or _newest(database, collections.RANKS, {})
+
+
+def _newest(database: Database[Document], name: str, query: Document) -> dt.datetime | None:
+    newest = database[name].find_one(query, ["begin_time"], sort=[("begin_time", -1)])
+    return newest["begin_time"] if newest else None
+
+
+def lists_of(
+    database: Database[Document], hour: dt.datetime, moment: dt.datetime | None = None
+) -> dict[ListName, Sighting]:
+    """The lists of ``hour`` that had been seen by ``moment``, and the newest sighting of each.
+
+    With `rankspider.questions.sightings.sightings_of`, and on ``hour_time``::
+
+        db.snapshots.aggregate([
+          {$match: {begin_time: …, first_observed_at: {$lte: MOMENT}}},
+          {$group: {_id: {currency: "$list.currency", title: "$list.title", …}}}])
+    """
+    by_then = {} if moment is None else {"first_observed_at": {"$lte": moment}}
+    pipeline: list[Document] = [
+        {"$match": {"begin_time": hour, **by_then}},
+        {"$group": {"_id": {part: f"$list.{part}" for part in ListName._fields}}},
+    ]
+    with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
+        names = [ListName(**group["_id"]) for group in found]
+    newest = {name: sightings_of(database, name, hour).newest(moment) for name in names}
+    return {name: sighting for name, sighting in newest.items() if sighting is not None}
+
+
+def has_list(database: Database[Document], name: ListName, hour: dt.datetime) -> bool:
+    """On ``hour_time``::
+
+    db.snapshots.aggregate([{$match: {begin_time: …}}, {$match: {"list.currency": …, …}},
+                            {$limit: 1}, {$project: {_id: 1}}])
+    """
+    pipeline: list[Document] = [
+        {"$match": {"begin_time": hour}},
+        name.stage,
+        {"$limit": 1},
+        {"$project": {"_id": 1}},
+    ]
+    with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
+        return next(iter(found), None) is not None
+
+
+def lists_of_rows(
+    database: Database[Document], hour: dt.datetime, fields: Iterable[str] = ()
+) -> dict[ListName, list[Document]]:
+    """The lists that have standings with a place in ``hour``, and these; or, if none has, one own
+    standing without a place, which tells of an empty list. On ``hour_place``::
+
+    db.ranks.find({begin_time: …, rank: {$gt: 0}})
+    """
+    ranks, fields = database[collections.RANKS], ["list", "observed_at", *fields]
+    found = list(ranks.find({"begin_time": hour, "rank": {"$gt": 0}}, fields))
+    found = found or list(ranks.find({"begin_time": hour}, fields).limit(1))
+    lists: dict[ListName, list[Document]] = defaultdict(list)
+    for document in found:
+        lists[ListName.of(document)].append(document)
+    return lists
+
+
+def preferred(lists: Mapping[ListName, dt.datetime]) -> ListName:
+    """Of several lists: a site-wide one, and of those the one observed last."""
+    return max(lists, key=lambda name: (name.is_site_wide, lists[name], name))
+
+
+def observed_at(documents: Iterable[Document]) -> dt.datetime:
+    """The newest of their times."""
+    newest: dt.datetime = max(each["observed_at"] for each in documents)
+    return newest
+
+
+def chosen(
+    database: Database[Document],
+    hours: Iterable[dt.datetime],
+    *,
+    currency: str | None = None,
+    title: str | None = None,
+) -> tuple[ListName, dt.datetime] | None:
+    """The list that is meant, and the first of ``hours`` that has it, or rows of it; None if none
+    has."""
+    for hour in hours:
+        seen = {name: sighting.at for name, sighting in lists_of(database, hour).items()}
+        named = {name: at for name, at in seen.items() if name.fits(currency, title)}
+        if not named:
+            rows = lists_of_rows(database, hour)
+            named = {name: observed_at(rows[name]) for name in rows if name.fits(currency, title)}
+        if named:
+            return preferred(named), hour
+    return None

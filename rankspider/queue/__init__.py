@@ -1,0 +1,1 @@
+"""The anchors waiting in Redis: queued, leased, acknowledged, tried again, and buried."""

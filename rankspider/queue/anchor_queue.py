@@ -1,0 +1,188 @@
+"""The queue of anchors: take, renew, acknowledge, release, fail, each one atomic round trip."""
+
+import importlib.resources
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import redis
+from redis import asyncio as redis_asyncio
+
+from rankspider.connections.redis_keys import Keys
+from rankspider.errors import ConfigurationError
+
+SCRIPT = (
+    importlib.resources.files(__package__).joinpath("anchor_queue.lua").read_text(encoding="utf-8")
+)
+# Lua hands arguments over on a stack of some 8000.
+MOST_AT_ONCE = 500
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """One delivery of one member. The receipt is the fence: an older one changes nothing."""
+
+    member: bytes
+    receipt: int
+    delivery: int
+    """Which delivery of this member it is, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one call of `AnchorQueue.take` brought."""
+
+    leases: list[Lease]
+    waiting: int
+    """How many members wait still."""
+    most_in_hand: int | None = None
+    """How many to have in hand until the hands are empty, since one of these, or the next in line,
+    may be what killed its workers before. None: any number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A delivery that came to nothing."""
+
+    lease: Lease
+    reason: str
+    """Short and stable, such as ``no-such-user``."""
+    error: str
+    delay_seconds: float | None
+    """How long it waits before its next try; None: no other try would do."""
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """How many members stand where."""
+
+    waiting: int
+    leased: int
+    delayed: int
+    dead: int
+
+    @property
+    def drained(self) -> bool:
+        """Nothing waits, nothing is in flight and nothing may come back, fleet-wide."""
+        return self.waiting == self.leased == self.delayed == 0
+
+
+class AnchorQueue:
+    """One queue as one worker sees it.
+
+    ``clock_ms`` replaces Redis's own clock in tests. Every method raises `redis.RedisError`
+    while Redis is away; every one may be called again after that. Every method raises
+    `ConfigurationError`, and changes nothing, while the queue's key holds something else than a
+    queue.
+    """
+
+    def __init__(
+        self,
+        client: "redis_asyncio.Redis",
+        keys: Keys,
+        *,
+        owner: str,
+        lease_seconds: float,
+        max_deliveries: int,
+        clock_ms: int | None = None,
+    ) -> None:
+        self._client = client
+        self._keys = keys
+        self._script = client.register_script(SCRIPT)
+        self._owner = owner
+        self._lease_ms = int(lease_seconds * 1000)
+        self._max_deliveries = max_deliveries
+        self.clock_ms = clock_ms
+
+    async def take(self, count: int, *, in_hand: int = 0) -> Taken:
+        """Lease up to ``count`` members.
+
+        ``in_hand``: how many this worker has already. Where one may be what killed its workers
+        before, fewer are given.
+        """
+        count = min(count, MOST_AT_ONCE)
+        waiting, taken, most_in_hand = await self._call(
+            "take", self._owner, self._lease_ms, count, self._max_deliveries, in_hand
+        )
+        leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
+        return Taken(leases, waiting, most_in_hand or None)
+
+    async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Move the deadlines of ``leases``; return those that are no longer ours."""
+        return await self._each("renew", leases, self._lease_ms)
+
+    async def ack(self, leases: Sequence[Lease]) -> list[Lease]:
+        """Take ``leases`` off for good; return those that were no longer ours."""
+        return await self._each("ack", leases)
+
+    async def release(self, leases: Sequence[Lease], *, are_cut_off: bool = False) -> list[Lease]:
+        """Give ``leases`` back at once, uncounted; return those that were no longer ours.
+
+        ``are_cut_off``: nobody knows how much of what they brought is stored.
+        """
+        return await self._each("release", leases, int(are_cut_off))
+
+    async def fail(self, failures: Sequence[Failed]) -> dict[Lease, bool]:
+        """Delay each, or bury it; return which of those still ours were buried."""
+        buried: dict[Lease, bool] = {}
+        for chunk in chunks(failures):
+            arguments: list[Any] = []
+            for failed in chunk:
+                delay = -1 if failed.delay_seconds is None else int(failed.delay_seconds * 1000)
+                lease = failed.lease
+                # Whatever a server sent, such as half of a surrogate pair, must not stop the call.
+                error = failed.error.encode("utf-8", "backslashreplace")
+                arguments += (lease.member, lease.receipt, delay, failed.reason, error)
+            outcome = await self._call("fail", self._max_deliveries, *arguments)
+            for failed, code in zip(chunk, outcome, strict=True):
+                if code:
+                    buried[failed.lease] = code == 2
+        return buried
+
+    async def claim_cut_off(self) -> int:
+        """How often deliveries were cut off, by a lease that ran out or a release that says so,
+        since the last `made_whole`. It is this worker's to see to, for the time of a lease; -1:
+        another's. 0: never."""
+        times: int = await self._call("claim_cut_off", self._lease_ms)
+        return times
+
+    async def made_whole(self, times: int) -> None:
+        """What `claim_cut_off` told of, ``times`` in all, is seen to."""
+        await self._call("made_whole", times)
+
+    async def counts(self) -> QueueCounts:
+        """How the queue stands, after what was due has come back."""
+        return QueueCounts(*await self._call("counts", self._max_deliveries))
+
+    async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
+        lost = []
+        for chunk in chunks(leases):
+            pairs = [part for lease in chunk for part in (lease.member, lease.receipt)]
+            outcome = await self._call(operation, *first, *pairs)
+            lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
+        return lost
+
+    async def _call(self, operation: str, *arguments: Any) -> Any:
+        clock = "" if self.clock_ms is None else self.clock_ms
+        try:
+            keys = [*self._keys.all(), self._keys.cut_off]
+            return await self._script(keys=keys, args=[operation, clock, *arguments])
+        except redis.ResponseError as error:
+            raise explained(error, self._keys) from None
+
+
+def explained(error: redis.ResponseError, keys: Keys) -> Exception:
+    """What to raise for an ``error`` of the script."""
+    if "WRONGKIND" not in str(error):
+        return error
+    return ConfigurationError(
+        f"RANK_QUEUE_KEY: {keys.queue} holds a Redis {str(error).split()[-1]}; a queue is a LIST, "
+        "a SET or a ZSET"
+    )
+
+
+def chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
+    """As many as fit in one call of a script."""
+    for start in range(0, len(sequence), MOST_AT_ONCE):
+        yield sequence[start : start + MOST_AT_ONCE]

@@ -1,0 +1,61 @@
+"""What has become of the lines a producer reads, for the person who waits for it."""
+
+import json
+import sys
+import time
+from dataclasses import dataclass
+
+from rankspider.queue.lines import Batch, Refused
+from rankspider.terminal import harmless, remark
+
+_MOST_COMPLAINTS = 100
+_SHOWN_CHARACTERS = 80
+_PROGRESS_SECONDS = 5.0
+
+
+@dataclass(slots=True)
+class EnqueueReport:
+    """What has become of the lines so far."""
+
+    queued: int = 0
+    repeated: int = 0
+    refused: int = 0
+    reached: str = ""
+    """The last line that Redis has acknowledged, as people name it."""
+    told_at: float = 0.0
+
+    def add(self, source: str, batch: Batch, repeated: int) -> None:
+        for refused in batch.refused:
+            self._complain(source, refused)
+        self.queued += len(batch.anchors) - repeated
+        self.repeated += repeated
+        self.reached = f"line {batch.last_line:,} of {source}"
+        if time.monotonic() - self.told_at >= _PROGRESS_SECONDS:
+            if self.told_at:
+                remark(f"{self.queued:,} queued, at {self.reached}")
+            self.told_at = time.monotonic()
+
+    def _complain(self, source: str, refused: Refused) -> None:
+        self.refused += 1
+        if self.refused <= _MOST_COMPLAINTS:
+            text = harmless(refused.text.strip()[:400].decode("utf-8", "backslashreplace"))
+            if len(text) > _SHOWN_CHARACTERS:
+                text = f"{text[:_SHOWN_CHARACTERS]}…"
+            remark(f"{source}:{refused.line}: {refused.reason}: {text}")
+
+    @property
+    def certain(self) -> str:
+        return f"all up to {self.reached} is queued" if self.reached else "nothing is queued yet"
+
+    def end(self, queue: str, kind: str, *, as_json: bool) -> None:
+        if self.refused > _MOST_COMPLAINTS:
+            remark(f"… and {self.refused - _MOST_COMPLAINTS:,} more")
+        if as_json:
+            counts = {"queued": self.queued, "repeated": self.repeated, "refused": self.refused}
+            line = json.dumps({**counts, "queue": queue, "kind": kind})
+        else:
+            line = (
+                f"{self.queued:,} queued, {self.repeated:,} repeated, {self.refused:,} refused "
+                f"({kind} {queue})"
+            )
+        sys.stdout.write(f"{line}\n")

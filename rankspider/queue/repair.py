@@ -1,0 +1,51 @@
+"""Deliveries that were cut off: nobody knows how much of what they brought is stored."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+
+from rankspider.connections.redis import REDIS_ERRORS
+from rankspider.queue.anchor_queue import AnchorQueue
+
+logger = logging.getLogger(__name__)
+
+_LOOK_SECONDS = 30.0
+
+
+class RepairDuty:
+    """Has the lake made whole after workers were cut off: now and then, and before a worker ends
+    as drained. One worker of the fleet does it; if that is killed as well, another."""
+
+    def __init__(self, queue: AnchorQueue, make_whole: Callable[[], Awaitable[None]]) -> None:
+        self._queue = queue
+        self._make_whole = make_whole
+        self._turn = asyncio.Lock()
+        self._task = asyncio.create_task(self._look())
+
+    async def close(self) -> None:
+        """Leave what is under way to the next worker."""
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def is_mended(self) -> bool:
+        """Whether nothing is left to do, after this worker has done it if no other does."""
+        async with self._turn:
+            try:
+                times = await self._queue.claim_cut_off()
+                if times > 0:
+                    await self._make_whole()
+                    await self._queue.made_whole(times)
+            except REDIS_ERRORS as error:
+                logger.debug("Nobody can tell what was cut off: %s", type(error).__name__)
+                return False
+            except Exception:
+                # Whatever it is, it must end neither the looks nor the crawl, whose own anchors are
+                # stored. What was cut off is noted still, for the next worker.
+                logger.exception("What was cut off could not be mended")
+                return True
+            return times >= 0
+
+    async def _look(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            await self.is_mended()

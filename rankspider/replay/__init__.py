@@ -1,0 +1,1 @@
+"""Archived answers through today's code, into a lake of choice."""

@@ -1,0 +1,132 @@
+"""Two lakes side by side, document by document.
+
+A crawl notes in `calls` until when it saw what stays as it is, and in the records only until when
+that was news; a replay notes the last time of all. With it goes what an observation says beside its
+record: the seconds left, the mirrors' hosts, who was asked, how far an unlisted anchor is from the
+list. So documents that differ in nothing else, and are seen later in the replay, count as the same.
+"""
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from heapq import merge
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from pymongo.collection import Collection
+from pymongo.database import Database
+
+from rankspider.items import OWN_TEXTS, without_mirrors
+from rankspider.lake import collections
+from rankspider.lake.collections import Document
+
+COMPARED = (
+    collections.RANKS,
+    collections.RANK_HISTORY,
+    collections.USERS,
+    collections.USER_HISTORY,
+    collections.SNAPSHOTS,
+    collections.REJECTED,
+)
+_FEW = 3
+_LAST = ("observed_at", "last_observed_at")
+# The same record at another moment says these anew.
+_MOMENTARY: dict[str, tuple[str, ...]] = {
+    collections.SNAPSHOTS: ("delta_time",),
+    collections.REJECTED: ("anchor", "payload"),
+}
+_STANDINGS = (collections.RANKS, collections.RANK_HISTORY)
+
+
+@dataclass
+class Difference:
+    """How one collection of the lake compares to the replayed one; ids are the first few."""
+
+    same: int = 0
+    seen_later: int = 0
+    """The same, but for when the replay saw it last."""
+    different: int = 0
+    only_in_lake: int = 0
+    only_replayed: int = 0
+    different_ids: list[str] = field(default_factory=list)
+    """Each with the fields that differ."""
+    only_in_lake_ids: list[str] = field(default_factory=list)
+    only_replayed_ids: list[str] = field(default_factory=list)
+
+    @property
+    def is_none(self) -> bool:
+        return not (self.different or self.only_in_lake or self.only_replayed)
+
+
+def compare(
+    lake: Database[Document],
+    replayed: Database[Document],
+    progress: Callable[[str], None],
+) -> dict[str, Difference]:
+    """By collection; ``progress`` is called with the name of each before it is read."""
+    found = {}
+    for collection in COMPARED:
+        progress(collection)
+        found[collection] = _compared(collection, lake, replayed)
+    return found
+
+
+def _compared(
+    collection: str, lake: Database[Document], replayed: Database[Document]
+) -> Difference:
+    difference = Difference()
+    both = (_by_id(side, database[collection]) for side, database in enumerate((lake, replayed)))
+    for id_, same_id in groupby(merge(*both, key=itemgetter(0)), key=itemgetter(0)):
+        sides = {side: document for _, side, document in same_id}
+        there, here = sides.get(0), sides.get(1)
+        if here is None:
+            difference.only_in_lake += 1
+            _add(difference.only_in_lake_ids, id_)
+        elif there is None:
+            difference.only_replayed += 1
+            _add(difference.only_replayed_ids, id_)
+        elif there == here:
+            difference.same += 1
+        elif fields := differing(collection, there, here):
+            difference.different += 1
+            _add(difference.different_ids, f"{id_}: {', '.join(fields)}")
+        else:
+            difference.seen_later += 1
+    return difference
+
+
+def differing(collection: str, there: Document, here: Document) -> list[str]:
+    """The fields in which two documents of one ``_id`` differ, but for a later last time here."""
+    ignored = ("revision", *_MOMENTARY.get(collection, ()))
+    if collection in _STANDINGS and not here.get("listed"):
+        ignored += OWN_TEXTS
+    return [
+        name
+        for name in sorted({*there, *here})
+        if name not in ignored and not _agree(name, there.get(name), here.get(name))
+    ] + ([] if _tie(collection, there) == _tie(collection, here) else ["revision"])
+
+
+def _agree(name: str, there: Any, here: Any) -> bool:
+    if name in _LAST and isinstance(there, dt.datetime) and isinstance(here, dt.datetime):
+        return here >= there
+    return bool(without_mirrors(there) == without_mirrors(here))
+
+
+def _tie(collection: str, document: Document) -> str:
+    """The revision without its time: which record the newest observation was of."""
+    if collection == collections.REJECTED:
+        return ""  # there, it is who was asked
+    return re.sub(r"^\d+-", "", str(document.get("revision")))
+
+
+def _by_id(side: int, collection: Collection[Document]) -> Iterator[tuple[Any, int, Document]]:
+    for document in collection.find().sort("_id", 1):
+        yield document["_id"], side, document
+
+
+def _add(ids: list[str], id_: str) -> None:
+    if len(ids) < _FEW:
+        ids.append(id_)
