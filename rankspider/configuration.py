@@ -4,6 +4,7 @@ Every error is a `ConfigurationError` that begins with the setting's name and sa
 it; no message repeats a value that may hold a password or a licence.
 """
 
+import difflib
 import logging
 import re
 from collections.abc import Mapping
@@ -14,14 +15,16 @@ from typing import Self
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from scrapy.settings import BaseSettings
+from scrapy.settings import SETTINGS_PRIORITIES, BaseSettings
 from scrapy.utils.conf import closest_scrapy_cfg
 
+from rankspider import settings as project_settings
 from rankspider.connections.redis_keys import has_a_slot_to_share
 from rankspider.connections.redis_topology import SCHEMES as REDIS_SCHEMES
 from rankspider.errors import ConfigurationError
 from rankspider.lake.collections import DATED
 
+_PREFIX = "RANK_"
 _MONGO_SCHEMES = ("mongodb", "mongodb+srv")
 # MongoDB counts the seconds of a TTL index in 31 bits.
 _MOST_DAYS = 24_000
@@ -66,6 +69,7 @@ class Configuration:
         Raises `ConfigurationError` for a wrong one. A missing endpoint or licence is no error
         here, since most commands need neither: see `require_endpoint`.
         """
+        _refuse_unknown(settings)
         _number(settings, "CONCURRENT_REQUESTS", least=1, whole=True)  # Scrapy's own
         log_level(settings)
         return cls(
@@ -106,6 +110,19 @@ class Configuration:
                 "RANK_API_TOKENS is not set: set it to your licence, or to several separated by "
                 "commas, or name a file of them in RANK_API_TOKENS_FILE"
             )
+
+
+def _refuse_unknown(settings: BaseSettings) -> None:
+    """A slip in a name on the command line would go unnoticed; ``scrapy doctor`` warns of one in
+    the environment, which others may share."""
+    known = [name for name in dir(project_settings) if name.startswith(_PREFIX)]
+    for name in settings:
+        if not str(name).upper().startswith(_PREFIX) or name in known:
+            continue
+        if settings.getpriority(name) == SETTINGS_PRIORITIES["cmdline"]:
+            likely = difflib.get_close_matches(str(name).upper(), known, n=1)
+            meant = f": did you mean {likely[0]}?" if likely else ""
+            raise ConfigurationError(f"-s {name}: there is no such setting{meant}")
 
 
 def _text(settings: BaseSettings, name: str) -> str | None:

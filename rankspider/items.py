@@ -6,12 +6,13 @@ are worked out once: an item does not change after it was made.
 
 import datetime as dt
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import MISSING, InitVar, dataclass, field, fields
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from typing import Any, ClassVar
 
 import msgspec
+from itemadapter import ItemAdapter
 
 
 def joined(*parts: object) -> str:
@@ -75,8 +76,18 @@ class RankedList:
         return f"{self.key}/{joined(user_id)}"
 
 
+class _Tied:
+    """Keeps what dedupe remembers an item by (`rankspider.dedupe.record`), on a copy as well. No
+    field, since it is nobody else's: `ItemAdapter` and feeds do not see it."""
+
+    record: Any
+
+    def __post_init__(self, record: Any) -> None:
+        self.record = record
+
+
 @dataclass
-class RankItem:
+class RankItem(_Tied):
     """One user's standing in a list of one hour: a listed row, or the asked anchor's own."""
 
     kind: ClassVar[str] = "rows"
@@ -110,8 +121,7 @@ class RankItem:
     """Soft checks it fails: names of `rankspider.endpoint.checks`."""
     anchor: str | None = None
     """The ``sec_uid`` that was asked for; a standing is the same whoever asked."""
-    record: Any = field(default=None, repr=False, compare=False)
-    """What dedupe remembers it by (`rankspider.dedupe.record`), on a copy as well."""
+    record: InitVar[Any] = None
 
     @cached_property
     def key(self) -> str:
@@ -142,7 +152,7 @@ class RankItem:
 
 
 @dataclass
-class UserItem:
+class UserItem(_Tied):
     """One user's profile."""
 
     kind: ClassVar[str] = "users"
@@ -160,7 +170,7 @@ class UserItem:
     """The rest of the user object."""
     observed_at: dt.datetime
     anchor: str | None = None
-    record: Any = field(default=None, repr=False, compare=False)
+    record: InitVar[Any] = None
 
     @cached_property
     def key(self) -> str:
@@ -178,7 +188,7 @@ class UserItem:
 
 
 @dataclass
-class ListItem:
+class ListItem(_Tied):
     """The state of a list: who stood where with how many points."""
 
     kind: ClassVar[str] = "lists"
@@ -196,7 +206,7 @@ class ListItem:
     anchor: str | None = None
     flags: list[str] = field(default_factory=list)
     """Soft checks that the list as a whole fails: names of `rankspider.endpoint.checks`."""
-    record: Any = field(default=None, repr=False, compare=False)
+    record: InitVar[Any] = None
 
     @cached_property
     def key(self) -> str:
@@ -233,7 +243,7 @@ _OF_THE_MOMENT = ("anchor_info", "delta_time", "observed_at", "anchor")
 
 
 @dataclass
-class RejectedItem:
+class RejectedItem(_Tied):
     """A record that failed a hard check, with what it said and what it takes to try it again."""
 
     kind: str
@@ -255,7 +265,7 @@ class RejectedItem:
     """Of a row, the score of the next better place, if there is one and it could be read."""
     detail: str | None = None
     """What goes beyond the reason, which stays the same for all of a kind."""
-    record: Any = field(default=None, repr=False, compare=False)
+    record: InitVar[Any] = None
 
     @cached_property
     def key(self) -> str:
@@ -279,3 +289,33 @@ class RejectedItem:
 
 
 Item = RankItem | UserItem | ListItem | RejectedItem
+
+
+def item_of(given: object) -> Item | None:
+    """``given`` as an item of this project, also if a pipeline of the user's made a dict or another
+    kind of item of it; None for what is none. Fields it was given beside are left out.
+
+    Raises `ValueError` for what names a user or a list, and lacks a field it takes.
+    """
+    if isinstance(given, Item):
+        return given
+    if not ItemAdapter.is_item(given):
+        return None
+    said = ItemAdapter(given).asdict()
+    for kind in (RankItem, UserItem, ListItem, RejectedItem):
+        taken = {each.name: each for each in fields(kind)}
+        required = {
+            name
+            for name, each in taken.items()
+            if each.default is MISSING and each.default_factory is MISSING
+        }
+        if required <= said.keys():
+            known = {name: value for name, value in said.items() if name in taken}
+            if isinstance(ranked_list := known.get("ranked_list"), dict):
+                known["ranked_list"] = RankedList(**ranked_list)
+            if "form" in known:
+                known["form"] = Form(known["form"])
+            return kind(**known)
+    if said.keys() & {"user_id", "ranked_list"}:
+        raise ValueError(f"an item of {', '.join(sorted(said))} lacks what a record takes")
+    return None

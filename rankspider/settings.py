@@ -33,50 +33,15 @@ RANK_TIMEZONE = _environment.get("RANK_TIMEZONE", "Asia/Shanghai")
 RANK_ARCHIVE = _environment.get("RANK_ARCHIVE", "0")
 RANK_ARCHIVE_DAYS = _environment.get("RANK_ARCHIVE_DAYS", "30")
 
-# --- The crawl -----------------------------------------------------------------------------
+# --- The crawl: what else belongs to the one spider is in its custom_settings ------------------
 # One host answers everything, so the limit per domain is the limit.
 CONCURRENT_REQUESTS = _environment.get("CONCURRENT_REQUESTS") or "16"
 CONCURRENT_REQUESTS_PER_DOMAIN = CONCURRENT_REQUESTS
-# Scrapy starts as many tasks for every answer, whatever it brings; most bring a few items.
-CONCURRENT_ITEMS = 4
-# 16 answers of 450 KB pass the default of 5 MB; past it Scrapy stops downloading.
-SCRAPER_SLOT_MAX_ACTIVE_SIZE = 64 * 1024 * 1024
-DOWNLOAD_TIMEOUT = 30
-DOWNLOAD_MAXSIZE = 100 * 1024 * 1024
-DOWNLOAD_VERIFY_CERTIFICATES = True
-DOWNLOAD_HANDLERS = {
-    "http": "rankspider.crawl.download.LicensedDownloadHandler",
-    "https": "rankspider.crawl.download.LicensedDownloadHandler",
-}
-# An anchor that failed goes back to the queue and waits there, so nothing is tried again in
-# place; every status reaches the spider, which knows what it means.
-RETRY_ENABLED = False
-HTTPERROR_ALLOW_ALL = True
-# A redirect could carry the licence to another host.
-REDIRECT_ENABLED = False
-METAREFRESH_ENABLED = False
-COOKIES_ENABLED = False
-ROBOTSTXT_OBEY = False
-REFERER_ENABLED = False
-
-ITEM_PIPELINES = {
-    "rankspider.pipelines.archive.ArchivePipeline": 50,
-    "rankspider.pipelines.validate.ValidatePipeline": 100,
-    "rankspider.pipelines.dedupe.DedupePipeline": 200,
-    "rankspider.pipelines.store.StorePipeline": 300,
-}
-EXTENSIONS = {"rankspider.crawl.shutdown.ShutdownExtension": 0}
-SPIDER_MIDDLEWARES = {
-    # Nearest the engine, so that it sees what finally leaves the spider.
-    "rankspider.crawl.acknowledge.AcknowledgeMiddleware": 10,
-}
-STATS_CLASS = "rankspider.crawl.stats.QuickStatsCollector"
 
 # --- What runs beside it ---------------------------------------------------------------------
 # Both run code sent over localhost.
 TELNETCONSOLE_ENABLED = False
 REMOTE_CONTROL_ENABLED = False
 LOG_LEVEL = _environment.get("LOG_LEVEL") or "INFO"
-LOG_FORMATTER = "rankspider.crawl.log_formatter.RankLogFormatter"
 # Both servers speak for themselves in one line each.
 LOG_VERSIONS: list[str] = []

@@ -5,6 +5,8 @@ from typing import Any, Self
 
 from scrapy.crawler import Crawler
 
+from rankspider.crawl.worker import Worker
+
 
 class Tattler:
     def __init__(self, crawler: Crawler) -> None:
@@ -21,10 +23,10 @@ class Tattler:
         return item
 
     def _everything(self) -> list[str]:
-        spider: Any = self.crawler.spider
+        worker = Worker.of(self.crawler)
         engine: Any = self.crawler.engine
         requests = [*engine.downloader.active, *(engine._slot.inprogress if engine._slot else ())]
         of_requests = [each for request in requests for each in (request, request.meta)]
-        licences = spider.licences
-        known = [spider, spider.configuration, spider.server, licences, licences.ledger]
+        licences = worker.licences
+        known = [self.crawler.spider, worker, worker.configuration, licences, licences.ledger]
         return [repr(each) for each in (self.crawler, self.crawler.settings, *known, *of_requests)]

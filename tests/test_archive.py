@@ -17,15 +17,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymongo.asynchronous.database import AsyncDatabase
 from redis import Redis
-from scrapy import Request, Spider
-from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured, UsageError
+from scrapy import Request
+from scrapy.exceptions import UsageError
 from scrapy.http import Response
 from scrapy.settings import BaseSettings
 from scrapy.utils.project import get_project_settings
 
 from rankspider.archive import keeping
-from rankspider.archive.answers import AnswerItem
+from rankspider.archive.answers import AnswerToArchive
 from rankspider.archive.compression import Base, compressed, restored
 from rankspider.archive.holdings import holdings
 from rankspider.archive.keeping import FOREVER, Archive
@@ -35,9 +34,7 @@ from rankspider.commands import archive as archive_command
 from rankspider.commands import rejects as rejects_command
 from rankspider.commands import replay as replay_command
 from rankspider.configuration import Configuration
-from rankspider.dedupe.news import News
-from rankspider.dedupe.reading import AnswerReader
-from rankspider.endpoint.answer import Answer, decode
+from rankspider.endpoint.answer import decode
 from rankspider.endpoint.failure import soft_ban
 from rankspider.errors import ArchiveDamaged, ConfigurationError
 from rankspider.items import Item, ListItem
@@ -45,7 +42,6 @@ from rankspider.lake.collections import ensure_archive_indexes
 from rankspider.lake.store import Store
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
-from rankspider.pipelines.archive import ArchivePipeline
 from rankspider.replay.comparison import COMPARED, compare
 from rankspider.replay.feed import Feed
 from rankspider.replay.replay import Replay, Replayed
@@ -74,8 +70,8 @@ def bodies(count: int, *, rows: int, every: float, start: dt.datetime = NOON) ->
     return found
 
 
-def answer(body: bytes, anchor: str | None = None) -> AnswerItem:
-    return AnswerItem.of_list(body, decode(body), anchor)
+def answer(body: bytes, anchor: str | None = None) -> AnswerToArchive:
+    return AnswerToArchive.of_list(body, decode(body), anchor)
 
 
 edits = st.lists(st.tuples(st.integers(0, 4000), st.binary(max_size=40)), max_size=6)
@@ -94,7 +90,7 @@ def test_any_near_copy_comes_back_byte_for_byte(
         assert restored(compressed(body), None) == body
 
 
-async def kept(database: AsyncDatabase[dict[str, Any]], *answers: AnswerItem) -> None:
+async def kept(database: AsyncDatabase[dict[str, Any]], *answers: AnswerToArchive) -> None:
     writer = Writer(database, gather_seconds=0)
     archive = Archive(writer.write, days=30)
     await asyncio.gather(*(archive.keep(each) for each in answers))
@@ -108,7 +104,7 @@ async def test_what_is_kept_is_found_by_anchor_hour_and_time(
     hours = [NOON, NOON + dt.timedelta(hours=1)]
     lists = [body for hour in hours for body in bodies(12, rows=4, every=7, start=hour)]
     answers = [answer(body, f"anchor{n % 5}") for n, body in enumerate(lists)]
-    wall = AnswerItem.of_failure(b"", {"bdturing-verify": "x"}, soft_ban("captcha"), "anchor1")
+    wall = AnswerToArchive.of_failure(b"", {"bdturing-verify": "x"}, soft_ban("captcha"), "anchor1")
     for _ in range(2):  # a second worker, with a base of its own, asked the same
         await kept(async_database, *answers, wall)
     reader = ArchiveReader(database)
@@ -150,7 +146,7 @@ async def test_the_same_bytes_for_two_anchors_are_two_answers(
     assert all(document["stored"] < 100 for document in database.archive.find())
 
 
-async def written_by(answers: list[AnswerItem], days: float = 30) -> list[Write]:
+async def written_by(answers: list[AnswerToArchive], days: float = 30) -> list[Write]:
     writes: list[Write] = []
 
     async def write(each: Write) -> None:
@@ -238,7 +234,7 @@ async def test_an_answer_too_long_for_a_document_is_kept_in_pieces(
 ) -> None:
     monkeypatch.setattr(keeping, "_PIECE_BYTES", 1000)
     (body,) = bodies(1, rows=20, every=1)
-    await kept(async_database, AnswerItem(body, "anchor1", NOON))
+    await kept(async_database, AnswerToArchive(body, "anchor1", NOON))
     only = database.archive.find_one()
     assert len(only["further"]) >= 2
     assert len(only["data"]) == 1000
@@ -270,9 +266,8 @@ async def test_expiry_is_an_index(
         assert database[name].index_information()["expiry"]["expireAfterSeconds"] == 0
 
 
-def test_without_the_setting_there_is_no_pipeline() -> None:
-    with pytest.raises(NotConfigured):
-        ArchivePipeline.from_crawler(Crawler(Spider, get_project_settings()))
+def test_without_the_setting_there_is_no_archive() -> None:
+    assert not Configuration.read(get_project_settings()).archive
 
 
 @pytest.mark.parametrize(
@@ -285,44 +280,48 @@ def test_a_wrong_setting_is_named(name: str, value: str) -> None:
         Configuration.read(project)
 
 
-async def news_of(answer: Answer, anchor: str | None) -> News:
-    read = AnswerReader(keep_private=False).read(answer, anchor)
-    return News(read, [*read.extraction])
+class Gate:
+    """An archive that keeps nothing before it is opened."""
+
+    def __init__(self) -> None:
+        self.is_open = asyncio.Event()
+        self.kept: list[AnswerToArchive] = []
+
+    async def keep(self, answer: AnswerToArchive) -> None:
+        await self.is_open.wait()
+        self.kept.append(answer)
 
 
-async def note(*_: object) -> None:
-    pass
-
-
-def parsed(body: bytes) -> Any:
-    """What the spider yields for an answer, with the archive on."""
+def parsed(body: bytes, archive: Gate) -> Any:
+    """What the spider yields for an answer that belongs to no anchor, with this archive."""
     spider: Any = GoodsRankSpider.__new__(GoodsRankSpider)
-    spider.configuration = SimpleNamespace(archive=True, keep_private_fields=False)
-    spider.dedupe = SimpleNamespace(news_of=news_of, lost=lambda *_: None, list_texts=[])
-    spider.store = SimpleNamespace(note=note)
-    spider._settling = set()
-    spider.crawler = SimpleNamespace(stats=SimpleNamespace(inc_value=lambda *_: None))
+    worker = SimpleNamespace(
+        archive=archive, is_open=False, configuration=SimpleNamespace(keep_private_fields=False)
+    )
+    spider.crawler = SimpleNamespace(
+        stats=SimpleNamespace(inc_value=lambda *_: None), get_extension=lambda _: worker
+    )
     request = Request("http://127.0.0.1/")
     return spider.parse(Response(request.url, body=body, request=request))
 
 
-@pytest.mark.parametrize("is_durable", [True, False])
-async def test_no_record_leaves_the_spider_before_its_answer_is_archived(is_durable: bool) -> None:
+async def test_no_record_leaves_the_spider_before_its_answer_is_archived() -> None:
     (body,) = bodies(1, rows=3, every=1)
-    yielded = parsed(body)
-    first = await anext(yielded)
-    assert (type(first), first.body) == (AnswerItem, body)
-    second = asyncio.ensure_future(anext(yielded, None))
+    archive = Gate()
+    first = asyncio.ensure_future(anext(parsed(body, archive)))
     for _ in range(20):
         await asyncio.sleep(0)
-    assert not second.done()
-    first.is_durable = is_durable
-    first.ended.set()
-    assert isinstance(await second, ListItem if is_durable else type(None))
+    assert not first.done()
+    archive.is_open.set()
+    assert isinstance(await first, ListItem)
+    assert [kept.body for kept in archive.kept] == [body]
 
 
 async def test_an_answer_without_a_list_is_archived_too() -> None:
-    (failed,) = [item async for item in parsed(b"<html>")]
+    archive = Gate()
+    archive.is_open.set()
+    assert [item async for item in parsed(b"<html>", archive)] == []
+    (failed,) = archive.kept
     assert (failed.body, failed.failure) == (b"<html>", "soft-ban")
 
 

@@ -1,13 +1,11 @@
 """A user's own parts beside ours: what they change or leave out holds no anchor."""
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
-from scrapy.utils.project import get_project_settings
 
 from tests.conftest import Crawl, Simulator, crawl
 from tests.test_crawl import endpoint, left_over, sec_uids
@@ -65,8 +63,9 @@ def crawled(
         simulator = simulate("--rows", "5", "--anchors", "100", "--change-every", "15")
         mine = {**endpoint(environment, simulator), "PYTHONPATH": str(tmp_path)}
         redis_client.rpush(queue_key, *sec_uids(40))
-        parts = {**get_project_settings().getdict(setting), f"my_parts.{name}": priority}
-        ended = crawl(mine, "-s", f"{setting}={json.dumps(parts)}")
+        own = f"from rankspider.settings import *\n{setting} = {{'my_parts.{name}': {priority}}}\n"
+        (tmp_path / "my_settings.py").write_text(own)
+        ended = crawl({**mine, "SCRAPY_SETTINGS_MODULE": "my_settings"})
         assert ended.returncode == 0, ended.log
         assert ended.stats["rank/anchors/acked"] == 40
         assert left_over(redis_client, queue_key) == []

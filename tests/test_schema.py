@@ -137,25 +137,21 @@ def settings_for(mongo_uri: str, database_name: str, **more: str) -> Settings:
     return settings
 
 
-async def settled() -> None:
-    """The spider of this crawler waits for nothing."""
-
-
 async def test_what_a_validator_refuses_is_quarantined(
     async_database: Database,
     mongo_uri: str,
     database_name: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    crawler = get_crawler()
-    stats = MemoryStatsCollector(crawler)
-    crawler.spider = SimpleNamespace(store=Store(mongo_uri, database_name, {}), settled=settled)
-    pipeline = StorePipeline(crawler, stats)
-    await pipeline.open_spider()
+    stats = MemoryStatsCollector(get_crawler())
+    worker: Any = SimpleNamespace(is_open=True, store=Store(mongo_uri, database_name, {}))
+    pipeline = StorePipeline(worker, stats)
+    await worker.store.open()
     # Past the checks, by some bug.
     items = [standing(1, 1, 5, 1), standing(2, -2, 4, 1), standing(3, -3, 3, 1)]
     await asyncio.gather(*(pipeline.process_item(item) for item in items))
     await pipeline.close_spider()
+    await worker.store.close()
     assert await async_database.ranks.distinct("user_id") == ["1"]
     refused, _ = await async_database.rejected.find().sort("payload").to_list()
     assert (refused["kind"], refused["reason"]) == ("rows", "MongoDB refused it")

@@ -80,7 +80,6 @@ def test_nothing_that_a_failing_crawl_leaves_behind_holds_a_secret(
     pipelines = {
         "tests.tattler.Tattler": 50,
         "rankspider.pipelines.validate.ValidatePipeline": 100,
-        "rankspider.pipelines.dedupe.DedupePipeline": 200,
         "rankspider.pipelines.store.StorePipeline": 300,
     }
     names = ["reset", "cut", "http500", "no-user", "not-json", "redirect"]

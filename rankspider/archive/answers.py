@@ -1,10 +1,9 @@
-"""What the spider hands to the archive, and what comes back from it."""
+"""One answer as the archive takes it."""
 
-import asyncio
 import datetime as dt
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import ClassVar, Self
+from typing import Self
 
 from rankspider.archive.compression import digest_of_body
 from rankspider.endpoint.answer import WALL_HEADERS, Answer
@@ -21,10 +20,8 @@ def key_of(digest: str, anchor: str | None) -> str:
 
 
 @dataclass
-class AnswerItem:
+class AnswerToArchive:
     """One HTTP 200, verbatim."""
-
-    kind: ClassVar[str] = "answers"
 
     body: bytes = field(repr=False)
     """As it was decoded from its Content-Encoding."""
@@ -38,9 +35,6 @@ class AnswerItem:
     """What was wrong with it when it came, as stats name it."""
     headers: dict[str, str] = field(default_factory=dict)
     """Those that can make it a failure whatever its body says."""
-    ended: asyncio.Event = field(default_factory=asyncio.Event, repr=False, compare=False)
-    """Set when the archive has it, or has failed to keep it."""
-    is_durable: bool = False
 
     @cached_property
     def digest(self) -> str:

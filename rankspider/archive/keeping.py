@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rankspider.archive.answers import AnswerItem
+from rankspider.archive.answers import AnswerToArchive
 from rankspider.archive.compression import Base, compressed, digest_of_body
 from rankspider.lake import collections
 from rankspider.lake.write import Write
@@ -69,7 +69,7 @@ class Archive:
         self._life = dt.timedelta(days=days) if 0 < days <= _LONGEST_DAYS else None
         self._bases: OrderedDict[str, _Serving] = OrderedDict()
 
-    async def keep(self, item: AnswerItem) -> None:
+    async def keep(self, item: AnswerToArchive) -> None:
         """Return when ``item`` can be had back whatever happens.
 
         Raises what ``write`` raises, and `ArchiveDamaged` if zstd fails.
@@ -99,7 +99,7 @@ class Archive:
         first = {"first_observed_at": item.observed_at}
         await self._write(Write(collections.ARCHIVE, item.key, content, first))
 
-    def _serving(self, item: AnswerItem, now: dt.datetime) -> _Serving | None:
+    def _serving(self, item: AnswerToArchive, now: dt.datetime) -> _Serving | None:
         """The base for this answer; a new one if there is none, or none that is near enough."""
         if item.ranked_list is None or len(item.body) > _LARGEST_BASE_BYTES:
             return None
@@ -112,7 +112,7 @@ class Archive:
         self._bases.move_to_end(place)
         return serving
 
-    def _begun(self, item: AnswerItem, now: dt.datetime) -> _Serving:
+    def _begun(self, item: AnswerToArchive, now: dt.datetime) -> _Serving:
         assert item.ranked_list is not None
         base, data = Base(item.body), compressed(item.body)
         write = self._blob(item.digest, data, now, {"begin_time": item.ranked_list.begin_time})
@@ -131,7 +131,7 @@ class Archive:
         return now + self._life + longer
 
 
-def _described(item: AnswerItem) -> dict[str, Any]:
+def _described(item: AnswerToArchive) -> dict[str, Any]:
     """By what it is found."""
     identity = asdict(item.ranked_list) if item.ranked_list else None
     return {

@@ -4,7 +4,6 @@ import argparse
 import difflib
 import gc
 
-from scrapy import Spider
 from scrapy.commands import crawl
 from scrapy.exceptions import UsageError
 
@@ -18,7 +17,7 @@ _EXIT_CODES = {"error": 1, "start_error": 1, "lost_server": 3, "licences-refused
 
 
 class Command(crawl.Command):
-    """Scrapy's own, for this project's spiders."""
+    """Scrapy's own, for this project's spider; others run as they do everywhere."""
 
     def long_desc(self) -> str:
         return (
@@ -50,8 +49,14 @@ class Command(crawl.Command):
         # second later on, of the second and a half that a worker takes to start.
         import scrapy.core.downloader.contextfactory  # noqa: F401
 
+        from rankspider.spiders.goods_rank import GoodsRankSpider
+
+        spider = self.crawler_process.spider_loader.load(args[0])
+        if not issubclass(spider, GoodsRankSpider):  # one of the user's own
+            super().run(args, opts)
+            return
         try:
-            _refuse_unknown(opts.spargs, self.crawler_process.spider_loader.load(args[0]))
+            _refuse_unknown(opts.spargs, spider.arguments)
             read_flag("drain", opts.spargs.get("drain", "0"))
             configuration = Configuration.read(self.settings)
             configuration.require_endpoint()
@@ -72,7 +77,8 @@ class Command(crawl.Command):
             self.exitcode = 1
             return
         assert crawler.stats is not None
-        reason = crawler.stats.get_value("finish_reason")
+        # None if a second signal ended it at once.
+        reason = crawler.stats.get_value("finish_reason") or "error"
         if crawler.stats.get_value("rank/anchors/left_leased"):
             reason = "lost_server"
         self.exitcode = _EXIT_CODES.get(reason, 0)
@@ -86,16 +92,15 @@ def _collect_seldom() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _refuse_unknown(arguments: dict[str, str], spider: type[Spider]) -> None:
-    """Raise `ConfigurationError` for a spider argument that nothing would read.
+def _refuse_unknown(arguments: dict[str, str], known: tuple[str, ...]) -> None:
+    """Raise `ConfigurationError` for an argument of goods_rank that nothing would read.
 
-    A spider without a list of its ``arguments``, one of the user's own, is asked for nothing.
+    Those with ``_`` in front are for whoever runs it, such as scrapyd's ``_job``.
     """
-    known: tuple[str, ...] | None = getattr(spider, "arguments", None)
     for name in arguments:
-        if known is not None and name not in known:
+        if name not in known and not name.startswith("_"):
             likely = difflib.get_close_matches(name, known, n=1)
             meant = f"; did you mean {likely[0]}?" if likely else ""
             raise ConfigurationError(
-                f"-a {name}: {spider.name} knows no such argument, only {', '.join(known)}{meant}"
+                f"-a {name}: goods_rank knows no such argument, only {', '.join(known)}{meant}"
             )

@@ -6,11 +6,13 @@ from typing import Any, Self
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
 from scrapy.http import Response
+from scrapy.statscollectors import StatsCollector
 from twisted.python.failure import Failure
 
-from rankspider.queue.deliveries import Deliveries, Delivery
-
-META_KEY = "delivery"
+from rankspider.crawl.responses import DELIVERY, delivery_of
+from rankspider.crawl.worker import Worker
+from rankspider.dedupe.record import record_of
+from rankspider.queue.deliveries import Delivery
 
 
 class AcknowledgeMiddleware:
@@ -20,12 +22,14 @@ class AcknowledgeMiddleware:
     yields for the same anchor keeps it open.
     """
 
-    def __init__(self, crawler: Crawler) -> None:
-        self._crawler = crawler
+    def __init__(self, worker: Worker, stats: StatsCollector) -> None:
+        self._worker = worker
+        self._stats = stats
 
     @classmethod
     def from_crawler(cls, crawler: Crawler) -> Self:
-        middleware = cls(crawler)
+        assert crawler.stats is not None
+        middleware = cls(Worker.of(crawler), crawler.stats)
         connect = crawler.signals.connect
         connect(middleware.item_ended, signals.item_scraped)
         connect(middleware.item_ended, signals.item_dropped)
@@ -35,7 +39,7 @@ class AcknowledgeMiddleware:
     async def process_spider_output(
         self, response: Response, result: AsyncIterator[Any]
     ) -> AsyncIterator[Any]:
-        delivery: Delivery | None = response.meta.get(META_KEY)
+        delivery = delivery_of(response)
         if delivery is None:
             async for element in result:
                 yield element
@@ -44,7 +48,7 @@ class AcknowledgeMiddleware:
         try:
             async for element in result:
                 if isinstance(element, Request):
-                    element.meta[META_KEY] = delivery
+                    element.meta[DELIVERY] = delivery
                     goes_on = True
                 else:
                     delivery.open_items += 1
@@ -58,40 +62,32 @@ class AcknowledgeMiddleware:
             self._complete(delivery)
 
     def _complete(self, delivery: Delivery) -> None:
-        self._deliveries.complete(delivery)
+        self._worker.deliveries.complete(delivery)
         self._release(delivery)
 
     def item_ended(self, response: Response | None) -> None:
-        delivery = _delivery_of(response)
+        delivery = delivery_of(response)
         if delivery is not None:
             delivery.in_pipelines -= 1
-            self._deliveries.item_ended(delivery)
+            self._worker.deliveries.item_ended(delivery)
             self._release(delivery)
 
-    def _release(self, delivery: Delivery) -> None:
-        """What was filtered out, or became something else, on its way to the store: nobody else
-        would end what waits for it."""
-        if delivery.output_complete and delivery.in_pipelines == 0:
-            for record in delivery.records:
-                if not record.is_taken:
-                    self._crawler.spider.dedupe.lost(record)  # type: ignore[union-attr]
-
-    def item_failed(self, response: Response | None, failure: Failure) -> None:
-        delivery = _delivery_of(response)
+    def item_failed(self, item: Any, response: Response | None, failure: Failure) -> None:
+        """The next one that says the same is stored, and those who wait for this one fail too."""
+        record = record_of(item)
+        if record is not None and not record.ended.done():
+            self._worker.dedupe.lost(record, failure.value)
+            self._stats.inc_value(f"rank/{item.kind}/lost")
+        delivery = delivery_of(response)
         if delivery is not None:
             error = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
             delivery.fail("store-error", error[:500])
             self.item_ended(response)
 
-    @property
-    def _deliveries(self) -> Deliveries:
-        deliveries: Deliveries = self._crawler.spider.deliveries  # type: ignore[union-attr]
-        return deliveries
-
-
-def _delivery_of(response: Response | None) -> Delivery | None:
-    """None for an item that came from no anchor of the queue."""
-    if not isinstance(response, Response):
-        return None
-    delivery: Delivery | None = response.meta.get(META_KEY)
-    return delivery
+    def _release(self, delivery: Delivery) -> None:
+        """What was dropped, filtered out, or became something else on its way to the store: nobody
+        else would end what waits for it."""
+        if delivery.output_complete and delivery.in_pipelines == 0:
+            for record in delivery.records:
+                if not record.is_taken:
+                    self._worker.dedupe.lost(record)

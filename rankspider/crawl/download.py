@@ -7,7 +7,6 @@ import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -18,39 +17,25 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
-from rankspider.configuration import Configuration
+from rankspider.crawl.responses import ASKED, LICENCE, Asked
 from rankspider.crawl.shutdown import out_of_time
+from rankspider.crawl.worker import Worker
 from rankspider.endpoint.inflate import inflated
 from rankspider.endpoint.redaction import redacted
 from rankspider.licences.ledger import CallOutcome
-from rankspider.licences.pool import GivenUp, Licence, LicencePool
+from rankspider.licences.pool import GivenUp, Licence
 
 _TOKEN = re.compile(r"(\btoken=)[^&\s\"'<>]+")
 # A whole answer at once, rather than in pieces of 64 KB.
 _READ_BYTES = 1 << 20
 _GIGABYTE = 1 << 30
 
-META_KEY = "licence"
-"""Under which a request's ``meta`` holds the `Licence` it was sent with."""
-ASKED_META_KEY = "asked"
-"""Under which it holds when it left, see `Asked`."""
-
-
-@dataclass(slots=True)
-class Asked:
-    """One call that was made."""
-
-    at: dt.datetime
-    """When it left, UTC, by this machine's clock."""
-    milliseconds: int = 0
-    """Until it was answered, or failed."""
-
 
 class LicensedDownloadHandler(AiohttpDownloadHandler):
     """Scrapy's handler on aiohttp, with ``token=…`` in the address that goes out.
 
     The request that Scrapy knows, its fingerprint, the response and every exception keep the
-    address without it. Waits until the spider's pool of licences gives leave to send. Whoever
+    address without it. Waits until the worker's pool of licences gives leave to send. Whoever
     reads the answer, or the error, reports on the licence; what was cancelled is reported here.
 
     It costs half of what Scrapy's usual handler does (`benchmarks/README.md`), and asks once:
@@ -62,7 +47,7 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
 
     def __init__(self, crawler: Crawler) -> None:
         super().__init__(crawler)
-        self._api_url = Configuration.read(crawler.settings).api_url
+        self._worker = Worker.of(crawler)
         self._session._read_bufsize = _READ_BYTES
         limits = (self._default_maxsize, self._default_warnsize)
         self._most_inflated = min((limit for limit in limits if limit), default=_GIGABYTE)
@@ -79,15 +64,14 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             task.cancel()
 
     async def download_request(self, request: Request) -> Response:
-        pool: LicencePool | None = getattr(self.crawler.spider, "licences", None)
-        if pool is None or self._api_url is None or not request.url.startswith(self._api_url + "/"):
-            # A request of the user's own, to somewhere else: the licence is not for it.
+        if not self._is_licensed(request):
             return await super().download_request(request)
-        licence = request.meta[META_KEY] = await pool.take()
+        pool = self._worker.licences
+        licence = request.meta[LICENCE] = await pool.take()
         task = asyncio.current_task()
         assert task is not None
         self._under_way.add(task)
-        asked = request.meta[ASKED_META_KEY] = Asked(dt.datetime.now(dt.UTC))
+        asked = request.meta[ASKED] = Asked(dt.datetime.now(dt.UTC))
         began = time.monotonic()
         try:
             return await super().download_request(request)
@@ -102,20 +86,28 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             asked.milliseconds = round((time.monotonic() - began) * 1000)
             self._under_way.discard(task)
 
+    def _is_licensed(self, request: Request) -> bool:
+        """Whether it is a call of the endpoint; one of the user's own, to somewhere else, is none.
+        A worker that is not open, such as for ``scrapy parse``, has no licences."""
+        api_url = self._worker.configuration.api_url
+        return (
+            self._worker.is_open and api_url is not None and request.url.startswith(f"{api_url}/")
+        )
+
     @asynccontextmanager
     async def _make_request(
         self,
         request: Request,
         timeout: float,  # noqa: ASYNC109  # Scrapy's
     ) -> AsyncIterator[Any]:
-        licence: Licence | None = request.meta.get(META_KEY)
+        licence: Licence | None = request.meta.get(LICENCE)
         licensed = request if licence is None else _licensed(request, licence)
         async with super()._make_request(licensed, timeout) as response:
             yield response
 
     async def _read_response(self, response: Any, request: Request) -> Response:
         answer = await super()._read_response(response, request)
-        if META_KEY in request.meta and answer.headers.getlist("Content-Encoding") == [b"gzip"]:
+        if LICENCE in request.meta and answer.headers.getlist("Content-Encoding") == [b"gzip"]:
             return self._inflated(answer)
         return answer
 

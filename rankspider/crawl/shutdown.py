@@ -3,16 +3,15 @@
 import asyncio
 import logging
 import signal
-from typing import Self
+import threading
 
 from scrapy import Request, signals
 from scrapy.crawler import Crawler
-from scrapy.exceptions import NotConfigured
 from scrapy.utils.defer import deferred_from_coro
 from twisted.internet.defer import Deferred
 
-from rankspider.configuration import Configuration
-from rankspider.crawl.acknowledge import META_KEY
+from rankspider.crawl.responses import DELIVERY
+from rankspider.licences.pool import LicencePool
 from rankspider.queue.deliveries import Deliveries, Delivery
 
 logger = logging.getLogger(__name__)
@@ -27,10 +26,13 @@ out_of_time = object()
 """The signal that calls under way are to end now."""
 
 
-class ShutdownExtension:
-    """After the first SIGTERM or SIGINT; the second one ends the process without it. And when
-    Scrapy closes the spider by itself, such as for CLOSESPIDER_TIMEOUT, without a time limit.
+class Shutdown:
+    """After the first SIGTERM, SIGINT or SIGHUP; the second one ends the process without it. And
+    when Scrapy closes the spider by itself, such as for CLOSESPIDER_TIMEOUT, without a time limit.
     """
+
+    _deliveries: Deliveries
+    _licences: LicencePool
 
     def __init__(self, crawler: Crawler, seconds: float) -> None:
         self._crawler = crawler
@@ -40,39 +42,33 @@ class ShutdownExtension:
         self._is_held = False
         self._has_ended = False
 
-    @classmethod
-    def from_crawler(cls, crawler: Crawler) -> Self:
-        if not hasattr(crawler.spidercls, "setup_redis"):
-            raise NotConfigured("the spider reads no queue")
-        extension = cls(crawler, Configuration.read(crawler.settings).shutdown_seconds)
-        connect = crawler.signals.connect
-        connect(extension.spider_opened, signals.spider_opened)
-        connect(extension.request_reached_downloader, signals.request_reached_downloader)
-        connect(extension.spider_closed, signals.spider_closed)
-        return extension
-
-    def spider_opened(self) -> None:
+    def watch(self, deliveries: Deliveries, licences: LicencePool) -> None:
+        """From now on see to ``deliveries`` and to what waits for ``licences``."""
         from twisted.internet import reactor  # installed by Scrapy by now
 
+        self._deliveries, self._licences = deliveries, licences
+        reached = signals.request_reached_downloader
+        self._crawler.signals.connect(self._note_asked, reached)
         self._watching = asyncio.create_task(self._watch())
         reactor.addSystemEventTrigger("before", "shutdown", self._hold)  # type: ignore[arg-type]
+        _take_hangups_for_sigterm()
 
-    def request_reached_downloader(self, request: Request) -> None:
-        delivery: Delivery | None = request.meta.get(META_KEY)
-        if delivery is not None:
-            delivery.is_asked = True
-
-    def spider_closed(self) -> None:
-        # Others hear of it as well, and may wait for a Redis that is away: not longer, if late.
+    def closing(self) -> None:
+        """Scrapy has closed the spider, and the worker's objects close now."""
+        # Those may wait for a Redis that is away: not longer, if late.
         if self._watching is not None and not self._is_late:
             self._watching.cancel()
+
+    def _note_asked(self, request: Request) -> None:
+        delivery: Delivery | None = request.meta.get(DELIVERY)
+        if delivery is not None:
+            delivery.is_asked = True
 
     async def _watch(self) -> None:
         # Scrapy has no signal for the moment in which it is asked to stop, or begins to.
         while self._crawler.crawling and not self._is_closing:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_SECONDS)
-        deliveries: Deliveries = self._crawler.spider.deliveries  # type: ignore[union-attr]
-        giving_back = asyncio.create_task(self._give_back_unasked(deliveries))
+        giving_back = asyncio.create_task(self._give_back_unasked())
         try:
             while self._crawler.crawling:  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_SECONDS)
@@ -82,13 +78,13 @@ class ShutdownExtension:
         except TimeoutError:
             logger.warning(
                 "%d anchors not finished %g s after the signal (RANK_SHUTDOWN_SECONDS): given back",
-                deliveries.in_hand,
+                self._deliveries.in_hand,
                 self._seconds,
             )
         finally:
             giving_back.cancel()
         self._is_late = True
-        await deliveries.close(_GIVE_BACK_SECONDS)
+        await self._deliveries.close(_GIVE_BACK_SECONDS)
         self._crawler.signals.send_catch_log(out_of_time)
         await asyncio.sleep(_CLOSE_SECONDS)
         self._end()
@@ -98,10 +94,10 @@ class ShutdownExtension:
         slot = self._crawler.engine._slot  # it says so nowhere else
         return slot is not None and slot.closing is not None
 
-    async def _give_back_unasked(self, deliveries: Deliveries) -> None:
-        deliveries.stop()
-        await self._crawler.spider.licences.give_up()  # type: ignore[union-attr]
-        await deliveries.release_unasked()
+    async def _give_back_unasked(self) -> None:
+        self._deliveries.stop()
+        await self._licences.give_up()
+        await self._deliveries.release_unasked()
 
     def _hold(self) -> Deferred[None]:
         """Called before the reactor stops. A signal that finds the spider closing already, such as
@@ -135,3 +131,19 @@ class ShutdownExtension:
 def _is_forced() -> bool:
     """Whether a second signal came, after which Scrapy listens for none."""
     return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+
+
+def _take_hangups_for_sigterm() -> None:
+    """A closed terminal or a lost connection is no reason to drop what is in hand.
+
+    Whoever ignores SIGHUP, as nohup does, or handles it, is left alone. The shell and the kernel
+    may both send one: the second must not end the process at once, as a second SIGTERM does.
+    """
+    is_main = threading.current_thread() is threading.main_thread()
+    if is_main and signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, _hang_up)
+
+
+def _hang_up(*_: object) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    signal.raise_signal(signal.SIGTERM)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from rankspider.dedupe.arbiter import Arbiter, Judgement, Question, Ruling, Version
-from rankspider.dedupe.reading import AnswerReader, Read, kind_of, packed, version_of
+from rankspider.dedupe.reading import AnswerReader, Read, kind_of, packed
 from rankspider.dedupe.record import Record
 from rankspider.endpoint.answer import Answer
-from rankspider.endpoint.extraction import Extraction, extracted
+from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.mirrors import Text
 from rankspider.items import Item, ListItem, RankedList, RankItem
 from rankspider.lake.recall import SeenLater
@@ -145,27 +145,6 @@ class Dedupe:
         gathering = self._gathering[digest]
         await gathering.over.wait()
         self._gathering.pop(digest, None)
-
-    async def claim(self, item: Item) -> bool:
-        """Whether ``item``, which no answer of `news_of` brought, is to be stored; it has a record
-        then. If not, return when what says the same is durable."""
-        observed = round(item.observed_at.timestamp() * 1000)
-        version = version_of(extracted(item))
-        verdict = Ruling.WAIT
-        while verdict is Ruling.WAIT:
-            judgement = await self._arbiter.ask(Question(observed, b"", None, version.packed))
-            (verdict,) = judgement.verdicts
-            if verdict is Ruling.WAIT:
-                await asyncio.sleep(_ASK_AGAIN_SECONDS)
-        there = self._on_their_way.get(version[:2])
-        if verdict is Ruling.SAME:
-            return False
-        if verdict is Ruling.MINE and there is not None:
-            await asyncio.shield(there.ended)
-            return False
-        item.record = record = Record(version, observed, verdict is Ruling.LATE)
-        self._on_their_way.setdefault(version[:2], record)
-        return True
 
     def stored(self, record: Record) -> None:
         """It is durable."""

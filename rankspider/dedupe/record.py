@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from rankspider.dedupe.arbiter import Stay, Version
+from rankspider.items import Item
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +41,10 @@ class Record:
         _, digest, suffix, last = self.stay
         return suffix.decode() or digest.hex(), last
 
+    def __deepcopy__(self, memo: object) -> "Record":
+        """A deep copy of an item is the same record on its way."""
+        return self
+
     def end(self, error: BaseException | None = None) -> None:
         if self.ended.done():
             return
@@ -51,6 +56,6 @@ class Record:
 
 
 def record_of(item: object) -> Record | None:
-    """None for an item that no answer brought, such as a user's own."""
-    record = getattr(item, "record", None)
-    return record if isinstance(record, Record) else None
+    """None for an item that no answer brought, or that a pipeline of the user's made another of."""
+    record: Record | None = item.record if isinstance(item, Item) else None
+    return record

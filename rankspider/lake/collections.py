@@ -29,6 +29,7 @@ ARCHIVE = "archive"
 # What archived answers need beside their own document: an earlier answer that they were
 # compressed against, or a piece of one too long for a document.
 ARCHIVE_BASES = "archive_bases"
+OF_THE_ARCHIVE = (ARCHIVE, ARCHIVE_BASES)
 # Bucket (GridFS) of what a document has no room for: see `rankspider.lake.overlong`.
 OVERLONG = "overlong"
 # Begins the names of those that a checkup makes, and removes at once.

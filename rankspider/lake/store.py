@@ -45,7 +45,7 @@ class Store:
         self.identity = ""
         """What tells this lake from others, once it is open."""
 
-    async def open(self) -> None:
+    async def open(self, *, has_archive: bool = False) -> None:
         """Connect, and bring the lake up to this version. Raises `RankspiderError`."""
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
@@ -53,9 +53,16 @@ class Store:
         self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
         try:
             await self._writer.patiently(lambda: open_lake(database, self._retention))
+            if has_archive:
+                ensure = collections.ensure_archive_indexes
+                await self._writer.patiently(lambda: ensure(database))
             self.identity = await self._writer.patiently(lambda: collections.identity_of(database))
         except OperationFailure as error:
             raise RankspiderError(f"the indexes of {self._name} cannot be made: {error}") from None
+
+    async def write(self, *writes: Write) -> None:
+        """Return when ``writes``, which are no records, are durable: those of the archive."""
+        await self._writer.write(*writes)
 
     @property
     def is_away(self) -> bool:
@@ -128,4 +135,6 @@ class Store:
 
 
 def _least_pause(collection: str) -> float:
+    if collection in collections.OF_THE_ARCHIVE:
+        return 0  # no record of the answer leaves before it is there
     return _JOINING_PAUSE_SECONDS if collection in collections.DERIVED else _PAUSE_SECONDS

@@ -1,1 +1,1 @@
-"""Validate, dedupe, store: one file each."""
+"""Validate and store; what is new was asked before, by `rankspider.dedupe`."""

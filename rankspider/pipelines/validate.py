@@ -1,12 +1,12 @@
 """Hard checks of each record: what fails one is quarantined with its reason, never stored."""
 
-from typing import Self
+from typing import Any, Self
 
 from scrapy.crawler import Crawler
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.endpoint.validation import problem_of, rejected
-from rankspider.items import Item, ListItem, RankItem, RejectedItem, UserItem
+from rankspider.items import ListItem, RankItem, RejectedItem, UserItem, item_of
 from rankspider.pipelines.rejections import Rejections
 
 
@@ -25,13 +25,16 @@ class ValidatePipeline:
         assert crawler.stats is not None
         return cls(crawler.stats)
 
-    def process_item(self, item: Item) -> Item:
+    def process_item(self, given: Any) -> Any:
+        item = item_of(given)
+        if item is None:
+            return given  # a user's own, of another kind
         self._stats.inc_value(f"rank/{item.kind}/read")
         if not isinstance(item, RejectedItem):
             reason = problem_of(item)
             if reason is None:
                 self._count_flags(item)
-                return item
+                return given
             record = item.record
             item = rejected(item, reason)
             item.record = record

@@ -1,0 +1,157 @@
+"""What follows from each call: its licence hears of it, it is counted, and it goes on record."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Iterable
+from typing import Any
+
+from scrapy.http import Response
+from scrapy.statscollectors import StatsCollector
+
+from rankspider.crawl.responses import ASKED, DELIVERY, LICENCE, Asked, unlicensed_text
+from rankspider.dedupe.news import News
+from rankspider.endpoint.failure import Failure, Verdict
+from rankspider.items import RankedList
+from rankspider.lake.call import OK, Call
+from rankspider.lake.store import Store
+from rankspider.licences.ledger import CallOutcome
+from rankspider.licences.outcomes import outcome_of
+from rankspider.licences.pool import Licence, LicencePool
+from rankspider.queue.deliveries import Deliveries, Delivery
+
+logger = logging.getLogger(__name__)
+
+
+class Calls:
+    """Belongs to one worker, which ``worker`` names in the records."""
+
+    def __init__(
+        self,
+        worker: str,
+        stats: StatsCollector,
+        deliveries: Deliveries,
+        licences: LicencePool,
+        store: Store,
+    ) -> None:
+        self._worker = worker
+        self._stats = stats
+        self._deliveries = deliveries
+        self._licences = licences
+        self._store = store
+        self._settling: set[asyncio.Task[None]] = set()
+
+    def answered(self, response: Response, news: News) -> None:
+        """A list came, and every item of ``news`` has left the spider. The anchor's delivery ends
+        when all it brought is durable and the call is on record."""
+        self._report(response.meta, CallOutcome.OK)
+        self._count(news)
+        call = self._call_of(response.meta, OK, response, **news.read.said)
+        on_record = self._on_record(call, [*news.pending], news.read.ranked_list)
+        self._settle(on_record, response.meta.get(DELIVERY))
+
+    def failed(self, meta: dict[str, Any], failed: Failure, response: Response | None) -> None:
+        """No list came, for a reason that ``failed`` names."""
+        self._report(meta, outcome_of(failed), failed.retry_after)
+        self._stats.inc_value(f"rank/answers/failed/{failed.name}")
+        message = unlicensed_text(failed.message, meta)
+        logger.info("No list: %s (%s)", failed.name, message)
+        delivery: Delivery | None = meta.get(DELIVERY)
+        self._settle(self._on_record(self._call_of(meta, failed.name, response)), delivery)
+        if delivery is not None:
+            # A licence that is refused, used up or too fast is no anchor's fault.
+            delivery.is_blameless = failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
+            delivery.fail(
+                failed.name,
+                message,
+                hopeless=failed.verdict is Verdict.ANCHOR_WRONG,
+                retry_after=failed.retry_after,
+            )
+
+    async def settled(self) -> None:
+        """Return when nothing is on its way to the lake any more."""
+        while self._settling:
+            await asyncio.wait(self._settling)
+
+    def _report(
+        self, meta: dict[str, Any], outcome: CallOutcome, retry_after: float | None = None
+    ) -> None:
+        licence: Licence | None = meta.get(LICENCE)
+        if licence is not None:
+            self._licences.report(licence, outcome, retry_after)
+
+    def _count(self, news: News) -> None:
+        """Account for what brought nothing new, and so no items."""
+        self._inc("rank/answers/ok")
+        self._inc("rank/answers/mended", news.read.extraction.answer.is_mended)
+        if news.read.ranked_list is not None and not news.read.whole.rows.versions:
+            self._inc("rank/lists/empty")
+        for outcome, counts in (
+            ("unchanged", news.unchanged),
+            ("duplicate", news.repeated),
+            ("rejected", news.rejected),
+        ):
+            for kind, count in counts.items():
+                self._inc(f"rank/{kind}/read", count)
+                self._inc(f"rank/{kind}/{outcome}", count)
+
+    def _inc(self, name: str, count: int = 1) -> None:
+        if count:
+            self._stats.inc_value(name, count)
+
+    def _call_of(
+        self, meta: dict[str, Any], outcome: str, response: Response | None, **said: Any
+    ) -> Call | None:
+        """What is known of a call that was made; None if none was."""
+        asked: Asked | None = meta.get(ASKED)
+        if asked is None:
+            return None
+        delivery: Delivery | None = meta.get(DELIVERY)
+        licence: Licence | None = meta.get(LICENCE)
+        return Call(
+            anchor=delivery.sec_uid if delivery else None,
+            asked_at=asked.at,
+            milliseconds=asked.milliseconds,
+            purpose="queue",
+            outcome=outcome,
+            status=response.status if response else None,
+            bytes=len(response.body) if response else None,
+            licence=licence.fingerprint if licence else None,
+            worker=self._worker,
+            **said,
+        )
+
+    async def _on_record(
+        self,
+        call: Call | None,
+        pending: Iterable["asyncio.Future[None]"] = (),
+        ranked_list: RankedList | None = None,
+    ) -> None:
+        """Return when all that is ``pending`` is durable, and then ``call`` on record."""
+        await asyncio.gather(*pending)
+        if call is not None:
+            await self._store.note(call, ranked_list)
+
+    def _settle(self, storing: Coroutine[Any, Any, None], delivery: Delivery | None) -> None:
+        """An anchor must not be acknowledged before ``storing`` ends.
+
+        The answer itself is let go of meanwhile: many wait, and each has some 450 KB.
+        """
+
+        def over(task: "asyncio.Task[None]") -> None:
+            self._settling.discard(task)
+            if task.cancelled() or isinstance(task.exception(), asyncio.CancelledError):
+                return  # the worker stops: the anchor goes back to the queue
+            error = task.exception()
+            if error is not None:
+                message = f"{type(error).__name__}: {error}"[:500]
+                logger.error("Not stored: %s", message)
+            if delivery is not None:
+                if error is not None:
+                    delivery.fail("store-error", message)
+                self._deliveries.item_ended(delivery)
+
+        if delivery is not None:
+            delivery.open_items += 1
+        task = asyncio.create_task(storing)
+        self._settling.add(task)
+        task.add_done_callback(over)

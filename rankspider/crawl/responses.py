@@ -1,0 +1,81 @@
+"""What a response, or its absence, says to this project: without the licence it was asked with."""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
+from scrapy.http import Response
+
+from rankspider.endpoint import failure
+from rankspider.endpoint.failure import Failure
+from rankspider.endpoint.redaction import masked, redacted
+from rankspider.endpoint.retry_after import retry_after_seconds
+from rankspider.licences.pool import Licence
+from rankspider.queue.deliveries import Delivery
+
+DELIVERY = "delivery"
+"""Under which a request's ``meta`` holds the `Delivery` of its anchor."""
+LICENCE = "licence"
+"""The same, of the `Licence` it was sent with."""
+ASKED = "asked"
+"""The same, of when it left."""
+
+
+@dataclass(slots=True)
+class Asked:
+    """One call that was made."""
+
+    at: dt.datetime
+    """When it left, UTC, by this machine's clock."""
+    milliseconds: int = 0
+    """Until it was answered, or failed."""
+
+
+def delivery_of(response: Response | None) -> Delivery | None:
+    """None for a response that belongs to no anchor of the queue."""
+    # Scrapy hands out other things as well for an item that came of no response.
+    if not isinstance(response, Response):
+        return None
+    delivery: Delivery | None = response.meta.get(DELIVERY)
+    return delivery
+
+
+def unlicensed(response: Response) -> Response:
+    """``response`` without its licence, which a server may repeat: none is stored."""
+    licence: Licence | None = response.meta.get(LICENCE)
+    if licence is None:
+        return response
+    body = masked(response.body, licence.token)
+    return response if body is response.body else response.replace(body=body)
+
+
+def unlicensed_text(text: str, meta: dict[str, Any]) -> str:
+    """The same of a text that came of a request with this ``meta``."""
+    licence: Licence | None = meta.get(LICENCE)
+    return redacted(text, licence.token) if licence else text
+
+
+def headers_of(response: Response) -> dict[str, str]:
+    """By lower-case name."""
+    return {
+        name.decode("latin-1").lower(): b",".join(values).decode("latin-1")
+        for name, values in response.headers.items()
+    }
+
+
+def failure_of_status(response: Response) -> Failure:
+    """What an HTTP status other than 200 means."""
+    headers = headers_of(response)
+    wait = retry_after_seconds(
+        headers.get("retry-after", ""), headers.get("date", ""), dt.datetime.now(dt.UTC)
+    )
+    return failure.of_http_status(response.status, wait, headers.get("location"))
+
+
+def failure_of_download(error: BaseException) -> Failure:
+    """What it means that no answer came."""
+    # What Scrapy raises for a body beyond DOWNLOAD_MAXSIZE: inflated, and as announced.
+    if isinstance(error, IgnoreRequest | DownloadCancelledError):
+        return failure.overlong()
+    return failure.of_network(error)

@@ -1,0 +1,190 @@
+"""The objects of one worker: who has them, and in which order they open and close."""
+
+import asyncio
+import logging
+import os
+import platform
+from contextlib import AsyncExitStack
+from typing import Self
+
+from scrapy import signals
+from scrapy.crawler import Crawler
+from scrapy.settings import BaseSettings
+from scrapy.statscollectors import StatsCollector
+
+from rankspider.archive.keeping import Archive
+from rankspider.configuration import Configuration
+from rankspider.connections.redis import connect, is_configured
+from rankspider.connections.redis_keys import Keys
+from rankspider.crawl.calls import Calls
+from rankspider.crawl.shutdown import Shutdown
+from rankspider.dedupe.arbiter import Arbiter
+from rankspider.dedupe.news import Dedupe
+from rankspider.errors import ConfigurationError
+from rankspider.lake.store import Store
+from rankspider.licences.ledger import Change, Rates
+from rankspider.licences.pool import LicencePool
+from rankspider.licences.watch import TokensFile
+from rankspider.queue.anchor_queue import AnchorQueue
+from rankspider.queue.deliveries import Deliveries
+from rankspider.queue.repair import RepairDuty
+from rankspider.servers import reachable_servers
+from rankspider.tasks import end
+
+logger = logging.getLogger(__name__)
+
+# Anchors in hand for each call under way, so that the next is at hand when one ends.
+_ROOM = 2
+# And those that wait for MongoDB: they must not stop the others, and join in fewer, larger writes.
+_STORING_ROOM = 64
+
+
+class Worker:
+    """An extension: whoever needs one of its objects gets them by `Worker.of`.
+
+    It opens when the spider starts. A command that asks a spider without starting it, such as
+    ``scrapy parse``, needs no server: then it stays closed, and nothing is stored.
+    """
+
+    deliveries: Deliveries
+    licences: LicencePool
+    store: Store
+    dedupe: Dedupe
+    repair: RepairDuty
+    calls: Calls
+    archive: Archive | None = None
+
+    def __init__(self, crawler: Crawler, stats: StatsCollector) -> None:
+        self.configuration = Configuration.read(crawler.settings)
+        self.is_open = False
+        self.is_stopping = False
+        self._crawler = crawler
+        self._stats = stats
+        self._concurrency = crawler.settings.getint("CONCURRENT_REQUESTS")
+        self._name = f"{platform.node()}:{os.getpid()}"
+        self._shutdown = Shutdown(crawler, self.configuration.shutdown_seconds)
+        self._opened = AsyncExitStack()
+        self._ending: asyncio.Future[None] | None = None
+
+    @classmethod
+    def from_crawler(cls, crawler: Crawler) -> Self:
+        assert crawler.stats is not None
+        worker = cls(crawler, crawler.stats)
+        crawler.signals.connect(worker.close, signals.spider_closed)
+        return worker
+
+    @staticmethod
+    def of(crawler: Crawler) -> "Worker":
+        """That of ``crawler``. Raises `ConfigurationError` if it has none."""
+        worker = crawler.get_extension(Worker)
+        if worker is None:
+            raise ConfigurationError(f"EXTENSIONS: {Worker.__module__}.Worker is missing or off")
+        return worker
+
+    async def open(self, queue_key: str) -> None:
+        """Reach the servers, or bring up embedded ones, and begin to keep leases alive.
+
+        Raises `RankspiderError` for a server that cannot be used.
+        """
+        opened, keys, settings = self._opened, Keys.of(queue_key), BaseSettings()
+        settings.update(self._crawler.settings)  # those of a crawl are frozen
+        if not is_configured(settings) or self.configuration.mongo_uri is None:
+            opened.enter_context(reachable_servers(settings, self.configuration))
+        redis = connect(settings)
+        opened.push_async_callback(redis.aclose)
+        await self._open_store(settings["MONGO_URI"])
+        stem = f"{keys.dedupe}:{self.store.identity}"
+        self.dedupe = Dedupe(
+            Arbiter(redis, stem, self.store.newest_observation),
+            self.store.seen_later,
+            keep_private=self.configuration.keep_private_fields,
+            at_once=self._concurrency,
+        )
+        opened.push_async_callback(self.dedupe.close)
+        self.licences = LicencePool(
+            redis,
+            keys,
+            self.configuration.api_tokens,
+            rates=Rates(
+                each=self.configuration.requests_per_second_per_token,
+                total=self.configuration.requests_per_second,
+            ),
+            on_change=self._count_change,
+            on_wait=lambda why, _: self._stats.inc_value(f"rank/licences/waits/{why}"),
+        )
+        opened.push_async_callback(self.licences.close)
+        queue = AnchorQueue(
+            redis,
+            keys,
+            owner=self._name,
+            lease_seconds=self.configuration.lease_seconds,
+            max_deliveries=self.configuration.max_deliveries,
+        )
+        self._open_deliveries(queue)
+        self.repair = RepairDuty(queue, self._make_lake_whole)
+        self.calls = Calls(self._name, self._stats, self.deliveries, self.licences, self.store)
+        opened.push_async_callback(self.calls.settled)
+        opened.push_async_callback(self.repair.close)
+        opened.push_async_callback(end, asyncio.create_task(self._watch_tokens()))
+        self._shutdown.watch(self.deliveries, self.licences)
+        opened.callback(self._shutdown.closing)
+        self.is_open = True
+
+    async def _open_store(self, uri: str) -> None:
+        self.store = Store(
+            uri,
+            self.configuration.mongo_database,
+            self.configuration.retention,
+            is_all_there=lambda: self.deliveries.are_only_storing,
+        )
+        await self.store.open(has_archive=self.configuration.archive)
+        self._opened.push_async_callback(self.store.close)
+        if self.configuration.archive:
+            self.archive = Archive(self.store.write, self.configuration.archive_days)
+
+    def _open_deliveries(self, queue: AnchorQueue) -> None:
+        self.deliveries = Deliveries(
+            queue,
+            self._stats,
+            room=_ROOM * self._concurrency,
+            storing_room=self._storing_room,
+            lease_seconds=self.configuration.lease_seconds,
+            backoff_seconds=self.configuration.backoff_seconds,
+            on_crash=lambda: self.stop("error"),
+        )
+        self.deliveries.start()
+        seconds = self.configuration.shutdown_seconds
+        self._opened.push_async_callback(self.deliveries.close, seconds)
+
+    async def close(self) -> None:
+        """Close in the reverse order what was opened, after Scrapy has closed the pipelines."""
+        self.is_open = False
+        await self._opened.aclose()
+
+    def stop(self, reason: str) -> None:
+        """End the crawl for ``reason``, as `CloseSpider` does from within the spider."""
+        assert self._crawler.engine is not None
+        if self.is_stopping:
+            return
+        self.is_stopping = True
+        self.deliveries.stop()
+        closing = self._crawler.engine.close_spider_async(reason=reason)
+        self._ending = asyncio.ensure_future(closing)
+
+    def _storing_room(self) -> int:
+        # A kill would waste the calls that wait: none is added to them during an outage.
+        return 0 if self.store.is_away else _STORING_ROOM * self._concurrency
+
+    def _count_change(self, change: Change) -> None:
+        self._stats.inc_value(f"rank/licences/{change.state}")
+
+    async def _make_lake_whole(self) -> None:
+        count = await self.store.make_whole()
+        self._stats.inc_value("rank/lake/made_whole", count)
+        logger.info("After a worker was cut off: %d documents brought up to their history", count)
+
+    async def _watch_tokens(self) -> None:
+        path = self.configuration.tokens_file
+        if path is not None:
+            tokens = TokensFile(path, self.configuration.api_tokens)
+            await tokens.watch(self.licences.set_tokens)
