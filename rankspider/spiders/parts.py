@@ -36,6 +36,15 @@ SETTINGS: dict[str, Any] = {
 }
 """The spider's ``custom_settings``; ``-s`` wins over them."""
 
+_FEED_EXPORTERS = {
+    "json": "rankspider.crawl.feeds.FlatJsonExporter",
+    "jsonlines": "rankspider.crawl.feeds.FlatJsonLinesExporter",
+    "jsonl": "rankspider.crawl.feeds.FlatJsonLinesExporter",
+    "jl": "rankspider.crawl.feeds.FlatJsonLinesExporter",
+    "csv": "rankspider.crawl.feeds.FlatCsvExporter",
+    "xml": "rankspider.crawl.feeds.FlatXmlExporter",
+}
+
 _PARTS: Mapping[str, Mapping[str, int | None]] = {
     "EXTENSIONS": {"rankspider.crawl.worker.Worker": 0},
     "ITEM_PIPELINES": {
@@ -66,6 +75,8 @@ def add_parts(settings: BaseSettings) -> None:
     spider without the project's settings gets those as well.
     """
     settings.setmodule(project_settings, priority="default")
+    exporters = {**_FEED_EXPORTERS, **settings.getdict("FEED_EXPORTERS")}
+    settings.set("FEED_EXPORTERS", exporters, settings.getpriority("FEED_EXPORTERS") or 0)
     for name, parts in _PARTS.items():
         if (settings.getpriority(name) or 0) >= SETTINGS_PRIORITIES["cmdline"]:
             continue
