@@ -117,6 +117,12 @@ def ended(process: "subprocess.Popen[str]") -> Crawl:
     return Crawl(process.returncode, log)
 
 
+def wait_for_line(worker: "subprocess.Popen[str]", text: str) -> None:
+    """Read its log as far as there."""
+    assert worker.stderr is not None
+    assert any(text in line for line in worker.stderr), f"it ended without {text!r}"
+
+
 def start_worker(environment: dict[str, str]) -> "subprocess.Popen[str]":
     command = scrapy("crawl", "goods_rank")
     return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 import urllib.request
 from typing import Any
 
@@ -16,6 +17,19 @@ class Simulator:
     def get(self, path: str) -> Any:
         with urllib.request.urlopen(self.url + path) as answer:
             return json.load(answer)
+
+    def answers(self) -> int:
+        return int(self.get("/_simulator/stats")["answers"])
+
+    def calls(self) -> int:
+        """Those that it has not answered yet included."""
+        return sum(self.get("/_simulator/stats")["tokens"].values())
+
+    def stood_still(self, seconds: float = 1.5) -> bool:
+        """Whether it was asked at all, and for so long no more."""
+        before = self.answers()
+        time.sleep(seconds)
+        return 0 < before == self.answers()
 
     def configure(self, **changes: Any) -> None:
         body = json.dumps(changes).encode()

@@ -1,8 +1,6 @@
 """Licences, circuit and limiter in a running crawl: what changes, and what happens then."""
 
 import asyncio
-import signal
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +14,7 @@ from rankspider.licences.ledger import Ledger, Policy, States
 from tests.support.crawls import crawling, ended, endpoint, failed, letters, sec_uids
 from tests.support.redis_servers import local_redis
 from tests.support.simulators import Simulator
+from tests.support.suspending import suspended
 from tests.support.waiting import until
 
 
@@ -82,30 +81,24 @@ def test_without_redis_nothing_is_sent(
     """The limiter fails closed: a Redis that hangs stops the calls, and its return brings them."""
     simulator = simulate("--rows", "3", "--anchors", "400")
 
-    def answers() -> int:
-        return int(simulator.get("/_simulator/stats")["answers"])
-
     with local_redis(tmp_path / "redis", []) as server:
+        url = f"redis://127.0.0.1:{server.port}/0"
         environment = {
             **endpoint(environment, simulator),
-            "REDIS_URL": f"redis://127.0.0.1:{server.port}/0",
+            "REDIS_URL": url,
             "RANK_REQUESTS_PER_SECOND": "100",
         }
         with Redis(port=server.port) as client:
             client.rpush(queue_key, *sec_uids(400))
         with crawling(environment) as process:
-            until(lambda: answers() >= 50)
-            server._process.send_signal(signal.SIGSTOP)
-            before = answers()
-            time.sleep(2)
-            after = answers()
-            time.sleep(1)
-            assert answers() == after
-            # What had leave to go out by then.
-            assert after - before <= 64
-            assert after < 400
-            server._process.send_signal(signal.SIGCONT)
+            until(lambda: simulator.answers() >= 50)
+            with suspended(url):
+                before = simulator.answers()
+                until(simulator.stood_still)
+                # What had leave to go out by then.
+                assert simulator.answers() - before <= 64
+                assert simulator.answers() < 400
             crawl = ended(process)
         assert crawl.returncode == 0, crawl.log
         assert crawl.stats["rank/anchors/acked"] == 400
-        assert answers() == 400
+        assert simulator.answers() == 400

@@ -2,13 +2,10 @@
 
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
-import psutil
 import pytest
 from pymongo import MongoClient
 from redis import Redis
@@ -21,10 +18,19 @@ from rankspider.questions.lists import ListName
 from rankspider.questions.states import state_at
 from rankspider.questions.trend import trend
 from rankspider.simulator.world import World
-from tests.support.crawls import Crawl, crawl, endpoint, left_over, sec_uids, start_worker
+from tests.support.crawls import (
+    Crawl,
+    crawl,
+    endpoint,
+    left_over,
+    sec_uids,
+    start_worker,
+    wait_for_line,
+)
 from tests.support.project import ROOT
 from tests.support.redis_servers import local_redis
 from tests.support.simulators import Simulator
+from tests.support.suspending import suspended
 from tests.support.waiting import until
 
 
@@ -60,7 +66,7 @@ def test_one_signal_finishes_what_is_asked_and_gives_the_rest_back(
     assert worker.returncode == 0, log
     assert leased(redis_client, queue_key) == 0
     assert redis_client.hlen(Keys.of(queue_key).tries) == 0
-    answers = simulator.get("/_simulator/stats")["answers"]
+    answers = simulator.answers()
     stored = database.users.count_documents({})
     # What was asked was stored and taken off the queue: no paid call was for nothing.
     assert redis_client.llen(queue_key) == 300 - answers
@@ -68,7 +74,7 @@ def test_one_signal_finishes_what_is_asked_and_gives_the_rest_back(
     assert "Traceback" not in log
     finish(environment, database, 300)
     assert left_over(redis_client, queue_key) == []
-    assert simulator.get("/_simulator/stats")["answers"] == 300
+    assert simulator.answers() == 300
 
 
 NOT_TO_BE_ASKED = [
@@ -92,9 +98,9 @@ def test_a_worker_that_waits_for_leave_ends_at_once(
     environment = {**endpoint(environment, simulator), **held_up}
     redis_client.rpush(queue_key, *sec_uids(30))
     worker = start_worker(environment)
-    until(lambda: answers_stood_still(simulator))
+    until(simulator.stood_still)
     worker.terminate()
-    log = worker.communicate(timeout=15)[1]
+    log = worker.communicate(timeout=25)[1]  # less than RANK_SHUTDOWN_SECONDS
     assert worker.returncode == 0, log
     stats = Crawl(0, log).stats
     assert_ended_in_order(log)
@@ -130,14 +136,6 @@ def assert_ended_in_order(log: str) -> None:
     assert " ERROR: " not in log, log
 
 
-def answers_stood_still(simulator: Simulator, seconds: float = 1.5) -> bool:
-    """Whether it was asked at all, and for so long no more."""
-    before = simulator.get("/_simulator/stats")["answers"]
-    time.sleep(seconds)
-    after = simulator.get("/_simulator/stats")["answers"]
-    return bool(0 < before == after)
-
-
 def test_what_does_not_finish_in_time_is_given_back(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],
@@ -149,10 +147,9 @@ def test_what_does_not_finish_in_time_is_given_back(
     environment = {**endpoint(environment, simulator), "RANK_SHUTDOWN_SECONDS": "1"}
     redis_client.rpush(queue_key, *sec_uids(60))
     worker = start_worker(environment)
-    until(lambda: leased(redis_client, queue_key) == 32)
-    time.sleep(0.5)
+    until(lambda: leased(redis_client, queue_key) == 32 and simulator.calls() == 16)
     worker.terminate()
-    log = worker.communicate(timeout=15)[1]
+    log = worker.communicate(timeout=60)[1]
     assert worker.returncode == 0, log
     assert "RANK_SHUTDOWN_SECONDS" in log
     assert redis_client.lrange(queue_key, 0, -1) == [uid.encode() for uid in sec_uids(60)]
@@ -174,9 +171,10 @@ def test_what_mongodb_does_not_take_in_time_is_given_back(
     with embedded_servers(tmp_path, redis=False, mongo=True) as servers:
         assert servers.mongo_uri is not None
         worker = start_worker({**environment, "MONGO_URI": servers.mongo_uri})
-        until(lambda: simulator.get("/_simulator/stats")["answers"] > 0)
+        until(lambda: simulator.answers() > 0)
         with suspended(servers.mongo_uri):
-            time.sleep(1)
+            stored = simulator.answers()
+            until(lambda: simulator.answers() > stored)
             worker.terminate()
             log = worker.communicate(timeout=30)[1]
     assert worker.returncode == 0, log
@@ -205,13 +203,22 @@ def test_what_is_shown_after_a_stop_under_a_backlog_is_stored_as_a_whole(
             worker = start_worker({**environment, "MONGO_URI": servers.mongo_uri})
             until(lambda: database.calls.count_documents({}) > 0)
             with suspended(servers.mongo_uri):
-                time.sleep(2)
+                stored = simulator.answers()
+                until(lambda: simulator.answers() >= stored + 30)
                 worker.send_signal(signal.SIGINT)
                 log = worker.communicate(timeout=30)[1]
             assert worker.returncode == 0, log
             assert redis_client.llen(queue_key) > 0
-            time.sleep(1)  # what was sent before it was suspended is carried out
+            until(lambda: stood_still(database))  # what was sent before is carried out
             assert_whole(database)
+
+
+def stood_still(database: Any, seconds: float = 1) -> bool:
+    """Whether no document came for so long."""
+    names = ("snapshots", "rank_history", "ranks", "user_history", "users", "calls")
+    before = [database[name].count_documents({}) for name in names]
+    time.sleep(seconds)
+    return before == [database[name].count_documents({}) for name in names]
 
 
 def assert_whole(database: Any) -> None:
@@ -261,8 +268,7 @@ def test_without_redis_it_ends_all_the_same(
         client.rpush(queue_key, *sec_uids(60))
         url = f"redis://127.0.0.1:{server.port}/0"
         worker = start_worker({**environment, "REDIS_URL": url})
-        until(lambda: client.zcard(Keys.of(queue_key).leases) == 32)
-        time.sleep(0.5)
+        until(lambda: leased(client, queue_key) == 32 and simulator.calls() == 16)
         with suspended(url):
             worker.terminate()
             log = worker.communicate(timeout=30)[1]
@@ -272,23 +278,6 @@ def test_without_redis_it_ends_all_the_same(
     assert stats["rank/anchors/left_leased"] == 32
     assert "Task was destroyed" not in log, log
     assert "Traceback" not in log, log
-
-
-@contextmanager
-def suspended(url: str) -> Iterator[None]:
-    """The server that listens there says nothing meanwhile."""
-    port = urlsplit(url).port
-    (pid,) = {
-        each.pid
-        for each in psutil.net_connections("tcp4")
-        if each.status == psutil.CONN_LISTEN and each.laddr.port == port
-    }
-    server = psutil.Process(pid)
-    server.suspend()
-    try:
-        yield
-    finally:
-        server.resume()
 
 
 def test_two_signals_end_it_at_once_and_leases_run_out(
@@ -302,12 +291,11 @@ def test_two_signals_end_it_at_once_and_leases_run_out(
     environment = {**endpoint(environment, simulator), "RANK_LEASE_SECONDS": "2"}
     redis_client.rpush(queue_key, *sec_uids(60))
     worker = start_worker(environment)
-    until(lambda: leased(redis_client, queue_key) == 32)
-    time.sleep(0.5)
+    until(lambda: leased(redis_client, queue_key) == 32 and simulator.calls() == 16)
     worker.terminate()
-    time.sleep(0.5)
+    wait_for_line(worker, "Received SIGTERM")
     worker.terminate()
-    log = worker.communicate(timeout=15)[1]
+    log = worker.communicate(timeout=60)[1]
     assert worker.returncode == 0, log
     assert leased(redis_client, queue_key) > 0
     simulator.configure(latency_ms=0)
@@ -321,20 +309,18 @@ def test_one_busy_worker_keeps_the_others_waiting(
     redis_client: Redis,
     queue_key: str,
 ) -> None:
-    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "4000")
+    simulator = simulate("--rows", "3", "--anchors", "60", "--latency", "6000")
     environment = endpoint(environment, simulator)
     redis_client.rpush(queue_key, *sec_uids(4))
     busy = start_worker(environment)
     until(lambda: leased(redis_client, queue_key) == 4)
     waiting = start_worker(environment)
-    time.sleep(2.5)
-    assert waiting.poll() is None
-    assert busy.poll() is None
-    for worker in (busy, waiting):
-        log = worker.communicate(timeout=30)[1]
+    for worker in (waiting, busy):
+        log = worker.communicate(timeout=60)[1]
+        assert leased(redis_client, queue_key) == 0
         assert worker.returncode == 0
         assert "'finish_reason': 'drained'" in log
-    assert simulator.get("/_simulator/stats")["answers"] == 4
+    assert simulator.answers() == 4
 
 
 def test_a_frozen_worker_does_no_harm(
@@ -348,10 +334,8 @@ def test_a_frozen_worker_does_no_harm(
     environment = {**endpoint(environment, simulator), "RANK_LEASE_SECONDS": "2"}
     redis_client.rpush(queue_key, *sec_uids(10))
     frozen = start_worker(environment)
-    until(lambda: leased(redis_client, queue_key) == 10)
-    time.sleep(0.3)
+    until(lambda: simulator.calls() == 10)
     frozen.send_signal(signal.SIGSTOP)
-    time.sleep(2.5)
     finish(environment, database, 10)
     newest = {user["_id"]: user["observed_at"] for user in database.users.find()}
     standings = {row["_id"]: row["revision"] for row in database.ranks.find()}

@@ -13,7 +13,8 @@ from scrapy.utils.test import get_crawler
 from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError
 from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease, Taken
-from rankspider.queue.deliveries import Deliveries
+from rankspider.queue.deliveries import Deliveries, Delivery
+from tests.support.waiting import until
 
 
 @pytest.fixture
@@ -337,10 +338,12 @@ async def test_what_waits_to_be_stored_makes_room_while_it_may(
     storing_room = 3
     deliveries = deliveries_on(queue, storing_room=lambda: storing_room)
     deliveries.start()
-    waiting = []
+    waiting: list[Delivery] = []
+    under_way: list[Delivery] = []
     for taken in (2, 2, 1):
         group, _ = await deliveries.take()
         assert len(group) == taken
+        under_way += group[3 - len(waiting) :]
         for delivery in group[: 3 - len(waiting)]:
             delivery.open_items += 1
             deliveries.complete(delivery)
@@ -351,12 +354,11 @@ async def test_what_waits_to_be_stored_makes_room_while_it_may(
     more = asyncio.create_task(deliveries.take())
     for delivery in waiting[:2]:
         deliveries.item_ended(delivery)
-    await asyncio.sleep(0.2)
-    assert deliveries.in_hand == 3
-    assert not more.done()
+    await asyncio.to_thread(until, lambda: deliveries.in_hand == 3)
+    assert not (await asyncio.wait([more], timeout=0.2))[0]
     deliveries.item_ended(waiting[2])
     storing_room = 3
-    for delivery in list(deliveries._held.values()):
+    for delivery in under_way:
         deliveries.complete(delivery)
     group, _ = await more
     assert len(group) == 2
