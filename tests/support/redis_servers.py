@@ -1,5 +1,6 @@
 """A ``redis-server`` of a test's own, without a disk to wait for."""
 
+import os
 import random
 import signal
 import socket
@@ -56,9 +57,12 @@ class LocalRedis:
 
 def free_port() -> int:
     """One whose Cluster bus port, 10000 higher, is free too. Both lie below those that Linux gives
-    to connections, one of which may begin before the server does."""
+    to connections, one of which may begin before the server does. Test processes beside each other
+    have ports of their own."""
+    beside = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        port = random.randrange(20_000, 22_768)
+        port = random.randrange(20_000 + mine, 22_768, beside)
         with socket.socket() as one, socket.socket() as other:
             try:
                 one.bind((HOST, port))
