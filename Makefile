@@ -4,12 +4,17 @@ PYTHON = python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-.PHONY: help demo test lint check bench fuzz truth clean
+# On all cores; who is done early takes over from who is not. Session servers are each process's own.
+PYTEST := -m pytest -n logical --dist worksteal
+
+.PHONY: help demo quick test coverage lint check bench fuzz truth clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo    see it work: own servers, made-up data, nothing to set up"
-	@echo "make test    run the tests (ARGS='-k queue' for some of them)"
+	@echo "make quick   the tests that need no server and no process, in seconds"
+	@echo "make test    all tests, in minutes (ARGS='-k queue' for some of them)"
+	@echo "make coverage the same, and which of the code they run"
 	@echo "make lint    ruff and mypy"
 	@echo "make check   both"
 	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
@@ -21,7 +26,16 @@ demo: $(VENV)/.demo-installed
 	@$(VENV)/bin/python -m scrapy demo
 
 test: $(VENV)/.dev-installed
-	@$(VENV)/bin/python -m pytest $(ARGS)
+	@$(VENV)/bin/python $(PYTEST) $(ARGS)
+
+quick: $(VENV)/.dev-installed
+	@$(VENV)/bin/python $(PYTEST) tests/unit $(ARGS)
+
+coverage: $(VENV)/.dev-installed
+	@$(VENV)/bin/python -m coverage erase
+	@$(VENV)/bin/python -m coverage run $(PYTEST) $(ARGS)
+	@$(VENV)/bin/python -m coverage combine --quiet
+	@$(VENV)/bin/python -m coverage report
 
 lint: $(VENV)/.dev-installed
 	@$(VENV)/bin/python -m ruff check --quiet
@@ -37,14 +51,14 @@ bench: $(VENV)/.dev-installed
 SECONDS = 60
 fuzz: $(VENV)/.dev-installed
 	@$(PIP) -r requirements-fuzz.txt
-	@$(VENV)/bin/python -m pytest -m hypothesis --hypothesis-profile=explore
+	@$(VENV)/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=explore
 	@$(VENV)/bin/python -m tests.fuzz_answer -max_total_time=$(SECONDS)
 
 truth: $(VENV)/.dev-installed
 	@$(VENV)/bin/python -m tests.truth $(ARGS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	find rankspider tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV)/.demo-installed: requirements.txt requirements-embedded.txt constraints.txt $(VENV)/bin/python

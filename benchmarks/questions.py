@@ -40,7 +40,7 @@ from rankspider.questions.thresholds import thresholds
 from rankspider.questions.trend import trend
 from rankspider.questions.which import chosen
 from rankspider.simulator.world import World
-from tests.plans import indexes_used
+from tests.support.query_plans import indexes_used
 
 Document = dict[str, Any]
 Lake = Database[Document]

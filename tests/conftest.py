@@ -4,16 +4,10 @@ Each test has its own queue key and its own database; nothing flushes a server.
 """
 
 import asyncio
-import datetime
-import json
 import os
 import subprocess
-import sys
-import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,9 +18,10 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 
 from rankspider.embedded import embedded_servers
-from tests import lakes
+from tests.support import simulated_market
+from tests.support.project import ROOT, scrapy
+from tests.support.simulators import Simulator
 
-ROOT = Path(__file__).parent.parent
 # What a developer has set for real must not reach a test.
 OWN_SETTINGS = ("RANK_", "REDIS_", "MONGO_", "CONCURRENT_REQUESTS", "LOG_LEVEL")
 
@@ -36,6 +31,11 @@ OWN_SETTINGS = ("RANK_", "REDIS_", "MONGO_", "CONCURRENT_REQUESTS", "LOG_LEVEL")
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("explore", derandomize=False, database=None, deadline=None)
 settings.load_profile("same")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long comes first, so that no process has to wait for it in the end."""
+    items.sort(key=lambda item: "tests/system/" not in item.nodeid)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -109,13 +109,15 @@ async def async_database(
 
 
 @pytest.fixture(scope="session")
-def market(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[lakes.Market]:
+def market(
+    mongo_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[simulated_market.Market]:
     """A few hours of a simulated market, filled once a session. Tests only read it."""
-    name = lakes.new_name()
+    name = simulated_market.new_name()
     record = tmp_path_factory.mktemp("market") / "record.jsonl"
-    asyncio.run(lakes.fill(mongo_uri, name, record))
+    asyncio.run(simulated_market.fill(mongo_uri, name, record))
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
-        yield lakes.market(client[name], record)
+        yield simulated_market.market(client[name], record)
         client.drop_database(name)
 
 
@@ -132,28 +134,6 @@ def environment(
         "RANK_QUEUE_KEY": queue_key,
         "PYTHONUNBUFFERED": "1",
     }
-
-
-def scrapy(*arguments: str) -> list[str]:
-    """The command line of ``scrapy …`` with this interpreter."""
-    return [sys.executable, "-m", "scrapy", *arguments]
-
-
-class Simulator:
-    """A ``scrapy simulate`` process and where it listens."""
-
-    def __init__(self, process: "subprocess.Popen[str]", url: str) -> None:
-        self.process = process
-        self.url = url
-
-    def get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path) as answer:
-            return json.load(answer)
-
-    def configure(self, **changes: Any) -> None:
-        body = json.dumps(changes).encode()
-        request = urllib.request.Request(self.url + "/_simulator/config", data=body)
-        urllib.request.urlopen(request).close()
 
 
 @pytest.fixture
@@ -174,34 +154,3 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
     for process in running:
         process.terminate()
         process.communicate(timeout=30)
-
-
-@dataclass
-class Crawl:
-    """How one ``scrapy crawl goods_rank`` ended."""
-
-    returncode: int
-    log: str
-
-    @property
-    def stats(self) -> dict[str, Any]:
-        """The stats it dumped last."""
-        dumped = self.log.rpartition("Dumping Scrapy stats:\n")[2]
-        dumped = dumped[: dumped.index("}\n") + 1]
-        names = {"datetime": datetime}
-        return dict(eval(dumped, {"__builtins__": {}}, names))
-
-
-def crawl(environment: dict[str, str], *arguments: str, timeout: float = 120) -> Crawl:
-    """Run ``scrapy crawl goods_rank`` to its end."""
-    command = scrapy("crawl", "goods_rank", *arguments)
-    ended = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
-    return Crawl(ended.returncode, ended.stdout + ended.stderr)

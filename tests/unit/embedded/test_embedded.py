@@ -1,0 +1,78 @@
+"""Which program becomes the embedded server, and what it is told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from rankspider.embedded import launch, mongo_server, redis_server
+from rankspider.errors import EmbeddedServerError
+from tests.support.embedded_homes import odd_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Iterator[Path]:
+    with odd_folder(tmp_path) as folder:
+        yield folder
+
+
+def _put_on_the_path(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, version: str
+) -> None:
+    program = folder / "bin" / name
+    program.parent.mkdir(exist_ok=True)
+    program.write_text(f"#!/bin/sh\necho '{version}'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+
+
+def test_a_mongod_on_the_path_is_the_better_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _put_on_the_path(folder, monkeypatch, "mongod", "db version v7.0.14")
+    program = mongo_server.find(folder)
+    assert (program.title, program.data) == ("mongod 7.0.14", "mongod")
+
+
+def test_the_program_that_wrote_the_data_stays(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "secantus").mkdir()
+    (folder / "secantus" / "WiredTiger").touch()
+    _put_on_the_path(folder, monkeypatch, "mongod", "db version v7.0.14")
+    program = mongo_server.find(folder)
+    assert (program.data, program.remark) == (
+        "secantus",
+        "; not mongod, which did not write the data",
+    )
+
+
+def test_data_of_a_mongod_that_is_gone_is_not_replaced_by_an_empty_server(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "mongod").mkdir()
+    (folder / "mongod" / "WiredTiger").touch()
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(EmbeddedServerError, match=r"written by mongod.*MONGO_URI"):
+        mongo_server.find(folder)
+
+
+def test_an_older_redis_does_not_start_empty_beside_newer_data(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "data" / "appendonlydir").mkdir(parents=True)
+    _put_on_the_path(folder, monkeypatch, "redis-server", "Redis server v=6.0.16 sha=0")
+    monkeypatch.setattr(redis_server, "find_spec", lambda name: None)
+    with pytest.raises(EmbeddedServerError, match=r"needs redis-server 7 or newer.*6\.0\.16"):
+        redis_server.find(folder)
+    _put_on_the_path(folder, monkeypatch, "redis-server", "Redis server v=7.2.4 sha=0")
+    assert redis_server.find(folder).title == "redis-server 7.2.4"
+
+
+def test_the_servers_are_not_told_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK_API_TOKENS", "licence")
+    monkeypatch.setenv("MONGO_URI", "mongodb://name:password@host")
+    monkeypatch.setenv("SECANTUS_TEST_FAST_STORAGE", "1")
+    assert not {"RANK_API_TOKENS", "MONGO_URI", "SECANTUS_TEST_FAST_STORAGE"} & set(
+        launch.environment()
+    )

@@ -1,0 +1,69 @@
+"""Every form of a licence is taken out of texts and bodies."""
+
+import html
+import json
+from functools import partial
+from urllib.parse import quote, quote_plus
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from rankspider.endpoint.redaction import masked, redacted
+
+
+def forms(token: str) -> list[str]:
+    """How a server, or the text of an error, may write it."""
+    return [
+        token,
+        quote(token),
+        quote(token, safe=""),
+        quote_plus(token),
+        json.dumps(token)[1:-1],
+        json.dumps(token, ensure_ascii=False)[1:-1],
+        json.dumps(token)[1:-1].replace("/", "\\/"),
+        json.dumps(json.dumps(token))[3:-3],
+        repr(token.encode())[2:-1],
+        ascii(token)[1:-1],
+        html.escape(token),
+    ]
+
+
+# No white space: licences stand between it in their setting. So blanks around a form of one are
+# never a part of it, as any other character may be.
+tokens = partial(st.text, st.characters(exclude_categories=("Cc", "Cs", "Z")), max_size=20)
+
+
+@given(token=tokens(min_size=1))
+@example(token="%")
+@example(token="licence-\u00e9\u4e2d\U0001f600")
+@example(token="\\\\'\"/")
+@example(token="<")
+@example(token="*")
+def test_every_form_of_a_licence_is_taken_out(token: str) -> None:
+    for form in forms(token):
+        assert redacted(f" {form} ", token) == " *** "
+        assert redacted(f"a {form}", token).endswith("***")
+
+
+@given(token=tokens(min_size=8))
+@example(token="12345678")
+@example(token="S3cr3t+/=%&#?t0ken")
+@example(token="<<<<<<<<")
+@example(token="8" * 8)
+def test_every_form_of_a_licence_is_masked_in_a_body(token: str) -> None:
+    for form in forms(token):
+        assert masked(f" {form} , {form} ".encode(), token) == b" *** , *** "
+
+
+@pytest.mark.parametrize(
+    ("token", "body"),
+    [
+        ("demo", b"a demo"),  # as a word of any text may be
+        ("1234567", b'{"a":1234567}'),
+        ("12345678", b'{"id":9123456780,"other":912345678}'),
+        ("licence-a", b"licence-b"),
+    ],
+)
+def test_what_is_no_licence_stays_as_it_is(token: str, body: bytes) -> None:
+    assert masked(body, token) == body
