@@ -17,6 +17,9 @@ _OPTIONS: dict[str, Any] = {
     "appname": "rankspider",
     # A server that vanished without a word would hold a write for as long as TCP does.
     "socketTimeoutMS": 60_000,
+    # Less than that: else a server without its majority would wait on for each write that was
+    # given up here, and be sent the next.
+    "wTimeoutMS": 50_000,
 }
 _CHECK_MILLISECONDS = 5000
 

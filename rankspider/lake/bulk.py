@@ -1,51 +1,42 @@
-"""One batch of writes of one collection, sent once, acknowledged by a majority.
+"""One batch of writes of one collection, acknowledged by a majority.
 
-What is likely new is inserted. What is likely there shares one update. Whatever neither did, such
-as a document that another worker made in between, or one that MongoDB refuses together with its
-company, is upserted by itself.
+What is likely new is inserted; the rest, and what an insert did not do, is upserted. Each operation
+targets one document by its ``_id`` and may be repeated. Nothing is concluded from a count: what
+is not reported as failed is done.
 """
 
+import asyncio
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
-from itertools import groupby
-from operator import attrgetter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import bson
 from pymongo import InsertOne, UpdateOne
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import (
-    BulkWriteError,
-    ConnectionFailure,
-    ExecutionTimeout,
-    OperationFailure,
-    PyMongoError,
-    WTimeoutError,
-)
+from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
 
+from rankspider.connections.mongo_errors import (
+    NotAbleNow,
+    is_away,
+    is_race,
+    is_refusal,
+    may_be_one_document,
+    why_refused,
+)
 from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
-from rankspider.lake.write import shared_update_of, update_of
+from rankspider.lake.write import Write, update_of
 
 _Operation = InsertOne[dict[str, Any]] | UpdateOne
-# Above this share of new documents an insert is tried first: it costs half of a shared update.
+_Failed = list[tuple[Pending, dict[str, Any]]]
+# Above this share of new documents an insert is tried first: it costs a quarter of an upsert.
 _INSERTS_PAY = 0.3
 _LEARNING = 0.02
-# One shared update compares each document's id with all of its ids.
-MOST_TOGETHER = 100
-_MOST_TOGETHER_BYTES = 4 * 1024 * 1024
-_DUPLICATE_KEY = 11000
-# What a server says that is not able now: unreachable, stepping down, shutting down, out of
-# time or disk, writes blocked or not granted (13, an operator's mistake that an operator mends).
-# https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
-_NOT_ABLE_NOW = frozenset(
-    (6, 7, 13, 50, 64, 89, 91, 112, 133, 189, 262, 371, 9001)
-    + (10107, 11600, 11602, 13435, 13436, 14031)
-)
-
-
-class NotAbleNow(PyMongoError):
-    """What a bulk says of a server that must be waited for."""
+# After each, another try of upserts that raced with those of other workers.
+_RACE_PAUSES = (0.01, 0.05, 0.25, 1.0)
+_NOBODY = "rankspider/nobody"
+"""An ``_id`` that no document has."""
 
 
 class Bulk:
@@ -56,119 +47,138 @@ class Bulk:
         self._novelty = _Novelty()
 
     async def send(self, collection: str, batch: list[Pending]) -> None:
-        """Send ``batch`` once; what is still open then must be sent again."""
+        """Send what is open of ``batch`` until it has ended: stored, or refused.
+
+        Raises `NotAbleNow` or `pymongo.errors.ConnectionFailure` if the server must be waited for;
+        what is open then must be sent again.
+        """
         for pending in batch:
-            pending.encode()
-            if pending.content is not None and len(pending.content) > ROOM_BYTES:
-                assert pending.write.content is not None
-                pending.content = bson.encode(await fitted(self._database, pending.write.content))
-        batch = [pending for pending in batch if pending.is_open]
+            await self._prepare(pending)
         if self._novelty.is_likely(collection):
-            await self._insert(collection, batch)
-        for group in _groups(batch):
-            await self._update_together(collection, group)
-        await self._upsert(collection, batch)
+            await self._insert(collection, _open(batch))
+        for pause in _RACE_PAUSES:
+            raced = await self._upsert(collection, _open(batch))
+            if not raced:
+                return
+            await asyncio.sleep(pause)
+        raise NotAbleNow(raced[0][1])
 
-    async def _insert(self, collection: str, batch: Iterable[Pending]) -> int:
-        """Insert what is not there, as far as is known; return how many were."""
-        novel = [each for each in batch if each.is_open and not each.is_there]
-        novel = [each for each in novel if each.write.content is not None]
-        inserts: list[_Operation] = [InsertOne(each.new_document()) for each in novel]
-        await self._bulk(collection, novel, inserts)
-        inserted = sum(not each.is_there for each in novel)
-        self._novelty.learn(collection, inserted, len(novel) - inserted)
-        return inserted
-
-    async def _update_together(self, collection: str, group: list[Pending]) -> None:
-        """One update for all; what it may not have reached stays open."""
-        writes = [pending.write for pending in group]
-        update = shared_update_of(writes, [pending.raw for pending in group])
-        ids = {"_id": {"$in": [write.id for write in writes]}}
+    async def _prepare(self, pending: Pending) -> None:
+        """Encode it, and see to it that it fits."""
+        pending.encode()
+        if pending.content is None or len(pending.content) <= ROOM_BYTES:
+            return
+        assert pending.write.content is not None
         try:
-            reached = (await self._database[collection].update_many(ids, update)).matched_count
+            pending.content = bson.encode(await fitted(self._database, pending.write.content))
         except OperationFailure as error:
             if is_away(error):
                 raise
-            return  # told apart one by one
-        if writes[0].content is None or reached == len(group):
-            _end(group)
-        elif not any(pending.is_there for pending in group):
-            # If nobody makes or removes documents meanwhile, the others were reached.
-            if reached + await self._insert(collection, group) == len(group):
-                _end(group)
+            pending.end(_refused(pending, _details(error)))
 
-    async def _upsert(self, collection: str, batch: list[Pending]) -> None:
-        rest = [pending for pending in batch if pending.is_open]
-        operations: list[_Operation] = [
-            UpdateOne(
-                {"_id": pending.write.id},
-                update_of(pending.write, pending.raw),
-                upsert=pending.write.content is not None,
-            )
-            for pending in rest
-        ]
-        await self._bulk(collection, rest, operations)
+    async def _insert(self, collection: str, batch: Iterable[Pending]) -> None:
+        """Insert what is not there, as far as is known. What fails is left to the upsert."""
+        novel = [each for each in batch if not each.is_there and each.write.content is not None]
+        failed = await self._write(
+            collection, novel, lambda pending: InsertOne(pending.new_document())
+        )
+        for pending, entry in failed:
+            pending.is_there = is_race(entry)
+        _raise_what_waits(failed)
 
-    async def _bulk(
-        self, collection: str, batch: list[Pending], operations: list[_Operation]
-    ) -> None:
-        """Send ``operations``, which are of ``batch``; what is open then was not done."""
-        if not operations:
-            return
+    async def _upsert(self, collection: str, batch: list[Pending]) -> _Failed:
+        """Return what raced with another worker's upsert of the same document."""
+        failed = await self._write(collection, batch, _upsert_of)
+        refused = [each for each in failed if is_refusal(each[1])]
+        if refused:
+            await self._try_harmless(collection, refused[0][0].write)
+        for pending, entry in refused:
+            pending.end(_refused(pending, entry))
+        _raise_what_waits(failed)
+        return [each for each in failed if is_race(each[1])]
+
+    async def _try_harmless(self, collection: str, write: Write) -> None:
+        """Do nothing in the manner of ``write``. A server that refuses even this refuses
+        everything, and no document is to blame: raises `NotAbleNow`."""
+        neutral = replace(
+            write,
+            content=None if write.content is None else {"revision": ""},
+            least=dict.fromkeys(write.least, 0),
+            most=dict.fromkeys(write.most, 0),
+            best_rank=None if write.best_rank is None else 0,
+        )
+        nothing = UpdateOne({"_id": _NOBODY}, update_of(neutral, neutral.content))
         try:
-            await self._database[collection].bulk_write(operations, ordered=False)
+            await self._database[collection].bulk_write([nothing])
+        except OperationFailure as error:
+            raise NotAbleNow(_details(error)) from error
+
+    async def _write(
+        self, collection: str, batch: list[Pending], operation: Callable[[Pending], _Operation]
+    ) -> _Failed:
+        """Send an ``operation`` for each of ``batch``, and end what is stored; return the rest,
+        with what MongoDB said of it."""
+        if not batch:
+            return []
+        operations = [operation(pending) for pending in batch]
+        try:
+            result = await self._database[collection].bulk_write(operations, ordered=False)
+            details: Mapping[str, Any] = result.bulk_api_result
         except BulkWriteError as error:
-            _sort_out(batch, error)
-        else:
-            _end(batch)
+            details = error.details
+        except (OperationFailure, DocumentTooLarge) as error:
+            if not may_be_one_document(error):
+                raise NotAbleNow(_details(error)) from error
+            if len(batch) == 1:
+                return [(batch[0], _details(error))]
+            half = len(batch) // 2
+            first = await self._write(collection, batch[:half], operation)
+            return first + await self._write(collection, batch[half:], operation)
+        return self._sort_out(collection, batch, details)
+
+    def _sort_out(
+        self, collection: str, batch: list[Pending], details: Mapping[str, Any]
+    ) -> _Failed:
+        """End what is stored; return the rest."""
+        for concern in details["writeConcernErrors"]:
+            raise NotAbleNow(concern)  # nothing of the bulk is known to be durable
+        failed = {entry["index"]: entry for entry in details["writeErrors"]}
+        stored = [pending for index, pending in enumerate(batch) if index not in failed]
+        for pending in stored:
+            pending.end()
+        makers = sum(pending.write.content is not None for pending in stored)
+        self._novelty.learn(collection, details["nInserted"] + details["nUpserted"], makers)
+        return [(batch[index], entry) for index, entry in failed.items()]
 
 
-def _groups(batch: list[Pending]) -> Iterator[list[Pending]]:
-    """What can share an update; nothing that would be alone in it."""
-    shape = attrgetter("write.shape")
-    rest = [pending for pending in batch if pending.is_open]
-    for _, alike in groupby(sorted(rest, key=shape), shape):
-        group: list[Pending] = []
-        room = _MOST_TOGETHER_BYTES
-        for pending in alike:
-            room -= len(pending.content or b"")
-            if group and (room < 0 or len(group) == MOST_TOGETHER):
-                if len(group) > 1:
-                    yield group
-                group, room = [], _MOST_TOGETHER_BYTES - len(pending.content or b"")
-            group.append(pending)
-        if len(group) > 1:
-            yield group
+def _open(batch: list[Pending]) -> list[Pending]:
+    return [pending for pending in batch if pending.is_open]
 
 
-def _end(batch: Iterable[Pending]) -> None:
-    for pending in batch:
-        pending.end()
+def _upsert_of(pending: Pending) -> UpdateOne:
+    write = pending.write
+    update = update_of(write, pending.raw)
+    return UpdateOne({"_id": write.id}, update, upsert=write.content is not None)
 
 
-def _sort_out(batch: list[Pending], error: BulkWriteError) -> None:
-    """Tell apart, write by write, what is stored, refused, or must be sent again.
+def _raise_what_waits(failed: _Failed) -> None:
+    for _, entry in failed:
+        if not is_race(entry) and not is_refusal(entry):
+            raise NotAbleNow(entry)
 
-    Raises `NotAbleNow` if something has to wait.
-    """
-    details = error.details or {}
-    failed = {entry["index"]: entry for entry in details.get("writeErrors", [])}
-    # Without its write concern nothing of the bulk is known to be durable.
-    doubtful = bool(details.get("writeConcernErrors"))
-    for index, pending in enumerate(batch):
-        entry = failed.get(index)
-        code = entry["code"] if entry else None
-        # It was there already, or upserts of one new document raced.
-        pending.is_there = pending.is_there or code == _DUPLICATE_KEY
-        if entry is None:
-            if not doubtful:
-                pending.end()
-        elif code != _DUPLICATE_KEY and code not in _NOT_ABLE_NOW:
-            write = pending.write
-            reason = f"MongoDB refused {write.collection} {write.id}: {entry['errmsg']}"
-            pending.end(WriteRefused(reason))
-    if doubtful or any(entry["code"] in _NOT_ABLE_NOW for entry in failed.values()):
-        raise NotAbleNow(str(error))
+
+def _refused(pending: Pending, entry: dict[str, Any]) -> WriteRefused:
+    write = pending.write
+    return WriteRefused(f"MongoDB refused {write.collection} {write.id}: {why_refused(entry)}")
+
+
+def _details(error: OperationFailure | DocumentTooLarge) -> dict[str, Any]:
+    """What the server said of a command, or the first thing it said of one of its writes."""
+    if isinstance(error, DocumentTooLarge):
+        return {"code": 10334, "errmsg": str(error)}  # as the server would have
+    details = dict(error.details or {})
+    entries = [*details.get("writeErrors", []), *details.get("writeConcernErrors", [])]
+    return dict(entries[0]) if entries else {"code": error.code, "errmsg": str(error), **details}
 
 
 class _Novelty:
@@ -180,16 +190,9 @@ class _Novelty:
     def is_likely(self, collection: str) -> bool:
         return self._share[collection] > _INSERTS_PAY
 
-    def learn(self, collection: str, new: int, known: int) -> None:
-        tried = new + known
-        if tried:
-            weight = 1 - (1 - _LEARNING) ** tried
+    def learn(self, collection: str, new: int, stored: int) -> None:
+        """``new`` of ``stored`` documents were."""
+        if stored:
+            weight = 1 - (1 - _LEARNING) ** stored
             share = self._share[collection]
-            self._share[collection] = share + weight * (new / tried - share)
-
-
-def is_away(error: Exception) -> bool:
-    """Whether the server, rather than the write, is at fault."""
-    if isinstance(error, ConnectionFailure | ExecutionTimeout | WTimeoutError | NotAbleNow):
-        return True
-    return getattr(error, "code", None) in _NOT_ABLE_NOW
+            self._share[collection] = share + weight * (new / stored - share)

@@ -7,6 +7,7 @@ millisecond settle the same way in either order. Firsts, lasts and bests only ev
 """
 
 import datetime as dt
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -27,6 +28,8 @@ from rankspider.lake.write import Write
 from rankspider.moments import unix_ms
 
 _INT64 = 1 << 63
+# MongoDB's manual promises 100 levels, of which a document has one around what nests.
+_MOST_LEVELS = 90
 # What a document of history has beside what its newest observation says.
 _INTERVAL = ("_id", "first_observed_at", "last_observed_at")
 # Milliseconds up to the year 10000.
@@ -216,16 +219,19 @@ def _write_of_history(
     )
 
 
-def storable(value: Any) -> Any:
+def storable(value: Any, room: int = _MOST_LEVELS) -> Any:
     """``value`` as BSON can hold it everywhere, losing nothing.
 
     ``%``, ``$``, ``.`` and NUL in keys become ``%25``, ``%24``, ``%2E`` and ``%00``; an integer
-    beyond 64 bits becomes its decimal text.
+    beyond 64 bits becomes its decimal text; and what is nested deeper than ``room`` levels, its
+    JSON.
     """
+    if not room and isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False)
     if isinstance(value, dict):
-        return {escaped(key): storable(element) for key, element in value.items()}
+        return {escaped(key): storable(element, room - 1) for key, element in value.items()}
     if isinstance(value, list):
-        return [storable(element) for element in value]
+        return [storable(element, room - 1) for element in value]
     if isinstance(value, int) and not -_INT64 <= value < _INT64:
         return str(value)
     return value

@@ -6,6 +6,7 @@ back, but what it brings then may be newer.
 """
 
 import datetime as dt
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 from operator import itemgetter
@@ -13,18 +14,22 @@ from typing import Any
 
 from pymongo.asynchronous.cursor import AsyncCursor
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.read_concern import ReadConcern
 
 from rankspider.lake import collections
-from rankspider.lake.bulk import MOST_TOGETHER
 from rankspider.lake.collections import Document
 from rankspider.lake.documents import standing_now
+from rankspider.lake.pending import WriteRefused
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
+
+logger = logging.getLogger(__name__)
 
 Database = AsyncDatabase[dict[str, Any]]
 
 # What was cut off is of the hour, or of the one before if that turned in the meantime.
 _HOURS = 2
+_LOOKED_UP = 100
 
 
 async def make_whole(database: Database, writer: Writer) -> int:
@@ -34,6 +39,8 @@ async def make_whole(database: Database, writer: Writer) -> int:
     another worker. Raises `pymongo.errors.PyMongoError` where the lake cannot be read; may be
     called again then.
     """
+    # What can be rolled back yet is not told from what is there.
+    database = database.with_options(read_concern=ReadConcern("majority"))
     hours = await _latest_hours(database)
     if not hours:
         return 0
@@ -74,7 +81,7 @@ async def _bring_up(
     """``id_parts``: how many parts of an id in the history come after the id in the collection that
     follows from it; ``fold``: the bounds that some documents of one such id come to."""
     count = 0
-    while documents := await history.to_list(MOST_TOGETHER):  # looked up by their ids at once
+    while documents := await history.to_list(_LOOKED_UP):  # looked up by their ids at once
         groups: dict[str, list[Document]] = defaultdict(list)
         for document in documents:
             groups[document["_id"].rsplit("/", id_parts)[0]].append(document)
@@ -91,7 +98,10 @@ async def _bring_up(
         }
         whole = history.collection.find({"_id": {"$in": [*behind]}})
         writes = [standing_now(each, bounds[behind[each["_id"]]]) async for each in whole]
-        await writer.write(*writes)
+        try:
+            await writer.write(*writes)
+        except WriteRefused as refused:  # the others are stored
+            logger.warning("One stays behind its history. %s", refused)
         count += len(writes)
     return count
 

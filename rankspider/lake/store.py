@@ -3,9 +3,11 @@
 import datetime as dt
 from collections.abc import Callable, Mapping
 
+from pymongo import ReadPreference
 from pymongo.errors import OperationFailure
 
 from rankspider.connections.mongo import connect
+from rankspider.connections.mongo_errors import is_away_at_start, said
 from rankspider.endpoint.validation import rejected
 from rankspider.errors import RankspiderError
 from rankspider.items import Item, RankedList, RejectedItem
@@ -23,7 +25,7 @@ from rankspider.moments import HOUR, moment_of, unix_ms
 # Fewer, larger batches cost the worker and the server less; and what follows from histories is
 # written again with each state of a list, of which those that wait together are written once.
 _PAUSE_SECONDS = 0.2
-_JOINING_PAUSE_SECONDS = 1.0
+_JOINING_PAUSE_SECONDS = 2.0
 
 
 class Store:
@@ -49,16 +51,22 @@ class Store:
         """Connect, and bring the lake up to this version. Raises `RankspiderError`."""
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
-        self._database = database = self._client[self._name]
+        # What a worker reads decides what it writes: a secondary may lag behind, whatever the URI
+        # says of reads.
+        self._database = database = self._client.get_database(
+            self._name, read_preference=ReadPreference.PRIMARY
+        )
         self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
         try:
-            await self._writer.patiently(lambda: open_lake(database, self._retention))
+            await self._writer.patiently(
+                lambda: open_lake(database, self._retention), is_away_at_start
+            )
             if has_archive:
                 ensure = collections.ensure_archive_indexes
-                await self._writer.patiently(lambda: ensure(database))
+                await self._writer.patiently(lambda: ensure(database), is_away_at_start)
             self.identity = await self._writer.patiently(lambda: collections.identity_of(database))
         except OperationFailure as error:
-            raise RankspiderError(f"the indexes of {self._name} cannot be made: {error}") from None
+            raise RankspiderError(f"{self._name} cannot be opened: {said(error)}") from None
 
     async def write(self, *writes: Write) -> None:
         """Return when ``writes``, which are no records, are durable: those of the archive."""
@@ -66,7 +74,7 @@ class Store:
 
     @property
     def is_away(self) -> bool:
-        """Whether MongoDB cannot be reached, and all that is put waits."""
+        """Whether MongoDB cannot be reached or takes no writes of some collection, which wait."""
         return self._writer.is_away
 
     async def put(

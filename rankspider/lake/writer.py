@@ -14,8 +14,9 @@ from typing import Any, TypeVar
 
 from pymongo.asynchronous.database import AsyncDatabase
 
+from rankspider.connections import mongo_errors
 from rankspider.connections.outage import Outage
-from rankspider.lake.bulk import Bulk, is_away
+from rankspider.lake.bulk import Bulk
 from rankspider.lake.pending import Pending
 from rankspider.lake.write import Write
 
@@ -49,7 +50,7 @@ class Writer:
         self._least_pause = least_pause
         self._waiting: dict[str, list[Pending]] = defaultdict(list)
         self._sending: dict[str, asyncio.Task[None]] = {}
-        self._outage = Outage("MongoDB", logger)
+        self._outage = Outage("MongoDB", logger, mongo_errors.said)
 
     async def write(self, *writes: Write, then: Iterable[Write] = ()) -> None:
         """Return when all ``writes`` are durable on a majority, and ``then`` those that do not
@@ -76,12 +77,16 @@ class Writer:
 
     @property
     def is_away(self) -> bool:
-        """Whether MongoDB cannot be reached, and all that is written waits."""
+        """Whether MongoDB cannot be reached or takes no writes of some collection, which wait."""
         return self._outage.lasts
 
-    async def patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
+    async def patiently(
+        self,
+        call: Callable[[], Awaitable[_T]],
+        waits_for: Callable[[Exception], bool] = mongo_errors.is_away,
+    ) -> _T:
         """Wait out an outage; ``call`` must be one that may be repeated."""
-        return await self._outage.wait_out(call, is_away)
+        return await self._outage.wait_out(call, waits_for)
 
     async def close(self) -> None:
         """See through what waits."""

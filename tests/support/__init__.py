@@ -1,0 +1,1 @@
+"""What the tests put between this project and the real servers."""

@@ -103,12 +103,12 @@ async def test_one_document_that_cannot_be_held_harms_no_other(async_database: D
 
 @pytest.fixture
 def nothing_seems_new(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever is written together shares an update first."""
+    """Nothing is inserted, all is upserted."""
     monkeypatch.setattr("rankspider.lake.bulk._INSERTS_PAY", 2)
 
 
 @pytest.mark.usefixtures("nothing_seems_new")
-async def test_what_is_there_and_what_is_not_in_one_update(async_database: Database) -> None:
+async def test_what_is_there_and_what_is_not_in_one_batch(async_database: Database) -> None:
     await written(async_database, *(standing(n, 2, 100, 1) for n in (1, 2)))
     writer = Writer(async_database)
     both = [standing(n, 1, 200, 2) for n in (1, 2, 3)]
