@@ -24,7 +24,7 @@ from rankspider.items import (
     item_of,
 )
 
-_KINDS = (ListItem, RankItem, UserItem, RejectedItem)
+_KINDS = (RankItem, UserItem, ListItem, RejectedItem)
 # What XML 1.0 has no place for, such as a control character in a nickname.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

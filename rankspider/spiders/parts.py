@@ -31,6 +31,7 @@ SETTINGS: dict[str, Any] = {
     "COOKIES_ENABLED": False,
     "ROBOTSTXT_OBEY": False,
     "REFERER_ENABLED": False,
+    "FEED_EXPORT_ENCODING": "utf-8",
     "STATS_CLASS": "rankspider.crawl.stats.QuickStatsCollector",
     "LOG_FORMATTER": "rankspider.crawl.log_formatter.RankLogFormatter",
 }
@@ -76,7 +77,7 @@ def add_parts(settings: BaseSettings) -> None:
     """
     settings.setmodule(project_settings, priority="default")
     exporters = {**_FEED_EXPORTERS, **settings.getdict("FEED_EXPORTERS")}
-    settings.set("FEED_EXPORTERS", exporters, settings.getpriority("FEED_EXPORTERS") or 0)
+    settings.set("FEED_EXPORTERS", exporters, priority="spider")
     for name, parts in _PARTS.items():
         if (settings.getpriority(name) or 0) >= SETTINGS_PRIORITIES["cmdline"]:
             continue
