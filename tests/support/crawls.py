@@ -123,6 +123,18 @@ def wait_for_line(worker: "subprocess.Popen[str]", text: str) -> None:
     assert any(text in line for line in worker.stderr), f"it ended without {text!r}"
 
 
+_started: "list[subprocess.Popen[str]]" = []
+
+
 def start_worker(environment: dict[str, str]) -> "subprocess.Popen[str]":
+    """It ends with the test at the latest."""
     command = scrapy("crawl", "goods_rank")
-    return subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    worker = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    _started.append(worker)
+    return worker
+
+
+def end_workers() -> None:
+    while _started:
+        with _started.pop() as worker:
+            worker.kill()

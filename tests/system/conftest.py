@@ -5,7 +5,14 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.crawls import end_workers
 from tests.support.unwanted_calls import Elsewhere
+
+
+@pytest.fixture(autouse=True)
+def _no_worker_outlives_its_test() -> Iterator[None]:
+    yield
+    end_workers()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def lake(database: Any, mongo_uri: str) -> Database[Document]:
 
 
 def killed(
-    mongo_uri: str, with_indexes: Database[Document], out: Path, form: str, point: str, nth: int
+    mongo_uri: str, lake: Database[Document], out: Path, form: str, point: str, nth: int
 ) -> int:
     arguments = [mongo_uri, lake.name, str(out), form, NOW.isoformat(), point, str(nth)]
     command = [sys.executable, "-m", "tests.support.self_killing_export", *arguments]

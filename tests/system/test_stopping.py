@@ -203,8 +203,7 @@ def test_what_is_shown_after_a_stop_under_a_backlog_is_stored_as_a_whole(
             worker = start_worker({**environment, "MONGO_URI": servers.mongo_uri})
             until(lambda: database.calls.count_documents({}) > 0)
             with suspended(servers.mongo_uri):
-                stored = simulator.answers()
-                until(lambda: simulator.answers() >= stored + 30)
+                until(simulator.stood_still)  # all that it may ask is waiting to be stored
                 worker.send_signal(signal.SIGINT)
                 log = worker.communicate(timeout=30)[1]
             assert worker.returncode == 0, log
