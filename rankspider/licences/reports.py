@@ -78,6 +78,9 @@ class Reports:
         except REDIS_ERRORS as error:
             # Whoever takes the next licence meets it too, and ends the crawl with it.
             logger.error("What %d requests brought is not noted: %s", len(batch), error)
+        except Exception:
+            # Nobody waits for the task that sends: it would end in silence.
+            logger.exception("What %d requests brought is not noted", len(batch))
         for _ in batch:
             self._pending.popleft()
         if not any(report.outcome in _SETBACKS for report in self._pending):
