@@ -64,12 +64,17 @@ class Configuration:
 
     @classmethod
     def read(cls, settings: BaseSettings) -> Self:
-        """Read and check ``settings``.
+        """Read and check ``settings``; a name on the command line that nothing reads is an error.
 
         Raises `ConfigurationError` for a wrong one. A missing endpoint or licence is no error
         here, since most commands need neither: see `require_endpoint`.
         """
         _refuse_unknown(settings)
+        return cls.of_known(settings)
+
+    @classmethod
+    def of_known(cls, settings: BaseSettings) -> Self:
+        """The same, for whoever tells of unknown names in another way."""
         _number(settings, "CONCURRENT_REQUESTS", least=1, whole=True)  # Scrapy's own
         log_level(settings)
         return cls(

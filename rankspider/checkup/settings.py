@@ -41,12 +41,12 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
     """
     names = tuple(sorted({*environment.defaults, *_further(settings)}))
     base = _defaults(settings, environment)
-    Configuration.read(base)
+    Configuration.of_known(base)
     wrong = {name: str(error) for name in names if (error := _error(settings, base, name))}
     sound = settings.copy()
     for name in wrong:
         sound.set(name, base.get(name), priority="cmdline")
-    configuration = Configuration.read(sound)
+    configuration = Configuration.of_known(sound)
     findings = []
     for name in names:
         origin = _origin(settings, environment, name)
@@ -91,7 +91,7 @@ def _error(settings: BaseSettings, base: Settings, name: str) -> ConfigurationEr
     alone = base.copy()
     alone.set(name, settings.get(name), priority="cmdline")
     try:
-        Configuration.read(alone)
+        Configuration.of_known(alone)
     except ConfigurationError as error:
         return error
     return None

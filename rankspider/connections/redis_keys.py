@@ -46,6 +46,11 @@ class Keys:
         stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
         return cls(queue, *(f"{stem}:{field.name}" for field in fields(cls)[1:]))
 
+    @property
+    def beside(self) -> str:
+        """What begins the name of every key but the queue's own."""
+        return self.leases.removesuffix("leases")
+
     def all(self) -> list[str]:
         """In the order of the script's ``KEYS``."""
         return [

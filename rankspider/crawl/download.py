@@ -2,8 +2,6 @@
 
 import asyncio
 import datetime as dt
-import logging
-import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -17,6 +15,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
+from rankspider.crawl import log_filter
 from rankspider.crawl.responses import ASKED, LICENCE, Asked
 from rankspider.crawl.shutdown import out_of_time
 from rankspider.crawl.worker import Worker
@@ -25,7 +24,6 @@ from rankspider.endpoint.redaction import redacted
 from rankspider.licences.ledger import CallOutcome
 from rankspider.licences.pool import GivenUp, Licence
 
-_TOKEN = re.compile(r"(\btoken=)[^&\s\"'<>]+")
 # A whole answer at once, rather than in pieces of 64 KB.
 _READ_BYTES = 1 << 20
 _GIGABYTE = 1 << 30
@@ -54,8 +52,7 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         # A call that is made again by itself is one more to pay for.
         self._session._retry_connection = False
         # Redirects, proxies and data loss are logged by whoever meets them.
-        for log_handler in logging.root.handlers:
-            log_handler.addFilter(without_token)
+        log_filter.install()
         self._under_way: set[asyncio.Task[Any]] = set()
         crawler.signals.connect(self._end_calls, out_of_time)
 
@@ -130,14 +127,6 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             return
         async for chunk in response.content.iter_any():
             yield chunk
-
-
-def without_token(record: logging.LogRecord) -> bool:
-    """A logging filter: takes licences out of addresses, whoever logs them."""
-    message = record.getMessage()
-    if "token=" in message:
-        record.msg, record.args = _TOKEN.sub(r"\1***", message), None
-    return True
 
 
 def _licensed(request: Request, licence: Licence) -> Request:

@@ -66,7 +66,8 @@ class Demo:
         """Drop what an earlier demo left."""
         with self._mongo() as mongo, self._redis() as redis:
             mongo.drop_database(DATABASE)
-            redis.delete(*Keys.of(QUEUE).all())
+            keys = Keys.of(QUEUE)
+            redis.delete(keys.queue, *redis.scan_iter(match=f"{keys.beside}*"))
         self._record.unlink(missing_ok=True)
 
     @contextmanager

@@ -15,7 +15,7 @@ _INT64 = 1 << 63
 
 def rejected(item: RankItem | UserItem | ListItem, reason: str) -> RejectedItem:
     """``item`` as it goes to the quarantine after it was made."""
-    said = {each.name: getattr(item, each.name) for each in fields(item) if each.name != "record"}
+    said = {each.name: getattr(item, each.name) for each in fields(item)}
     return RejectedItem(
         kind=item.kind,
         reason=reason,

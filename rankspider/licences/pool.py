@@ -11,12 +11,13 @@ from functools import partial
 from redis import asyncio as redis_asyncio
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import REDIS_ERRORS, is_away
+from rankspider.connections.redis import is_away
 from rankspider.connections.redis_keys import Keys
 from rankspider.errors import RankspiderError
 from rankspider.licences.fingerprint import fingerprint
 from rankspider.licences.ledger import CallOutcome, CallReport, Change, Grant, Ledger, Policy, Rates
 from rankspider.licences.reports import Reports
+from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ _SPARE_SLOTS = 16
 _LATEST_SECONDS = 0.05
 # However long the wait: another worker's probe, or a new token, may end it.
 _LONGEST_WAIT_SECONDS = 5.0
+# For an answer that is under way, when the worker ends.
+_CLOSE_SECONDS = 2.0
 
 UNLIMITED = Rates()
 USUAL = Policy()
@@ -90,6 +93,7 @@ class LicencePool:
         self._reports = Reports(self.ledger, self._outage, self._take_note)
         self._ready: deque[_Reserved] = deque()
         self._waiting: deque[asyncio.Future[_Reserved]] = deque()
+        self._takes: set[asyncio.Future[None]] = set()
         self._feeding: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._over = asyncio.Event()
@@ -113,6 +117,15 @@ class LicencePool:
         self._require_going_on()
         if (spare := self._at_hand()) is not None:
             return spare
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._takes.add(ended)
+        try:
+            return await self._wait_for_leave()
+        finally:
+            self._takes.discard(ended)
+            ended.set_result(None)
+
+    async def _wait_for_leave(self) -> Licence:
         late_will_do = False
         while True:
             reserved = await self._in_turn()
@@ -145,15 +158,19 @@ class LicencePool:
         """End the takes that wait, and those to come, each with `GivenUp`."""
         self._over.set()
         self._ready.clear()
-        if self._feeding is not None:
-            self._feeding.cancel()
-            await asyncio.gather(self._feeding, return_exceptions=True)
+        self._news.set()
         self._end_waiting(GivenUp("the worker stops"))
+        if self._feeding is not None:
+            # Slots that Redis has given out are given back: one may be the fleet's only probe.
+            await asyncio.wait([self._feeding], timeout=_CLOSE_SECONDS)
+            await end(self._feeding)
+        if self._takes:
+            await asyncio.wait(self._takes)
 
     async def close(self) -> None:
         """Send what is left to report, if Redis is there to take it; waiting takes end."""
-        await self._reports.close()
         await self.give_up()
+        await self._reports.close()
 
     # Taking
 
@@ -174,6 +191,7 @@ class LicencePool:
         self._waiting.append(waiter)
         if self._feeding is None or self._feeding.done():
             self._feeding = asyncio.create_task(self._feed())
+            self._feeding.add_done_callback(self._fed)
         try:
             return await waiter
         except asyncio.CancelledError:
@@ -193,17 +211,19 @@ class LicencePool:
 
     async def _feed(self) -> None:
         """Ask for slots as long as somebody waits for one."""
-        try:
-            while self._prune():
-                self._news.clear()
-                await self._reports.setbacks_are_told()
-                grant = await self._outage.wait_out(self._ask, is_away)
-                if self._prune():
-                    await self._hold_back(grant)
-        except (*REDIS_ERRORS, AllLicencesRefused) as error:
+        while self._prune():
+            self._news.clear()
+            await self._reports.setbacks_are_told()
+            grant = await self._outage.wait_out(self._ask, is_away)
+            if self._prune():
+                await self._hold_back(grant)
+
+    def _fed(self, feeding: asyncio.Task[None]) -> None:
+        """Whatever ended it, nobody is to wait for ever."""
+        if not feeding.cancelled() and (error := feeding.exception()) is not None:
             self._end_waiting(error)
 
-    def _end_waiting(self, error: Exception) -> None:
+    def _end_waiting(self, error: BaseException) -> None:
         while self._waiting:
             waiter = self._waiting.popleft()
             if not waiter.done():

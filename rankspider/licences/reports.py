@@ -11,6 +11,7 @@ from functools import partial
 from rankspider.connections.outage import Outage
 from rankspider.connections.redis import REDIS_ERRORS, is_away
 from rankspider.licences.ledger import CallOutcome, CallReport, Change, Ledger
+from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,7 @@ class Reports:
         """Send the rest, if Redis is there to take it."""
         if self._sending is not None:
             await asyncio.wait([self._sending], timeout=_CLOSE_SECONDS)
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+            await end(self._sending)
 
     async def _send(self) -> None:
         try:
@@ -78,6 +78,9 @@ class Reports:
         except REDIS_ERRORS as error:
             # Whoever takes the next licence meets it too, and ends the crawl with it.
             logger.error("What %d requests brought is not noted: %s", len(batch), error)
+        except Exception:
+            # Nobody waits for the task that sends: it would end in silence.
+            logger.exception("What %d requests brought is not noted", len(batch))
         for _ in batch:
             self._pending.popleft()
         if not any(report.outcome in _SETBACKS for report in self._pending):

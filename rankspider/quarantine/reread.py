@@ -1,7 +1,10 @@
 """Rejected records through today's code: the items they make now, or why they still make none."""
 
+from dataclasses import MISSING, fields
+from typing import Any, get_type_hints
+
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from rankspider.endpoint import answer
 from rankspider.endpoint.answer import Answer, Row
@@ -16,6 +19,24 @@ from rankspider.moments import unix_ms
 Sound = RankItem | UserItem | ListItem
 
 _ITEMS: dict[str, type[Sound]] = {each.kind: each for each in (RankItem, UserItem, ListItem)}
+
+
+def _form_of(kind: type[Sound]) -> type[Struct]:
+    """What JSON of such an item must hold; an item's own class takes more than its fields."""
+    hints, form = get_type_hints(kind), list[Any]()
+    for each in fields(kind):
+        if each.default_factory is not MISSING:
+            form.append(
+                (each.name, hints[each.name], msgspec.field(default_factory=each.default_factory))
+            )
+        elif each.default is not MISSING:
+            form.append((each.name, hints[each.name], each.default))
+        else:
+            form.append((each.name, hints[each.name]))
+    return msgspec.defstruct(kind.__name__, form)
+
+
+_FORMS = {name: _form_of(kind) for name, kind in _ITEMS.items()}
 
 
 class StillWrong(Exception):
@@ -38,9 +59,10 @@ def items_of(record: RejectedItem, *, keep_private: bool) -> list[Sound]:
 def _made_again(record: RejectedItem) -> list[Item]:
     """From the item as it was: it had passed what comes before."""
     try:
-        return [msgspec.json.decode(record.payload, type=_ITEMS[record.kind])]
+        said = msgspec.json.decode(record.payload, type=_FORMS[record.kind])
     except UNREADABLE as error:
         raise StillWrong(f"no item of today's: {error}") from None
+    return [_ITEMS[record.kind](**msgspec.structs.asdict(said))]
 
 
 def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:

@@ -29,9 +29,28 @@ end
 
 local now = clock()
 
+-- Finite, or JSON could not say it.
+local function is_number(value) return type(value) == 'number' and math.abs(value) < 2 ^ 53 end
+
+local function is_text(value) return not value or type(value) == 'string' end
+
+local function is_record(value)
+  if type(value) ~= 'table' then return false end
+  return is_number(value.receipt) and is_number(value.tries) and is_number(value.silent)
+    and is_number(value.first) and is_text(value.owner) and is_text(value.kind)
+    and is_text(value.score) and is_text(value.error)
+end
+
+-- nil as well for what is no record of ours: Redis may evict one, and hands may edit it.
 local function load(hash, member)
   local packed = redis.call('HGET', hash, member)
-  return packed and cmsgpack.unpack(packed) or nil
+  if not packed then return nil end
+  local is_read, record = pcall(cmsgpack.unpack, packed)
+  return is_read and is_record(record) and record or nil
+end
+
+local function tried(member)
+  return load(tries, member) or {receipt = 0, tries = 0, silent = 0, first = now}
 end
 
 local function save(hash, member, record)
@@ -45,7 +64,8 @@ local function put_back(member, record)
   if kind == 'set' then
     redis.call('SADD', queue, member)
   elseif kind == 'zset' then
-    redis.call('ZADD', queue, 'GT', record.score or '0', member)
+    local score = tonumber(record.score)
+    redis.call('ZADD', queue, 'GT', score == score and score or 0, member)
   else
     redis.call('LPUSH', queue, member)
   end
@@ -54,6 +74,12 @@ end
 local function let_go(member)
   redis.call('HDEL', held, member)
   redis.call('ZREM', leases, member)
+end
+
+local function note_cut_off()
+  if type(redis.pcall('HINCRBY', cut_off, 'times', 1)) == 'number' then return end
+  redis.call('DEL', cut_off) -- no count
+  redis.call('HSET', cut_off, 'times', 1)
 end
 
 local function bury(member, record, reason, failure)
@@ -100,10 +126,14 @@ local function bring_back(limit, most)
   local returning = {}
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, limit)) do
     local record = load(held, member)
+    if not record then
+      record = tried(member)
+      record.tries = record.tries + 1
+    end
     let_go(member)
-    redis.call('HINCRBY', cut_off, 'times', 1)
+    note_cut_off()
     record.silent = record.silent + 1
-    local failure = 'lease ran out: its worker ' .. record.owner .. ' went silent'
+    local failure = 'lease ran out: its worker ' .. (record.owner or '(unknown)') .. ' went silent'
     if record.tries >= most then
       bury(member, record, 'max-deliveries', failure)
     else
@@ -113,7 +143,7 @@ local function bring_back(limit, most)
   end
   for _, member in ipairs(redis.call('ZRANGEBYSCORE', delayed, '-inf', now, 'LIMIT', 0, limit)) do
     redis.call('ZREM', delayed, member)
-    table.insert(returning, {member, load(tries, member)})
+    table.insert(returning, {member, tried(member)})
   end
   put_back_in_order(returning)
 end
@@ -145,7 +175,7 @@ local function length(kind) return LENGTH[kind] and redis.call(LENGTH[kind], que
 -- Lease one member; return its receipt and which delivery this is, or nil.
 local function lease(member, kind, score, owner, deadline, most)
   redis.call('ZREM', delayed, member)
-  local before = load(tries, member) or {tries = 0, silent = 0, first = now}
+  local before = tried(member)
   local record = {
     receipt = redis.call('INCR', receipts), owner = owner, tries = before.tries + 1,
     silent = before.silent, first = before.first, kind = kind, score = score,
@@ -162,8 +192,8 @@ end
 
 -- How many may be in one hand with `member`; nil: any number. Its last try is made alone.
 local function company_of(member, most)
-  local before = load(tries, member)
-  if not before or before.silent == 0 then return nil end
+  local before = tried(member)
+  if before.silent <= 0 then return nil end
   if before.silent >= 3 or before.tries + 1 >= most then return 1 end
   return before.silent == 1 and 8 or 2
 end
@@ -225,13 +255,12 @@ function operations.release(are_cut_off, ...)
   local returning = {}
   local released = with_each({...}, function(member, record)
     let_go(member)
-    if are_cut_off == '1' then redis.call('HINCRBY', cut_off, 'times', 1) end
+    if are_cut_off == '1' then note_cut_off() end
     record.tries = record.tries - 1
-    if record.tries == 0 then
+    if record.tries <= 0 then
       redis.call('HDEL', tries, member)
     else
-      local before = load(tries, member)
-      remember(member, record, before and before.error)
+      remember(member, record, tried(member).error)
     end
     table.insert(returning, {member, record})
   end)
@@ -298,8 +327,9 @@ function operations.requeue(...)
   for _, member in ipairs({...}) do
     local letter = redis.call('HGET', dead, member)
     if letter then
+      local is_read, record = pcall(cjson.decode, letter)
       redis.call('HDEL', dead, member)
-      put_back(member, cjson.decode(letter))
+      put_back(member, is_read and type(record) == 'table' and record or {})
       count = count + 1
     end
   end
@@ -314,6 +344,10 @@ function operations.drop(...) return redis.call('HDEL', dead, ...) end
 local kind = redis.call('TYPE', queue).ok
 if kind ~= 'none' and not LENGTH[kind] then
   return redis.error_reply('WRONGKIND ' .. kind)
+end
+for _, hash in ipairs({held, tries}) do
+  kind = redis.call('TYPE', hash).ok
+  if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', hash) end
 end
 
 return operations[ARGV[1]](unpack(ARGV, 3))

@@ -140,6 +140,10 @@ class AnchorQueue:
                     buried[failed.lease] = code == 2
         return buried
 
+    def buries(self, failed: Failed) -> bool:
+        """Whether `fail` buries it, if it is still ours."""
+        return failed.delay_seconds is None or failed.lease.delivery >= self._max_deliveries
+
     async def claim_cut_off(self) -> int:
         """How often deliveries were cut off, by a lease that ran out or a release that says so,
         since the last `made_whole`. It is this worker's to see to, for the time of a lease; -1:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,13 +14,17 @@ from scrapy.statscollectors import StatsCollector
 from rankspider.connections.outage import Outage
 from rankspider.connections.redis import is_away
 from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease, QueueCounts
+from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
 _LONGEST_BACKOFF_SECONDS = 60.0
+_LONGEST_RETRY_AFTER_SECONDS = 1800.0
 # Acknowledgements that fall due within it share one round trip.
 _GATHER_SECONDS = 0.02
+# What is stored is acknowledged, however little time the worker was given to end.
+_LEAST_CLOSE_SECONDS = 5.0
 
 
 @dataclass(eq=False, slots=True)
@@ -42,6 +47,11 @@ class Delivery:
     is_asked: bool = False
     """The call has left, or is about to."""
     is_settling: bool = False
+    """It has ended, or goes back: Redis is being told."""
+    is_lost: bool = False
+    """The lease ran out all the same."""
+    safe_until: float = 0.0
+    """By `time.monotonic`: before it, the lease cannot have run out."""
     in_pipelines: int = 0
     """Of its items, those that Scrapy's pipelines have."""
     records: list[Any] = field(default_factory=list)
@@ -90,6 +100,7 @@ class Deliveries:
         self._calls: set[asyncio.Task[Any]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._outage = Outage("Redis", logger)
+        self._asked_too_long = False
 
     def start(self) -> None:
         """Begin to renew and to settle, on the running loop."""
@@ -123,8 +134,9 @@ class Deliveries:
 
     async def _take(self, room: int) -> tuple[list[Delivery], int]:
         in_hand = len(self._held)
+        safe_until = time.monotonic() + self._lease_seconds
         taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
-        deliveries = [Delivery(lease, "") for lease in taken.leases]
+        deliveries = [Delivery(lease, "", safe_until=safe_until) for lease in taken.leases]
         self._held.update(zip(taken.leases, deliveries, strict=True))
         self._most_in_hand = min(self._most_in_hand, taken.most_in_hand or self._room)
         self._mark_room()
@@ -163,38 +175,37 @@ class Deliveries:
     async def release_unasked(self) -> None:
         """Give back at once what was leased and not asked yet."""
         await self._calls_to_end()
-        rest = [
-            lease
-            for lease, delivery in self._held.items()
-            if not (delivery.is_asked or delivery.is_settling)
-        ]
-        await self._through(self._give_back(rest))
+        rest = [each for each in self._held.values() if not (each.is_asked or each.is_settling)]
+        for delivery in rest:
+            delivery.is_settling = True
+        await self._through(self._give_back([delivery.lease for delivery in rest]))
 
     async def close(self, seconds: float) -> None:
         """Settle what has ended and give the rest back at once, within ``seconds``.
 
-        What cannot be given back by then, with Redis away, comes back when its lease runs out.
+        Redis gets 5 s at least. What it cannot take by then comes back when its lease runs out.
         """
         self.stop()
         renewing, settling = self._tasks
-        renewing.cancel()
         self._is_closing = True
         self._something_ended.set()
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(seconds, _LEAST_CLOSE_SECONDS)):
                 # An acknowledgement under way is not repeated: Redis would refuse it.
-                await asyncio.gather(renewing, settling, return_exceptions=True)
+                await end(renewing)
+                await asyncio.gather(settling, return_exceptions=True)
                 await self._calls_to_end()
                 await self._settle_ended()
                 storing = [lease for lease, each in self._held.items() if each.output_complete]
                 await self._give_back(storing, are_cut_off=True)
                 await self._give_back(list(self._held))
         except TimeoutError:
-            self._stats.set_value("rank/anchors/left_leased", len(self._held))
-            logger.error(
-                "%d anchors could not be given back: they return when their leases run out",
-                len(self._held),
-            )
+            if self._held:
+                self._stats.set_value("rank/anchors/left_leased", len(self._held))
+                logger.error(
+                    "%d anchors could not be given back: they return when their leases run out",
+                    len(self._held),
+                )
 
     async def _through(self, call: Coroutine[Any, Any, _T]) -> _T:
         """What ``call`` does. Whoever waits for it may be cancelled when Redis has done it already,
@@ -210,9 +221,9 @@ class Deliveries:
     async def _give_back(self, leases: list[Lease], *, are_cut_off: bool = False) -> None:
         if leases:
             release = partial(self._queue.release, leases, are_cut_off=are_cut_off)
-            lost = await self._patiently(release)
-            self._stats.inc_value("rank/anchors/released", len(leases) - len(lost))
+            lost = await self._refused(release)
             self._drop(leases)
+            self._stats.inc_value("rank/anchors/released", len(leases) - len(lost))
 
     def _background(self, coroutine: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(coroutine)
@@ -229,14 +240,18 @@ class Deliveries:
         """Thrice a lease, so that two failed calls in a row do no harm."""
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
-            leases = list(self._held)
-            if not leases:
+            held = [each for each in self._held.values() if not each.is_lost]
+            if not held:
                 continue
-            lost = await self._patiently(partial(self._queue.renew, leases))
-            # Settled meanwhile is no loss.
-            lost = [lease for lease in lost if lease in self._held]
-            if lost:
-                self._stats.inc_value("rank/anchors/lease_lost", len(lost))
+            safe_until = time.monotonic() + self._lease_seconds
+            leases = [each.lease for each in held]
+            lost = set(await self._patiently(partial(self._queue.renew, leases)))
+            for delivery in held:
+                delivery.is_lost = delivery.lease in lost
+                if not delivery.is_lost:
+                    delivery.safe_until = safe_until
+                elif not delivery.is_settling:  # what Redis is being told of is no loss
+                    self._stats.inc_value("rank/anchors/lease_lost")
 
     async def _settle(self) -> None:
         while not self._is_closing:
@@ -249,18 +264,20 @@ class Deliveries:
         ended = list(self._ended)
         self._something_ended.clear()
         blamed = [each for each in ended if not each.is_blameless]
-        await self._acknowledge([each for each in blamed if each.reason is None])
-        await self._fail([each for each in blamed if each.reason is not None])
-        await self._give_back([each.lease for each in ended if each.is_blameless])
-        del self._ended[: len(ended)]
-        self._drop(delivery.lease for delivery in ended)
+        try:
+            await self._acknowledge([each for each in blamed if each.reason is None])
+            await self._fail([each for each in blamed if each.reason is not None])
+            await self._give_back([each.lease for each in ended if each.is_blameless])
+        finally:  # an error may come between them
+            self._ended = [each for each in self._ended if each.lease in self._held]
         self._mark_room()
 
     async def _acknowledge(self, deliveries: list[Delivery]) -> None:
         if not deliveries:
             return
         leases = [delivery.lease for delivery in deliveries]
-        refused = await self._patiently(lambda: self._queue.ack(leases))
+        refused = await self._refused(lambda: self._queue.ack(leases))
+        self._drop(leases)
         self._stats.inc_value("rank/anchors/acked", len(leases) - len(refused))
         if refused:
             # Another worker has it by now, or had; what this one stored does no harm.
@@ -271,20 +288,44 @@ class Deliveries:
         if not deliveries:
             return
         failures = [self._failed(delivery) for delivery in deliveries]
-        outcome = await self._patiently(lambda: self._queue.fail(failures))
+
+        async def fail() -> list[Lease]:
+            outcome = await self._queue.fail(failures)
+            return [failed.lease for failed in failures if failed.lease not in outcome]
+
+        refused = await self._refused(fail)
+        self._drop(failed.lease for failed in failures)
         for failed in failures:
-            nth = failed.lease.delivery
-            if outcome.get(failed.lease):
-                self._stats.inc_value("rank/anchors/buried")
-                logger.warning(
-                    "Dead letter: %s (%s) after %s: %s",
-                    failed.lease.member.decode("utf-8", "backslashreplace")[:200],
-                    failed.reason,
-                    "1 delivery" if nth == 1 else f"{nth} deliveries",
-                    failed.error,
-                )
-            else:
+            if failed.lease in refused:
+                continue  # another worker has it by now, or had; what it comes to is for that one
+            if not self._queue.buries(failed):
                 self._stats.inc_value("rank/anchors/delayed")
+                continue
+            self._stats.inc_value("rank/anchors/buried")
+            nth = failed.lease.delivery
+            logger.warning(
+                "Dead letter: %s (%s) after %s: %s",
+                failed.lease.member.decode("utf-8", "backslashreplace")[:200],
+                failed.reason,
+                "1 delivery" if nth == 1 else f"{nth} deliveries",
+                failed.error,
+            )
+
+    async def _refused(self, call: Callable[[], Awaitable[list[Lease]]]) -> list[Lease]:
+        """The leases that were no longer ours. Those that ``call`` settled by an attempt whose
+        answer was lost are none of them."""
+        attempts = 0
+
+        async def attempt() -> list[Lease]:
+            nonlocal attempts
+            attempts += 1
+            return await call()
+
+        refused = await self._patiently(attempt)
+        if attempts == 1:
+            return refused
+        now = time.monotonic()
+        return [lease for lease in refused if self._held[lease].safe_until <= now]
 
     def _failed(self, delivery: Delivery) -> Failed:
         delay = None if delivery.hopeless else self._delay(delivery)
@@ -295,7 +336,19 @@ class Deliveries:
         """Doubles with every delivery, with jitter, so that what failed together comes apart."""
         doubled = self._backoff_seconds * float(1 << min(delivery.lease.delivery - 1, 16))
         backoff = min(doubled, _LONGEST_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)
-        return max(backoff, delivery.retry_after or 0.0)
+        return max(backoff, self._believed(delivery.retry_after or 0.0))
+
+    def _believed(self, retry_after: float) -> float:
+        if retry_after <= _LONGEST_RETRY_AFTER_SECONDS:
+            return retry_after
+        if not self._asked_too_long:
+            self._asked_too_long = True
+            logger.warning(
+                "The endpoint asked to wait %g s (Retry-After): an anchor waits %g s at most",
+                retry_after,
+                _LONGEST_RETRY_AFTER_SECONDS,
+            )
+        return _LONGEST_RETRY_AFTER_SECONDS
 
     def _drop(self, leases: Iterable[Lease]) -> None:
         for lease in leases:

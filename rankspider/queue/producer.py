@@ -56,6 +56,7 @@ class Producer:
             fresh = self._fresh(anchors)
             if fresh:
                 self._client.rpush(self._key, *fresh)
+                self._remember(fresh)
             return len(anchors) - len(fresh)
         return len(anchors) - (self._add(anchors) if anchors else 0)
 
@@ -67,12 +68,11 @@ class Producer:
         return cast("int", added)
 
     def _fresh(self, anchors: Iterable[str]) -> list[str]:
-        """Remember ``anchors``; return those that were not among the last `REMEMBERED`."""
-        fresh = []
+        """Those of ``anchors`` that were not among the last `REMEMBERED`."""
+        return [anchor for anchor in dict.fromkeys(anchors) if anchor not in self._recent]
+
+    def _remember(self, anchors: Iterable[str]) -> None:
         for anchor in anchors:
-            if anchor not in self._recent:
-                self._recent[anchor] = None
-                fresh.append(anchor)
-                if len(self._recent) > REMEMBERED:
-                    self._recent.popitem(last=False)
-        return fresh
+            self._recent[anchor] = None
+            if len(self._recent) > REMEMBERED:
+                self._recent.popitem(last=False)

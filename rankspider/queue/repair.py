@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from rankspider.connections.redis import REDIS_ERRORS
 from rankspider.queue.anchor_queue import AnchorQueue
+from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
 
@@ -24,8 +25,7 @@ class RepairDuty:
 
     async def close(self) -> None:
         """Leave what is under way to the next worker."""
-        self._task.cancel()
-        await asyncio.wait([self._task])
+        await end(self._task)
 
     async def is_mended(self) -> bool:
         """Whether nothing is left to do, after this worker has done it if no other does."""

@@ -191,9 +191,17 @@ def test_a_server_killed_in_the_middle(
 def _kill_server(url: str) -> int:
     """End the process that listens there; return which it was."""
     port = int(url.rpartition(":")[2].split("/")[0])
-    for process in psutil.net_connections("tcp4"):
-        if process.status == psutil.CONN_LISTEN and process.laddr.port == port:
-            assert process.pid is not None
-            psutil.Process(process.pid).kill()
-            return process.pid
-    raise AssertionError(f"nothing listens on {port}")
+    found: list[int] = []
+
+    def is_found() -> bool:
+        # Between two looks at one table a process may end or be replaced: it has no number then.
+        found[:] = [
+            process.pid
+            for process in psutil.net_connections("tcp4")
+            if process.status == psutil.CONN_LISTEN and process.laddr.port == port and process.pid
+        ]
+        return bool(found)
+
+    until(is_found)
+    psutil.Process(found[0]).kill()
+    return found[0]

@@ -295,7 +295,7 @@ def test_two_signals_end_it_at_once_and_leases_run_out(
     wait_for_line(worker, "Received SIGTERM")
     worker.terminate()
     log = worker.communicate(timeout=60)[1]
-    assert worker.returncode == 0, log
+    assert worker.returncode == 1, log
     assert leased(redis_client, queue_key) > 0
     simulator.configure(latency_ms=0)
     finish(environment, database, 60)

@@ -26,7 +26,7 @@ from rankspider.licences.ledger import (
     Rates,
     Slot,
 )
-from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool
+from rankspider.licences.pool import AllLicencesRefused, GivenUp, Licence, LicencePool
 from tests.support.departures import most_in_a_second
 
 START_MS = 1_700_000_000_000.0
@@ -271,8 +271,12 @@ async def test_retry_after_is_waited_for_and_not_believed_for_ever(fleet: Fleet)
     await fleet.ask(CallOutcome.THROTTLED, retry_after=7.5)
     assert await fleet.why(A) == ("cooling", 7.5)
     fleet.later(7.5)
-    await fleet.ask(CallOutcome.THROTTLED, retry_after=10**9)
-    assert await fleet.why(A) == ("cooling", 1800)
+    for absurd in (10**9, 1e308, float("inf")):
+        await fleet.ask(CallOutcome.THROTTLED, retry_after=absurd)
+        assert await fleet.why(A) == ("cooling", 1800)
+        fleet.later(1800)
+    await fleet.ask(CallOutcome.THROTTLED, retry_after=float("nan"))
+    await fleet.slot()
 
 
 async def test_429_halves_the_pace_once_and_good_answers_widen_it(fleet: Fleet) -> None:
@@ -536,6 +540,100 @@ async def test_an_error_that_waiting_does_not_mend_is_raised(
     with pytest.raises(redis.ResponseError):
         await pool.take()
     await pool.close()
+
+
+async def test_any_error_is_raised_where_somebody_waits(
+    async_redis: "redis_asyncio.Redis", queue_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = make_pool(async_redis, queue_key)
+
+    async def nonsense(**_: Any) -> bytes:
+        return b"granted soon"
+
+    monkeypatch.setattr(pool.ledger, "_script", nonsense)
+    async with asyncio.timeout(30):
+        takes = await asyncio.gather(*(pool.take() for _ in range(3)), return_exceptions=True)
+    assert [type(take) for take in takes] == [ValueError] * 3
+    monkeypatch.undo()
+    assert (await pool.take()).token == "secret-1"
+    await pool.close()
+
+
+async def test_reports_that_cannot_be_noted_are_told_of(
+    async_redis: "redis_asyncio.Redis",
+    queue_key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    pool = make_pool(async_redis, queue_key)
+    licence = await pool.take()
+
+    async def nonsense(**_: Any) -> list[bytes]:
+        return [b"half of a change"]
+
+    monkeypatch.setattr(pool.ledger, "_script", nonsense)
+    pool.report(licence, CallOutcome.OK)
+    await settle(pool)
+    assert "What 1 requests brought is not noted" in caplog.text
+    monkeypatch.undo()
+    pool.report(licence, CallOutcome.ANSWERED)
+    await settle(pool)
+    (met,) = (await pool.ledger.states(pool._fingerprints)).licences
+    assert met.counts == {"answered": 1}
+    await pool.close()
+
+
+async def probe_of(pool: LicencePool) -> float:
+    """What keeps others from a probe: the seconds until another may be made."""
+    grant = await pool.ledger.take(pool._fingerprints, UNLIMITED, 1)
+    return grant.wait if not grant.slots else 0
+
+
+@pytest.mark.parametrize("is_under_way", [False, True])
+async def test_a_worker_that_ends_gives_its_probe_back(
+    async_redis: "redis_asyncio.Redis",
+    queue_key: str,
+    monkeypatch: pytest.MonkeyPatch,
+    is_under_way: bool,
+) -> None:
+    """Whether the answer that gives leave is there, or on its way."""
+    pool = make_pool(async_redis, queue_key, policy=Policy(quota_seconds=0.01))
+    pool.report(await pool.take(), CallOutcome.OUT_OF_QUOTA)
+    await settle(pool)
+    await asyncio.sleep(0.02)
+    given_out, script = asyncio.Event(), pool.ledger._script
+
+    async def late(**arguments: Any) -> Any:
+        answer = await script(**arguments)
+        given_out.set()
+        if is_under_way:
+            await asyncio.sleep(0.1)
+        return answer
+
+    monkeypatch.setattr(pool.ledger, "_script", late)
+    taking = asyncio.create_task(pool.take())
+    await given_out.wait()
+    await pool.close()
+    monkeypatch.undo()
+    with pytest.raises(GivenUp):
+        await taking
+    assert await probe_of(pool) == 0
+
+
+async def test_leave_for_later_is_given_back_before_the_worker_ends(
+    async_redis: "redis_asyncio.Redis", queue_key: str
+) -> None:
+    pool = make_pool(async_redis, queue_key, rates=Rates(total=4))
+    await pool.take()
+    waiting = asyncio.create_task(pool.take())  # its turn is a quarter of a second away
+    while not pool._takes or pool._waiting or not pool._feeding:  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    await settle(pool)
+    await pool.close()
+    assert waiting.done()
+    with pytest.raises(GivenUp):
+        await waiting
+    assert not pool._reports._pending
 
 
 async def test_the_token_goes_nowhere(

@@ -19,6 +19,7 @@ from rankspider.lake.pending import WriteRefused
 from rankspider.lake.store import Store
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
+from tests.support.lake_records import standing, user
 from tests.support.mongo_proxy import (
     DEPTH_RULE,
     INDEX_RULE,
@@ -36,7 +37,6 @@ from tests.support.mongo_proxy import (
     write_concern_error,
     write_errors,
 )
-from tests.test_lake import standing, user
 
 Database = AsyncDatabase[dict[str, Any]]
 CODES = Path(__file__).parent / "data" / "mongodb-error-codes.txt"
