@@ -107,6 +107,11 @@ def require_parts(settings: BaseSettings) -> None:
             raise ConfigurationError(
                 f"DOWNLOAD_HANDLERS: {scheme} must be {path}, which puts the licence into each call"
             )
+    if str(settings.get("SCHEDULER")).startswith("scrapy_redis."):
+        raise ConfigurationError(
+            "SCHEDULER: take it out. Anchors wait in Redis already, and a call that waits there as "
+            "well would be made, and paid for, twice"
+        )
     if settings.get("JOBDIR"):
         raise ConfigurationError(
             "JOBDIR: take it out. The queue is in Redis already, and calls kept in a folder would "
