@@ -15,7 +15,7 @@ help:
 	@echo "make quick   the tests that need no server and no process, in seconds"
 	@echo "make test    all tests, in minutes (ARGS='-k queue' for some of them)"
 	@echo "make coverage the same, and which of the code they run"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make check   both"
 	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
 	@echo "make fuzz    examples and answers nobody thought of, for SECONDS=60"
@@ -41,7 +41,8 @@ lint: $(VENV)/.dev-installed
 	@$(VENV)/bin/python -m ruff check --quiet
 	@$(VENV)/bin/python -m ruff format --check --quiet
 	@$(VENV)/bin/python -m mypy --no-error-summary
-	@echo "ruff and mypy have nothing to say"
+	@$(VENV)/bin/lint-imports --no-logo >$(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
+	@echo "ruff, mypy and import-linter have nothing to say"
 
 check: lint test
 

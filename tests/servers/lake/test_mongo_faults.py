@@ -4,7 +4,6 @@ import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -37,10 +36,11 @@ from tests.support.mongo_proxy import (
     write_concern_error,
     write_errors,
 )
+from tests.support.project import ROOT
 
 Database = AsyncDatabase[dict[str, Any]]
-CODES = Path(__file__).parent / "data" / "mongodb-error-codes.txt"
-TABLE = Path(__file__).parent.parent / "docs" / "MONGODB.md"
+CODES = ROOT / "tests" / "data" / "mongodb-error-codes.txt"
+TABLE = ROOT / "docs" / "MONGODB.md"
 ON_ID = {"keyPattern": {"_id": 1}, "keyValue": {"_id": "x"}}
 
 
