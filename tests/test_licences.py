@@ -635,7 +635,7 @@ async def test_leave_for_later_is_given_back_before_the_worker_ends(
     pool = make_pool(async_redis, queue_key, rates=Rates(total=4))
     await pool.take()
     waiting = asyncio.create_task(pool.take())  # its turn is a quarter of a second away
-    while not pool._feeding or pool._waiting:  # noqa: ASYNC110
+    while not pool._takes or pool._waiting or not pool._feeding:  # noqa: ASYNC110
         await asyncio.sleep(0.001)
     await settle(pool)
     await pool.close()

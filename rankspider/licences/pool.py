@@ -92,6 +92,7 @@ class LicencePool:
         self._reports = Reports(self.ledger, self._outage, self._take_note)
         self._ready: deque[_Reserved] = deque()
         self._waiting: deque[asyncio.Future[_Reserved]] = deque()
+        self._takes: set[asyncio.Future[None]] = set()
         self._feeding: asyncio.Task[None] | None = None
         self._news = asyncio.Event()
         self._over = asyncio.Event()
@@ -115,6 +116,15 @@ class LicencePool:
         self._require_going_on()
         if (spare := self._at_hand()) is not None:
             return spare
+        ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._takes.add(ended)
+        try:
+            return await self._wait_for_leave()
+        finally:
+            self._takes.discard(ended)
+            ended.set_result(None)
+
+    async def _wait_for_leave(self) -> Licence:
         late_will_do = False
         while True:
             reserved = await self._in_turn()
@@ -153,8 +163,9 @@ class LicencePool:
             # Slots that Redis has given out are given back: one may be the fleet's only probe.
             await asyncio.wait([self._feeding], timeout=_CLOSE_SECONDS)
             self._feeding.cancel()
-            # Meanwhile, whoever waits for its time gives that back as well.
             await asyncio.gather(self._feeding, return_exceptions=True)
+        if self._takes:
+            await asyncio.wait(self._takes)
 
     async def close(self) -> None:
         """Send what is left to report, if Redis is there to take it; waiting takes end."""
