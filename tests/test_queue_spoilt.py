@@ -45,6 +45,7 @@ GARBAGE = [
             {},
             SOUND,
             SOUND | {"score": "high"},
+            SOUND | {"score": "nan"},
             SOUND | {"score": float("nan")},
             SOUND | {"tries": -3, "silent": -1},
             SOUND | {"tries": float("nan")},
