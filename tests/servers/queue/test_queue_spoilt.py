@@ -28,7 +28,7 @@ from rankspider.connections.redis_keys import Keys
 from rankspider.demo import run
 from rankspider.queue.anchor_queue import SCRIPT, AnchorQueue, Failed, Lease
 from rankspider.queue.producer import Producer
-from tests.local_redis import local_redis
+from tests.support.redis_servers import local_redis
 
 MEMBERS = [b"a", b"b", b"c", b"", b"\xff\x00{\n"]
 SOUND = {"receipt": 1, "tries": 1, "silent": 0, "first": 1, "owner": "hand", "kind": "zset"}
