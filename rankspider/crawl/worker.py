@@ -7,6 +7,7 @@ import platform
 from contextlib import AsyncExitStack
 from typing import Self
 
+from redis.asyncio import Redis
 from scrapy import signals
 from scrapy.crawler import Crawler
 from scrapy.settings import BaseSettings
@@ -101,18 +102,7 @@ class Worker:
             at_once=self._concurrency,
         )
         opened.push_async_callback(self.dedupe.close)
-        self.licences = LicencePool(
-            redis,
-            keys,
-            self.configuration.api_tokens,
-            rates=Rates(
-                each=self.configuration.requests_per_second_per_token,
-                total=self.configuration.requests_per_second,
-            ),
-            on_change=self._count_change,
-            on_wait=lambda why, _: self._stats.inc_value(f"rank/licences/waits/{why}"),
-        )
-        opened.push_async_callback(self.licences.close)
+        self._open_licences(redis, keys)
         queue = AnchorQueue(
             redis,
             keys,
@@ -141,6 +131,20 @@ class Worker:
         self._opened.push_async_callback(self.store.close)
         if self.configuration.archive:
             self.archive = Archive(self.store.write, self.configuration.archive_days)
+
+    def _open_licences(self, redis: "Redis", keys: Keys) -> None:
+        self.licences = LicencePool(
+            redis,
+            keys,
+            self.configuration.api_tokens,
+            rates=Rates(
+                each=self.configuration.requests_per_second_per_token,
+                total=self.configuration.requests_per_second,
+            ),
+            on_change=self._count_change,
+            on_wait=lambda why, _: self._stats.inc_value(f"rank/licences/waits/{why}"),
+        )
+        self._opened.push_async_callback(self.licences.close)
 
     def _open_deliveries(self, queue: AnchorQueue) -> None:
         self.deliveries = Deliveries(

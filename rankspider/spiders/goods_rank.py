@@ -50,6 +50,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     arguments = ("redis_key", "drain")
     custom_settings = SETTINGS
     redis_key: str | None
+    drain: str | None = None
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
@@ -72,8 +73,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         worker = self.worker
         try:
             worker.configuration.require_endpoint()
-            drain = getattr(self, "drain", worker.configuration.stop_when_drained)
-            self._stops_when_drained = read_flag("drain", drain)
+            self._stops_when_drained = worker.configuration.stop_when_drained
+            if self.drain is not None:
+                self._stops_when_drained = read_flag("drain", self.drain)
             await worker.open(self.redis_key or worker.configuration.queue_key)
             await worker.licences.reconsider()
             while not worker.is_stopping:

@@ -2,12 +2,9 @@
 
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from urllib.parse import urlsplit
+from collections.abc import Callable, Sequence
 
-import psutil
-
+from tests.support.suspending import suspended
 from tests.truth.facts import Line
 from tests.truth.fleet import Fleet
 
@@ -63,20 +60,3 @@ class Trouble:
             while worker and worker.process.poll() is None and time.monotonic() < deadline:
                 time.sleep(0.05)
         return worker is not None
-
-
-@contextmanager
-def suspended(url: str) -> Iterator[None]:
-    """The server that listens there says nothing meanwhile."""
-    port = urlsplit(url).port
-    (pid,) = {
-        each.pid
-        for each in psutil.net_connections("tcp4")
-        if each.status == psutil.CONN_LISTEN and each.laddr.port == port
-    }
-    server = psutil.Process(pid)
-    server.suspend()
-    try:
-        yield
-    finally:
-        server.resume()
