@@ -4,8 +4,8 @@ PYTHON = python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c constraints.txt
 
-# On all cores; who is done early takes over from who is not. Session servers are each process's own.
-PYTEST := -m pytest -n logical --dist worksteal
+# By several processes, each with servers of its own, and a test at a time to whoever is free.
+PYTEST := -m pytest -n auto --dist load --maxschedchunk 1
 
 .PHONY: help demo quick test coverage lint check bench fuzz truth clean
 .DELETE_ON_ERROR:
@@ -14,7 +14,7 @@ help:
 	@echo "make demo    see it work: own servers, made-up data, nothing to set up"
 	@echo "make quick   the tests that need no server and no process, in seconds"
 	@echo "make test    all tests, in minutes (ARGS='-k queue' for some of them)"
-	@echo "make coverage the same, and which of the code they run"
+	@echo "make coverage the same, and how much of the code they run"
 	@echo "make lint    ruff, mypy and import-linter"
 	@echo "make check   both"
 	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
@@ -44,7 +44,7 @@ lint: $(VENV)/.dev-installed
 	@$(VENV)/bin/lint-imports --no-logo >$(VENV)/imports.txt || { cat $(VENV)/imports.txt; exit 1; }
 	@echo "ruff, mypy and import-linter have nothing to say"
 
-check: lint test
+check: lint coverage
 
 bench: $(VENV)/.dev-installed
 	@$(VENV)/bin/python -m benchmarks $(ARGS)

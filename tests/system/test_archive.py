@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import bson
+import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from redis import Redis
 
@@ -45,6 +46,7 @@ def killed_amid_its_work(environment: dict[str, str], database: Lake) -> None:
         worker.wait(timeout=30)
 
 
+@pytest.mark.long
 def test_a_replay_reproduces_the_lake(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],

@@ -78,6 +78,7 @@ def test_private_fields_are_kept_when_asked_for(
     assert profile["birthday"] == 0
 
 
+@pytest.mark.long
 def test_two_workers_share_a_queue(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],

@@ -56,6 +56,7 @@ def start(data_dir: Path) -> "subprocess.Popen[str]":
     )
 
 
+@pytest.mark.long
 def test_the_demo_ends_well_and_says_so_again(data_dir: Path) -> None:
     for _ in range(2):
         demo = start(data_dir)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from redis import Redis
 from redis import asyncio as redis_asyncio
 
@@ -292,6 +293,7 @@ async def test_what_a_server_asks_to_wait_is_waited(
     assert 0.25 < met.share < 1
 
 
+@pytest.mark.long
 async def test_all_licences_refused_ends_the_worker_with_every_anchor_back(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],
@@ -317,6 +319,7 @@ async def test_all_licences_refused_ends_the_worker_with_every_anchor_back(
         assert (await standing(redis_url, queue_key, token)).state == "refused"
 
 
+@pytest.mark.long
 def test_three_in_ten_answers_fail_and_all_anchors_are_stored(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],

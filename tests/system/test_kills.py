@@ -141,6 +141,7 @@ def acknowledged(client: Redis, queue_key: str) -> int:
     return ANCHORS - left
 
 
+@pytest.mark.long
 def test_workers_killed_again_and_again(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],
@@ -167,6 +168,7 @@ def test_workers_killed_again_and_again(
         assert_all_stored(client, queue_key, mongo[environment["MONGO_DATABASE"]])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("server", ["redis", "mongo"])
 def test_a_server_killed_in_the_middle(
     environment: dict[str, str],

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from redis import Redis
 from redis import asyncio as redis_asyncio
 
@@ -32,6 +33,7 @@ def state(url: str, queue_key: str, token: str) -> str:
     return states(url, queue_key, token).licences[0].state
 
 
+@pytest.mark.long
 def test_another_licence_and_a_mended_endpoint_are_noticed(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from tests.support.crawls import crawl, endpoint, left_over, sec_uids, start_worker
@@ -12,6 +13,7 @@ from tests.support.simulators import Simulator
 from tests.support.waiting import until
 
 
+@pytest.mark.long
 def test_a_worker_killed_between_history_and_the_rest(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],

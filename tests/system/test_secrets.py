@@ -121,6 +121,7 @@ def test_a_login_that_fails_tells_no_password(
         assert_no_secret(ended.log)
 
 
+@pytest.mark.long
 def test_no_document_repeats_a_licence(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],

@@ -47,6 +47,7 @@ def finish(environment: dict[str, str], database: Any, count: int) -> None:
     assert asked >= count
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [signal.SIGTERM, signal.SIGINT])
 def test_one_signal_finishes_what_is_asked_and_gives_the_rest_back(
     environment: dict[str, str],
@@ -185,6 +186,7 @@ def test_what_mongodb_does_not_take_in_time_is_given_back(
     assert redis_client.llen(queue_key) == 60 - acked > 0
 
 
+@pytest.mark.long
 def test_what_is_shown_after_a_stop_under_a_backlog_is_stored_as_a_whole(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],
@@ -255,6 +257,7 @@ def assert_whole(database: Any) -> None:
     assert places == {user_id: [place] for place, user_id in enumerate(state.user_ids, 1)}
 
 
+@pytest.mark.long
 def test_without_redis_it_ends_all_the_same(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],
@@ -349,6 +352,7 @@ def test_a_frozen_worker_does_no_harm(
     assert left_over(redis_client, queue_key) == []
 
 
+@pytest.mark.long
 def test_a_poison_anchor_ends_in_the_dead_letters(
     environment: dict[str, str],
     simulate: Callable[..., Simulator],

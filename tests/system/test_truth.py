@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.truth import dress
 from tests.truth.life import Plan, Stage, live
 
 
+@pytest.mark.long
 def test_a_life_with_a_kill(redis_url: str, mongo_uri: str, tmp_path: Path) -> None:
     plan = Plan(
         answers=300, workers=2, kills=1, moments=150, commands=1, style=dress.MIXED, failing=0.03

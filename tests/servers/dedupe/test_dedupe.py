@@ -356,6 +356,7 @@ def life(
         runner.run(redis.aclose())
 
 
+@pytest.mark.long
 @settings(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
