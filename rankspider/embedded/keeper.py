@@ -37,11 +37,12 @@ def keep(home: Home, kind: ServerKind, program: Program, keeper_lock: FileLock) 
     with home.lock("users") as users_lock, keeper_lock:
         data_lock(home, program.title).close()  # an orphan may sit on the port
         port = home.choose_port()
-        process = ServerProcess(home, kind, program, port)
+        url = kind.url_of(home.path, port)
+        process = ServerProcess(home, kind, program, url)
         try:
             process.start_and_wait()
             note = f"{program.title} (embedded{program.remark}), data in {home.name}/{program.data}"
-            home.write_address(Address(port, kind.url.format(port=port), note))
+            home.write_address(Address(port, url, note))
             _answer(READY)
             _watch(process, users_lock, stopping)
         finally:

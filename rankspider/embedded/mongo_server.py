@@ -8,6 +8,7 @@ import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
@@ -60,13 +61,12 @@ def _secantus(home: Path, remark: str) -> Program:
     return Program(f"SecantusDB {version('SecantusDB')}", command, "secantus", remark)
 
 
-def pid_at(port: int) -> int | None:
-    if not listens(port):
+def pid_at(url: str) -> int | None:
+    if not listens(urlsplit(url).port or 0):
         return None
     milliseconds = int(PROBE_SECONDS * 1000)
     with MongoClient[dict[str, object]](
-        LOOPBACK,
-        port,
+        url,
         directConnection=True,
         serverSelectionTimeoutMS=milliseconds,
         socketTimeoutMS=milliseconds,
