@@ -21,8 +21,10 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from rankspider import settings as project_settings
 from rankspider.connections.redis_keys import has_a_slot_to_share
 from rankspider.connections.redis_topology import SCHEMES as REDIS_SCHEMES
+from rankspider.environment import proxies
 from rankspider.errors import ConfigurationError
 from rankspider.lake.collections import DATED
+from rankspider.secrecy import hide, secrets_of
 
 _PREFIX = "RANK_"
 _MONGO_SCHEMES = ("mongodb", "mongodb+srv")
@@ -75,6 +77,7 @@ class Configuration:
     @classmethod
     def of_known(cls, settings: BaseSettings) -> Self:
         """The same, for whoever tells of unknown names in another way."""
+        _hide_secrets(settings)
         _number(settings, "CONCURRENT_REQUESTS", least=1, whole=True)  # Scrapy's own
         log_level(settings)
         return cls(
@@ -115,6 +118,17 @@ class Configuration:
                 "RANK_API_TOKENS is not set: set it to your licence, or to several separated by "
                 "commas, or name a file of them in RANK_API_TOKENS_FILE"
             )
+
+
+def _hide_secrets(settings: BaseSettings) -> None:
+    """From now on no text that leaves this process holds one of them."""
+    urls = [_text(settings, name) or "" for name in ("REDIS_URL", "MONGO_URI", "RANK_API_URL")]
+    parameters = settings.getdict("REDIS_PARAMS")
+    hide(
+        *tokens_in(_text(settings, "RANK_API_TOKENS") or ""),
+        *(str(parameters[name]) for name in parameters if "password" in name),
+        *(secret for url in (*urls, *proxies()) for secret in secrets_of(url)),
+    )
 
 
 def _refuse_unknown(settings: BaseSettings) -> None:
@@ -210,7 +224,9 @@ def tokens_in_file(path: Path) -> tuple[str, ...]:
     """As `tokens_in`; a line that begins with ``#`` is a comment. Raises `OSError` and
     `UnicodeDecodeError`."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return tokens_in("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+    tokens = tokens_in("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+    hide(*tokens)
+    return tokens
 
 
 DATABASE_NAMES = 'must be 1 to 63 bytes without any of / \\ . " $ * < > : | ? or space'

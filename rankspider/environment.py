@@ -35,4 +35,9 @@ class Environment:
         return ".env" if name in self.file else "default"
 
 
+def proxies() -> list[str]:
+    """Addresses of all that this process may be told to ask through, however it is spelled."""
+    return [value for name, value in os.environ.items() if name.lower().endswith("_proxy")]
+
+
 project = Environment.beside(Path(__file__).parent.parent / ".env")

@@ -12,7 +12,6 @@ from rankspider.configuration import Configuration, tokens_in
 from rankspider.environment import Environment
 from rankspider.errors import ConfigurationError
 from rankspider.licences.fingerprint import fingerprint
-from rankspider.terminal import harmless
 
 _OWN = ("RANK_", "REDIS_", "MONGO_")
 _COMMAND_LINE = SETTINGS_PRIORITIES["cmdline"]
@@ -124,7 +123,7 @@ def _shown(name: str, text: str) -> str:
         return masked_url(text)
     if name.startswith("REDIS_") and name not in _OPEN:
         return text and "***"
-    return harmless(text)
+    return text
 
 
 def _missing(configuration: Configuration, wrong: dict[str, str]) -> Iterator[Finding]:

@@ -11,6 +11,7 @@ from rankspider.embedded.home import LOOPBACK, password_in
 from rankspider.errors import EmbeddedServerError
 
 PROBE_SECONDS = 2.0
+AUTH = "--auth"
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,9 @@ class ServerKind:
     url: str
     find: Callable[[Path], Program]
     pid_at: Callable[[str], int | None]
+    admit: Callable[[str, str], None] | None = None
+    """Of a program that keeps its users among its data: make the one there is, with a password, at
+    the URL of a server that was started without `AUTH`."""
 
     def url_of(self, home: Path, port: int) -> str:
         return self.url.format(port=port, password=password_in(home))

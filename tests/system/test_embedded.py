@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 from psutil import process_iter
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 from redis import AuthenticationError, Redis, RedisError
 
 from rankspider.embedded import Servers, embedded_servers, mongo_server, redis_server, running
@@ -326,6 +326,33 @@ def test_the_embedded_redis_is_for_its_user_alone(folder: Path) -> None:
         assert not any(address.password in line for line in lines)
         assert running(folder) == servers
     assert running(folder) == Servers()
+
+
+@pytest.mark.parametrize("age", ["new", "of an earlier release", "with another password"])
+def test_the_embedded_mongo_is_for_its_user_alone(folder: Path, age: str) -> None:
+    if age != "new":
+        with embedded_servers(folder, redis=False, mongo=True) as servers:
+            assert servers.mongo_uri is not None
+            with _mongo(servers.mongo_uri) as rows:
+                rows.insert_one({"_id": age})
+        (folder / "mongo" / "password").unlink()
+        (folder / "mongo").chmod(0o755)
+    if age == "of an earlier release":
+        (folder / "mongo" / "secantus" / "user").unlink()
+    with embedded_servers(folder, redis=False, mongo=True) as servers:
+        assert servers.mongo_uri is not None
+        address = urlsplit(servers.mongo_uri)
+        assert address.password
+        stranger = f"mongodb://127.0.0.1:{address.port}/"
+        refused = pytest.raises(OperationFailure, match="requires authentication")
+        with _mongo(stranger) as rows, refused:
+            rows.insert_one({"_id": "forged"})
+        with _mongo(servers.mongo_uri) as rows:
+            assert [row["_id"] for row in rows.find()] == ([] if age == "new" else [age])
+            with pytest.raises(OperationFailure, match="not authorized"):
+                rows.database.client.admin.command("createUser", "eve", pwd="x", roles=["root"])
+        assert (folder / "mongo").stat().st_mode & 0o777 == 0o700
+        assert running(folder) == servers
 
 
 def test_what_redis_6_wrote_is_taken_over(folder: Path) -> None:

@@ -110,11 +110,10 @@ def test_nothing_that_a_failing_crawl_leaves_behind_holds_a_secret(
 def test_a_login_that_fails_tells_no_password(
     environment: dict[str, str], mongo_uri: str, redis_url: str
 ) -> None:
-    """The MongoDB wire server of the tests knows no login; it refuses the attempt."""
     sound = {"RANK_API_URL": "http://127.0.0.1:1", "RANK_API_TOKENS": "demo"}
     password = quote(PASSWORD, safe="")
-    mongo = f"mongodb://user:{password}@{urlsplit(mongo_uri).netloc}/?authSource=admin"
-    redis = f"redis://user:{password}@{urlsplit(redis_url).netloc}/0"
+    mongo = f"mongodb://user:{password}@127.0.0.1:{urlsplit(mongo_uri).port}/?authSource=admin"
+    redis = f"redis://user:{password}@127.0.0.1:{urlsplit(redis_url).port}/0"
     for changes in ({"MONGO_URI": mongo}, {"REDIS_URL": redis}):
         ended = crawl({**environment, **sound, **changes, "LOG_LEVEL": "DEBUG"})
         assert ended.returncode == 3, ended.log

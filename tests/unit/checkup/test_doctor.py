@@ -145,11 +145,11 @@ def test_names_that_nothing_reads() -> None:
     ("url", "shown"),
     [
         ("redis://h:6379/0", "redis://h:6379/0"),
-        ("redis://:hunter2@h/0", "redis://:***@h/0"),
+        ("redis://:hunter2@h/0", "redis://***@h/0"),
         ("redis://hunter2@h/0", "redis://***@h/0"),
-        ("redis://:hunter2/@x?y@h/0", "redis://:***@h/0"),
+        ("redis://:hunter2/@x?y@h/0", "redis://***@h/0"),
         ("redis://h/0?password=hunter2&protocol=3", "redis://h/0?password=***&protocol=3"),
-        ("mongodb://u:hunter2@a,b/?w=1&replicaSet=r", "mongodb://u:***@a,b/?w=1&replicaSet=r"),
+        ("mongodb://u:hunter2@a,b/?w=1&replicaSet=r", "mongodb://***@a,b/?w=1&replicaSet=r"),
         ("hunter2", "***"),
         ("u:hunter2@h", "***"),
     ],
@@ -159,7 +159,7 @@ def test_masked_addresses(url: str, shown: str) -> None:
 
 
 def test_a_licence_pasted_along_with_the_endpoint() -> None:
-    assert masked_api_url("https://u:hunter2@h:8/a?token=x") == "https://u:***@h:8/..."
+    assert masked_api_url("https://u:hunter2@h:8/a?token=x") == "https://***@h:8/..."
     assert masked_api_url("https://h/") == "https://h"
     assert masked_api_url("https://h?token=x") == "https://h/..."
 
