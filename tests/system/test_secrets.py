@@ -1,17 +1,19 @@
 """No licence and no password in anything that a crawl leaves behind, and none sent astray."""
 
+import base64
 import datetime as dt
 import ipaddress
 import json
 import re
 import ssl
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import bson
 import pytest
@@ -25,6 +27,7 @@ from rankspider.archive.selection import AnswerFilter
 from rankspider.endpoint.request import rank_url
 from rankspider.simulator.world import failing_sec_uid
 from tests.support.crawls import alternating, crawl, endpoint, letters, sec_uids
+from tests.support.project import ROOT, scrapy
 from tests.support.redis_servers import local_redis
 from tests.support.simulators import Simulator
 from tests.support.unwanted_calls import Elsewhere
@@ -163,6 +166,71 @@ def showing(token: str, body: bytes) -> bytes:
     assert count
     written = json.dumps(quote(token)).encode()[1:-1]
     return body.replace(b"https://", b"https://" + written + b".")
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """A proxy that lets nobody through, and repeats what it was sent."""
+
+    def do_GET(self) -> None:
+        said = f"{self.headers}".replace("\r", " ").replace("\n", " ")
+        self.send_response(407, f"no entry: {said}")
+        self.send_header("Proxy-Authenticate", "Basic")
+        self.end_headers()
+
+    do_CONNECT = do_GET  # noqa: N815  # the handler's
+
+    def log_message(self, *args: object) -> None:
+        """Nothing to the test's own output."""
+
+
+@pytest.fixture
+def proxy() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize(
+    "login", ["us3r77:hunter2", "us3r77:hunter2%40%2F%3A", "us3r77:hunter2@x", "us3r77:x:hunter2"]
+)
+def test_a_proxy_that_refuses_is_told_of_without_its_login(
+    environment: dict[str, str],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+    proxy: int,
+    scheme: str,
+    is_there: bool,
+    login: str,
+) -> None:
+    names = [f"{scheme}_proxy", f"{scheme}_proxy".upper()]
+    name = names[len(login) % 2]
+    others = {each: value for each, value in environment.items() if "proxy" not in each.lower()}
+    environment = {
+        **others,
+        name: f"http://{login}@127.0.0.1:{proxy if is_there else 1}",
+        "RANK_API_URL": f"{scheme}://rank.invalid",
+        "RANK_API_TOKENS": "S3cr3t-licence",
+        "RANK_STOP_WHEN_DRAINED": "1",
+        "RANK_MAX_DELIVERIES": "1",
+        "LOG_LEVEL": "DEBUG",
+    }
+    redis_client.rpush(queue_key, *sec_uids(1))
+    ended = crawl(environment)
+    assert ended.returncode == 0, ended.log
+    left = [ended.log, repr(letters(redis_client, queue_key)), *dump(redis_client)]
+    for command in (("dead-letters",), ("dead-letters", "--json"), ("doctor",)):
+        ran = subprocess.run(
+            scrapy(*command), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ran.stdout
+        left.append(ran.stdout + ran.stderr)
+    assert_no_secret(*left)
+    login_sent = base64.b64encode(unquote(login).encode()).decode()
+    assert not any("us3r77" in text or login_sent in text for text in left)
 
 
 class _Answering(BaseHTTPRequestHandler):
