@@ -21,6 +21,7 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from rankspider import settings as project_settings
 from rankspider.connections.redis_keys import has_a_slot_to_share
 from rankspider.connections.redis_topology import SCHEMES as REDIS_SCHEMES
+from rankspider.connections.redis_topology import UNESCAPED, url_problem
 from rankspider.environment import proxies
 from rankspider.errors import ConfigurationError
 from rankspider.lake.collections import DATED
@@ -88,7 +89,7 @@ class Configuration:
             requests_per_second_per_token=_number(
                 settings, "RANK_REQUESTS_PER_SECOND_PER_TOKEN", least=0
             ),
-            redis_url=_url(settings, "REDIS_URL", REDIS_SCHEMES),
+            redis_url=_redis_url(settings),
             mongo_uri=_url(settings, "MONGO_URI", _MONGO_SCHEMES),
             mongo_database=_database(settings),
             data_dir=_data_dir(settings),
@@ -163,6 +164,13 @@ def _api_url(settings: BaseSettings) -> str | None:
     return value.rstrip("/")
 
 
+def _redis_url(settings: BaseSettings) -> str | None:
+    value = _url(settings, "REDIS_URL", REDIS_SCHEMES)
+    if value is not None and (problem := url_problem(value)) is not None:
+        raise ConfigurationError(f"REDIS_URL {problem}")
+    return value
+
+
 def _url(settings: BaseSettings, name: str, schemes: tuple[str, ...]) -> str | None:
     value = _text(settings, name)
     if value is None:
@@ -170,6 +178,8 @@ def _url(settings: BaseSettings, name: str, schemes: tuple[str, ...]) -> str | N
     expected = " or ".join(f"{scheme}://" for scheme in schemes)
     try:
         parts = urlsplit(value)
+        if "@" not in parts.netloc and ":" in parts.netloc and "@" in value:
+            raise ConfigurationError(f"{name} {UNESCAPED}")
         # A replica set's host list is no port; only pymongo can read it.
         _ = parts.port if "," not in parts.netloc else None
     except ValueError as error:
