@@ -192,6 +192,11 @@ _REFUSALS: tuple[tuple[str, type[RankspiderError], str], ...] = (
         "REDIS_URL: this is one server of a Cluster: write redis+cluster://host:port,host:port",
     ),
     (
+        "ClusterDownError|CLUSTERDOWN",
+        ServiceUnavailable,
+        "this Redis Cluster does not serve the queue's slot ({said}): see its CLUSTER INFO",
+    ),
+    (
         "unknown command",
         ServiceUnavailable,
         "Redis lacks a command that a run needs ({said}): 6.2 or newer is needed, with scripts",

@@ -28,7 +28,7 @@ from rankspider.errors import ConfigurationError
 # Options of an address that do what they say, given as text. Others of redis-py want an object, or
 # would change what is read and written.
 OPTIONS = frozenset(
-    ("client_name", "db", "health_check_interval", "lib_name", "lib_version", "max_connections")
+    ("client_name", "db", "health_check_interval", "max_connections")
     + ("password", "protocol", "retry_on_timeout", "sentinel_password", "sentinel_username")
     + ("socket_connect_timeout", "socket_keepalive", "socket_read_size", "socket_timeout")
     + ("ssl_ca_certs", "ssl_ca_data", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile")
@@ -183,9 +183,9 @@ def _options_problem(query: str, *, is_tls: bool) -> str | None:
 
 def _without_decoding(url: str) -> str:
     """Members are bytes: whatever a producer pushed must come back as it was."""
-    parts = urlsplit(url)
-    kept = [pair for pair in parts.query.split("&") if pair.partition("=")[0] != _DECODING]
-    return urlunsplit(parts._replace(query="&".join(kept)))
+    address, _, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != _DECODING]
+    return f"{address}?{'&'.join(kept)}" if kept else address
 
 
 def place_of(parameters: Mapping[str, Any]) -> str:

@@ -1,8 +1,6 @@
 """No licence and no password in anything that a crawl leaves behind, and none sent astray."""
 
 import base64
-import datetime as dt
-import ipaddress
 import json
 import re
 import ssl
@@ -17,9 +15,6 @@ from urllib.parse import quote, unquote, urlsplit
 
 import bson
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 
 from rankspider.archive.reading import ArchiveReader
@@ -30,6 +25,7 @@ from tests.support.crawls import alternating, crawl, endpoint, letters, sec_uids
 from tests.support.project import ROOT, scrapy
 from tests.support.redis_servers import local_redis
 from tests.support.simulators import Simulator
+from tests.support.tls_relays import self_signed
 from tests.support.unwanted_calls import Elsewhere
 
 # What no encoding changes, so that one search finds every form of it.
@@ -254,7 +250,7 @@ class _Https(ThreadingHTTPServer):
 def https(tmp_path: Path) -> Iterator[_Https]:
     """A server on this machine that nobody has vouched for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_self_signed(tmp_path / "pem"))
+    context.load_cert_chain(self_signed(tmp_path / "pem"))
     with _Https(("127.0.0.1", 0), _Answering) as server:
         server.asked = []
         server.socket = context.wrap_socket(
@@ -263,31 +259,6 @@ def https(tmp_path: Path) -> Iterator[_Https]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
-
-
-def _self_signed(path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    own_address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([own_address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 def test_a_certificate_nobody_vouches_for_gets_no_licence(
