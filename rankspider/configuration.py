@@ -22,7 +22,7 @@ from rankspider import settings as project_settings
 from rankspider.connections.redis_keys import has_a_slot_to_share
 from rankspider.connections.redis_topology import SCHEMES as REDIS_SCHEMES
 from rankspider.connections.redis_topology import UNESCAPED, url_problem
-from rankspider.environment import proxies
+from rankspider.environment import DOTENV, is_open_to_others, project, proxies
 from rankspider.errors import ConfigurationError
 from rankspider.lake.collections import DATED
 from rankspider.secrecy import hide, secrets_of
@@ -105,6 +105,13 @@ class Configuration:
             archive=_flag(settings, "RANK_ARCHIVE"),
             archive_days=_number(settings, "RANK_ARCHIVE_DAYS", least=0),
         )
+
+    @property
+    def open_files(self) -> list[Path]:
+        """Those with a licence or a password in them that other users of this machine may read."""
+        has_secret = project.file.keys() & {"RANK_API_TOKENS", "REDIS_URL", "MONGO_URI"}
+        files = [DOTENV if has_secret else None, self.tokens_file]
+        return [path for path in files if path is not None and is_open_to_others(path)]
 
     def require_endpoint(self) -> None:
         """Raise `ConfigurationError` unless an endpoint and a licence are set."""

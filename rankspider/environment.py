@@ -40,4 +40,10 @@ def proxies() -> list[str]:
     return [value for name, value in os.environ.items() if name.lower().endswith("_proxy")]
 
 
-project = Environment.beside(Path(__file__).parent.parent / ".env")
+def is_open_to_others(path: Path) -> bool:
+    """Whether other users of this machine may read the file ``path``."""
+    return path.is_file() and bool(path.stat().st_mode & 0o044)
+
+
+DOTENV = Path(__file__).parent.parent / ".env"
+project = Environment.beside(DOTENV)

@@ -63,6 +63,14 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
                 "unset one of them",
             )
         )
+    findings += (
+        warning(
+            "RANK_API_TOKENS_FILE" if path == configuration.tokens_file else path.name,
+            f"other users of this machine may read {path}",
+            f"chmod 600 {path}",
+        )
+        for path in configuration.open_files
+    )
     return Examined(configuration, frozenset(wrong), names, findings)
 
 

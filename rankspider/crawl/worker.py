@@ -87,6 +87,8 @@ class Worker:
 
         Raises `RankspiderError` for a server that cannot be used.
         """
+        for path in self.configuration.open_files:
+            logger.warning("%s may be read by other users of this machine: chmod 600 it", path)
         opened, keys, settings = self._opened, Keys.of(queue_key), BaseSettings()
         settings.update(self._crawler.settings)  # those of a crawl are frozen
         # In a thread, as it may wait; what a command has brought up is only looked at again.

@@ -190,7 +190,8 @@ def proxy() -> Iterator[int]:
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("is_there", [True, False])
 @pytest.mark.parametrize(
-    "login", ["us3r77:hunter2", "us3r77:hunter2%40%2F%3A", "us3r77:hunter2@x", "us3r77:x:hunter2"]
+    "login",
+    ["us3r77:hunter2", "us3r77:hunter2%40%2F%3A", "us3r77:x@hunter2", "us3r77:x:hunter2/hunter2"],
 )
 def test_a_proxy_that_refuses_is_told_of_without_its_login(
     environment: dict[str, str],
@@ -289,3 +290,53 @@ def test_a_certificate_nobody_vouches_for_gets_no_licence(
 def crawl_without_checks(environment: dict[str, str], client: Redis, queue_key: str) -> str:
     client.rpush(queue_key, *sec_uids(2)[1:])
     return crawl(environment, "-s", "DOWNLOAD_VERIFY_CERTIFICATES=0").log
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o644, True)])
+def test_a_worker_tells_of_licences_that_others_may_read(
+    environment: dict[str, str], tmp_path: Path, mode: int, is_open: bool
+) -> None:
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("S3cr3t-licence")
+    tokens.chmod(mode)
+    changes = {"RANK_API_URL": "http://127.0.0.1:1", "RANK_API_TOKENS_FILE": str(tokens)}
+    ended = crawl({**environment, **changes, "RANK_STOP_WHEN_DRAINED": "1"})
+    assert ended.returncode == 0, ended.log
+    assert (f"{tokens} may be read by other users" in ended.log) is is_open
+    assert_no_secret(ended.log)
+
+
+def test_members_and_the_vendors_words_forge_no_line_of_the_log(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60")
+    forged = "2026-11-27 03:00:00 [rankspider] ERROR: forged"
+    steering = "\x1b[2J\x9b\u202e\u2066\u200b\u2028"
+    redis_client.rpush(queue_key, f"no anchor\n{forged}{steering}", f"{'MS4' * 8}\r{forged}")
+    environment = endpoint(environment, simulator) | {"LOG_LEVEL": "DEBUG"}
+    ended = crawl(environment)
+    assert ended.returncode == 0, ended.log
+    shown = subprocess.run(
+        scrapy("dead-letters"),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    as_json = subprocess.run(
+        scrapy("dead-letters", "--json"),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert len([json.loads(line) for line in as_json.splitlines()]) == 2
+    for text in (ended.log, shown, as_json):
+        assert not set(steering) - set("[2J") & set(text)
+        assert not any(line.startswith(forged[:19]) for line in text.splitlines())
+    assert "forged" in shown
