@@ -55,14 +55,6 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
         else:
             findings.append(_right(name, settings.get(name), origin))
     findings += _missing(configuration, wrong)
-    if settings.get("RANK_API_TOKENS") and configuration.tokens_file:
-        findings.append(
-            warning(
-                "RANK_API_TOKENS_FILE",
-                "RANK_API_TOKENS is set as well, and the file wins",
-                "unset one of them",
-            )
-        )
     findings += (
         warning(
             "RANK_API_TOKENS_FILE" if path == configuration.tokens_file else path.name,
@@ -71,6 +63,14 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
         )
         for path in configuration.open_files
     )
+    if settings.get("RANK_API_TOKENS") and configuration.tokens_file:
+        findings.append(
+            warning(
+                "RANK_API_TOKENS_FILE",
+                "RANK_API_TOKENS is set as well, and the file wins",
+                "unset one of them",
+            )
+        )
     return Examined(configuration, frozenset(wrong), names, findings)
 
 
