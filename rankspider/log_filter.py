@@ -10,6 +10,7 @@ import threading
 import traceback
 from collections.abc import Callable, Mapping
 from functools import cache
+from numbers import Number
 from types import TracebackType
 from typing import Any
 
@@ -29,8 +30,13 @@ def install() -> None:
     make = logging.getLogRecordFactory()
     if not isinstance(make, _Factory):
         logging.setLogRecordFactory(_Factory(make))
-    sys.excepthook = _tell
-    threading.excepthook = lambda its: _tell(its.exc_type, its.exc_value, its.exc_traceback)
+    # Python's own; others have their reasons.
+    if sys.excepthook is sys.__excepthook__:
+        sys.excepthook = _tell
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda its: _tell(its.exc_type, its.exc_value, its.exc_traceback)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = lambda its: _tell(its.exc_type, its.exc_value, its.exc_traceback)
 
 
 def _tell(
@@ -119,7 +125,7 @@ def _each(args: Any, change: Callable[[object], object]) -> Any:
 
 
 def _changed(value: object, change: Callable[[object], object]) -> object:
-    return value if isinstance(value, int | float) else change(value)
+    return value if isinstance(value, Number) else change(value)
 
 
 def _lines(text: str) -> str:

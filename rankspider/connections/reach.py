@@ -20,7 +20,9 @@ _NOISE = re.compile(r" \(configured timeouts: [^)]*\)|[ :]*<redis\..*>( - networ
 def why(error: BaseException) -> str:
     """What ``error`` says on one line, and what that means; it names the address."""
     said = _NOISE.sub("", " ".join(str(error).split())).rstrip(".") or type(error).__name__
-    whole = "; ".join(f"{type(each).__name__}: {each}" for each in _chain(error))
+    whole = "; ".join(
+        f"{type(each).__name__}: {_NOISE.sub('', str(each))}" for each in _chain(error)
+    )
     hint = next((hint for pattern, hint in _HINTS if re.search(pattern, whole)), None)
     return f"{said}: {hint}" if hint else said
 

@@ -8,6 +8,7 @@ import queue
 import sys
 import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -156,6 +157,7 @@ def test_what_others_say_starts_no_line_of_the_log(name: str) -> None:
         logger.warning("it said %s", FORGED)
         logger.warning("it said %(said)r, %(number)05.1f", {"said": FORGED, "number": 2})
         logger.warning("%s", OSError(FORGED))
+        logger.warning("%d of %s", Decimal(7), FORGED)
         try:
             _raise_it()
         except OSError:
@@ -164,7 +166,8 @@ def test_what_others_say_starts_no_line_of_the_log(name: str) -> None:
         logging.setLogRecordFactory(before)
     text = stream.getvalue()
     assert not any(line.startswith("2026") for line in text.splitlines())
-    assert text.count("forged") == 4
+    assert text.count("forged") == 5
+    assert "7 of x" in text
     assert "002.0" in text
     assert not set("\x1b\u202e\u2028\x85\r\u200b") & set(text)
 
@@ -182,8 +185,9 @@ def test_lines_of_ones_own_stay_lines(logger: logging.Logger) -> None:
 
 def test_an_error_that_nobody_catches_tells_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sys, "excepthook", sys.excepthook)
-        patch.setattr(threading, "excepthook", threading.excepthook)
+        patch.setattr(sys, "excepthook", sys.__excepthook__)
+        patch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+        patch.setattr(threading, "excepthook", threading.__excepthook__)
         log_filter.install()
         try:
             raise OSError(f"http://u:S3cr3t@proxy:1\x1b {ADDRESS}")
