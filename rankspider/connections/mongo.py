@@ -25,6 +25,7 @@ _OPTIONS: dict[str, Any] = {
 }
 _CHECK_MILLISECONDS = 5000
 _UNAUTHORIZED = 13
+_IS_NOBODY = "requires authentication"
 
 
 def connect(uri: str) -> AsyncMongoClient[dict[str, Any]]:
@@ -55,10 +56,11 @@ def check(uri: str) -> None:
         ) from None
     with client:
         try:
-            # Unlike a ping, it wants a login where there are users; it asks for no right.
+            # Unlike a ping, it wants a login where there are users.
             client.admin.command("listDatabases", nameOnly=True, authorizedDatabases=True)
         except OperationFailure as error:
-            raise _refused(error) from None
+            if error.code != _UNAUTHORIZED or _IS_NOBODY in str(error).lower():
+                raise _refused(error) from None
         except PyMongoError as error:
             raise ServiceUnavailable(
                 f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
@@ -68,7 +70,7 @@ def check(uri: str) -> None:
 
 
 def _refused(error: OperationFailure) -> ServiceUnavailable:
-    if error.code == _UNAUTHORIZED and "requires authentication" in str(error):
+    if error.code == _UNAUTHORIZED:
         return ServiceUnavailable(
             "MongoDB wants a user and a password, and none is given: write "
             "MONGO_URI=mongodb://USER:PASSWORD@host:port/"

@@ -9,11 +9,14 @@ from urllib.parse import urlsplit
 import pytest
 from scrapy.settings import Settings
 
+from rankspider.configuration import Configuration
 from rankspider.connections import mongo as mongo_server
 from rankspider.connections.redis import check, connect, connect_blocking, try_out
 from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError, RankspiderError, ServiceUnavailable
+from rankspider.servers import reachable_lake
 from tests.support.findings import redis_findings
+from tests.support.mongo_proxy import Fault, MongoProxy, whole_command
 from tests.support.project import ROOT
 from tests.support.redis_servers import HOST, LocalRedis, free_port, local_redis, until
 from tests.support.redis_settings import settings_of
@@ -294,3 +297,19 @@ def test_the_trial_leaves_nothing(server: LocalRedis) -> None:
     ) as client:
         try_out(client, Keys.of(QUEUE))
         assert client.keys("*trial*") == []
+
+
+async def test_a_user_of_mongo_with_few_rights_is_told_which_it_lacks(mongo_uri: str) -> None:
+    """Some servers let only few list their databases, which no command needs."""
+    async with MongoProxy(mongo_uri) as proxy:
+        proxy.add(Fault(whole_command(13, "Unauthorized"), ("listDatabases", "find")))
+        settings = settings_for("redis://unused")
+        settings.set("MONGO_URI", proxy.uri, priority="cmdline")
+        configuration = Configuration.read(settings)
+        with pytest.raises(ServiceUnavailable, match=r"13 Unauthorized: .*grant the user"):
+            await asyncio.to_thread(_read, configuration)
+
+
+def _read(configuration: Configuration) -> None:
+    with reachable_lake(configuration) as database:
+        database.ranks.find_one()
