@@ -12,23 +12,32 @@ from typing import ClassVar
 from scrapy.commands import ScrapyCommand
 from scrapy.settings import BaseSettings
 
+from rankspider import log_filter
 from rankspider.configuration import log_level
-from rankspider.errors import ConfigurationError, RankspiderError
+from rankspider.errors import ConfigurationError, RankspiderError, SeveralAnchors
+from rankspider.terminal import remark
 
 INTERRUPTED = 130  # the shell's code for a command ended by SIGINT
 
 
 def complain(command: str, error: RankspiderError) -> int:
     """Write one line about ``error`` to standard error and return its exit code."""
-    sys.stderr.write(f"scrapy {command}: {error}\n")
+    said = str(error)
+    # Only those are meant to have lines of their own.
+    first, *more = said.split("\n") if isinstance(error, SeveralAnchors) else [said]
+    remark(f"scrapy {command}: {first}")
+    for line in more:
+        remark(line)
     return error.exit_code
 
 
 def settle_log_level(command: str, settings: BaseSettings) -> None:
     """Spell ``LOG_LEVEL`` as logging needs it, or end the process with one line about it.
 
-    Scrapy sets up logging before a command runs, and ends in a traceback for a wrong one.
+    What is logged from then on is fit to be read. Scrapy sets up logging before a command runs,
+    and ends in a traceback for a wrong one.
     """
+    log_filter.install()
     try:
         level = log_level(settings)
     except ConfigurationError as error:
@@ -84,6 +93,7 @@ class RankCommand(ScrapyCommand):
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Called by Scrapy."""
+        log_filter.install()
         try:
             self._execute(args, opts)
             leave_sigint_to_the_system()

@@ -21,8 +21,11 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from rankspider import settings as project_settings
 from rankspider.connections.redis_keys import has_a_slot_to_share
 from rankspider.connections.redis_topology import SCHEMES as REDIS_SCHEMES
+from rankspider.connections.redis_topology import UNESCAPED, url_problem
+from rankspider.environment import DOTENV, is_open_to_others, project, proxies
 from rankspider.errors import ConfigurationError
 from rankspider.lake.collections import DATED
+from rankspider.secrecy import hide, secrets_of
 
 _PREFIX = "RANK_"
 _MONGO_SCHEMES = ("mongodb", "mongodb+srv")
@@ -75,6 +78,7 @@ class Configuration:
     @classmethod
     def of_known(cls, settings: BaseSettings) -> Self:
         """The same, for whoever tells of unknown names in another way."""
+        _hide_secrets(settings)
         _number(settings, "CONCURRENT_REQUESTS", least=1, whole=True)  # Scrapy's own
         log_level(settings)
         return cls(
@@ -85,7 +89,7 @@ class Configuration:
             requests_per_second_per_token=_number(
                 settings, "RANK_REQUESTS_PER_SECOND_PER_TOKEN", least=0
             ),
-            redis_url=_url(settings, "REDIS_URL", REDIS_SCHEMES),
+            redis_url=_redis_url(settings),
             mongo_uri=_url(settings, "MONGO_URI", _MONGO_SCHEMES),
             mongo_database=_database(settings),
             data_dir=_data_dir(settings),
@@ -102,6 +106,13 @@ class Configuration:
             archive_days=_number(settings, "RANK_ARCHIVE_DAYS", least=0),
         )
 
+    @property
+    def open_files(self) -> list[Path]:
+        """Those with a licence or a password in them that other users of this machine may read."""
+        has_secret = project.file.keys() & {"RANK_API_TOKENS", "REDIS_URL", "MONGO_URI"}
+        files = [DOTENV if has_secret else None, self.tokens_file]
+        return [path for path in files if path is not None and is_open_to_others(path)]
+
     def require_endpoint(self) -> None:
         """Raise `ConfigurationError` unless an endpoint and a licence are set."""
         if self.api_url is None:
@@ -115,6 +126,17 @@ class Configuration:
                 "RANK_API_TOKENS is not set: set it to your licence, or to several separated by "
                 "commas, or name a file of them in RANK_API_TOKENS_FILE"
             )
+
+
+def _hide_secrets(settings: BaseSettings) -> None:
+    """From now on no text that leaves this process holds one of them."""
+    urls = [_text(settings, name) or "" for name in ("REDIS_URL", "MONGO_URI", "RANK_API_URL")]
+    parameters = settings.getdict("REDIS_PARAMS")
+    hide(
+        *tokens_in(_text(settings, "RANK_API_TOKENS") or ""),
+        *(str(parameters[name]) for name in parameters if "password" in name),
+        *(secret for url in (*urls, *proxies()) for secret in secrets_of(url)),
+    )
 
 
 def _refuse_unknown(settings: BaseSettings) -> None:
@@ -149,6 +171,13 @@ def _api_url(settings: BaseSettings) -> str | None:
     return value.rstrip("/")
 
 
+def _redis_url(settings: BaseSettings) -> str | None:
+    value = _url(settings, "REDIS_URL", REDIS_SCHEMES)
+    if value is not None and (problem := url_problem(value)) is not None:
+        raise ConfigurationError(f"REDIS_URL {problem}")
+    return value
+
+
 def _url(settings: BaseSettings, name: str, schemes: tuple[str, ...]) -> str | None:
     value = _text(settings, name)
     if value is None:
@@ -156,6 +185,8 @@ def _url(settings: BaseSettings, name: str, schemes: tuple[str, ...]) -> str | N
     expected = " or ".join(f"{scheme}://" for scheme in schemes)
     try:
         parts = urlsplit(value)
+        if "@" not in parts.netloc and ":" in parts.netloc and "@" in value:
+            raise ConfigurationError(f"{name} {UNESCAPED}")
         # A replica set's host list is no port; only pymongo can read it.
         _ = parts.port if "," not in parts.netloc else None
     except ValueError as error:
@@ -210,7 +241,9 @@ def tokens_in_file(path: Path) -> tuple[str, ...]:
     """As `tokens_in`; a line that begins with ``#`` is a comment. Raises `OSError` and
     `UnicodeDecodeError`."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
-    return tokens_in("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+    tokens = tokens_in("\n".join(line for line in lines if not line.lstrip().startswith("#")))
+    hide(*tokens)
+    return tokens
 
 
 DATABASE_NAMES = 'must be 1 to 63 bytes without any of / \\ . " $ * < > : | ? or space'

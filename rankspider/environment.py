@@ -35,4 +35,15 @@ class Environment:
         return ".env" if name in self.file else "default"
 
 
-project = Environment.beside(Path(__file__).parent.parent / ".env")
+def proxies() -> list[str]:
+    """Addresses of all that this process may be told to ask through, however it is spelled."""
+    return [value for name, value in os.environ.items() if name.lower().endswith("_proxy")]
+
+
+def is_open_to_others(path: Path) -> bool:
+    """Whether other users of this machine may read the file ``path``."""
+    return path.is_file() and bool(path.stat().st_mode & 0o044)
+
+
+DOTENV = Path(__file__).parent.parent / ".env"
+project = Environment.beside(DOTENV)

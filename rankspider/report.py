@@ -11,14 +11,14 @@ import datetime as dt
 import io
 import types
 import typing
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from rankspider.moments import hour_text, moment_text
-from rankspider.terminal import harmless, shortened, table
+from rankspider.terminal import harmless, harmless_json, shortened, table
 
 _TEXT_COLUMNS = 40
 _NUMBERS = {int, float}
@@ -47,38 +47,39 @@ def column(head: str | None, *, is_hour: bool = False) -> Any:
 
 def table_of(report: Report, zone: dt.tzinfo) -> str:
     """What a person reads, times in ``zone``."""
-    lines = [report.head, ""]
+    lines = [harmless(report.head), ""]
     if report.rows:
         lines += _table(report, zone)
     else:
         lines.append("Nothing to show.")
     if report.notes:
-        lines += ["", *report.notes]
+        lines += ["", *map(harmless, report.notes)]
     return "".join(f"{line}\n" for line in lines)
 
 
 def json_of(report: Report) -> Iterator[str]:
     """One object a line, times in UTC."""
     for row in report.rows:
-        yield _json(row).decode() + "\n"
+        yield _json(row) + "\n"
 
 
 def json_object(value: Any) -> str:
     """One object over several lines, times in UTC."""
-    return msgspec.json.format(_json(value), indent=2).decode() + "\n"
+    return msgspec.json.format(_json(value), indent=2) + "\n"
 
 
-def _json(value: Any) -> bytes:
+def _json(value: Any) -> str:
     # What MongoDB keeps in 64 bits comes as an integer of its own class.
-    return msgspec.json.encode(value, enc_hook=int)
+    return harmless_json(msgspec.json.encode(value, enc_hook=int).decode())
 
 
-def csv_of(report: Report, zone: dt.tzinfo, text: Callable[[str], str] = str) -> Iterator[str]:
-    """A head and a line a row, times in ``zone`` with their offset; ``text`` is done to texts."""
+def csv_of(report: Report, zone: dt.tzinfo) -> Iterator[str]:
+    """A head and a line a row, times in ``zone`` with their offset, texts `harmless`: programs that
+    read lines take a newline in a cell for the end of one."""
     names = [field.name for field in dataclasses.fields(report.row)]
     yield _csv_line(names)
     for row in report.rows:
-        yield _csv_line([_csv_cell(getattr(row, name), zone, text) for name in names])
+        yield _csv_line([_csv_cell(getattr(row, name), zone) for name in names])
 
 
 def _csv_line(cells: list[str]) -> str:
@@ -87,7 +88,7 @@ def _csv_line(cells: list[str]) -> str:
     return line.getvalue()
 
 
-def _csv_cell(value: Any, zone: dt.tzinfo, text: Callable[[str], str]) -> str:
+def _csv_cell(value: Any, zone: dt.tzinfo) -> str:
     if value is None:
         return ""
     if isinstance(value, dt.datetime):
@@ -95,8 +96,8 @@ def _csv_cell(value: Any, zone: dt.tzinfo, text: Callable[[str], str]) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list):
-        return text(", ".join(map(str, value)))
-    return text(value) if isinstance(value, str) else str(value)
+        return harmless(", ".join(map(str, value)))
+    return harmless(str(value))
 
 
 def _table(report: Report, zone: dt.tzinfo) -> list[str]:
@@ -129,4 +130,4 @@ def _cell(field: "dataclasses.Field[Any]", row: Any, zone: dt.tzinfo) -> str:
     if isinstance(value, dt.datetime):
         return (hour_text if field.metadata.get("is_hour") else moment_text)(value, zone)
     text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-    return shortened(harmless(text), _TEXT_COLUMNS)
+    return shortened(text, _TEXT_COLUMNS)

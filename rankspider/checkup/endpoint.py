@@ -22,8 +22,9 @@ def look_at(api_url: str, *, verifies: bool) -> list[Finding]:
     host = parts.hostname or ""
     proxy = urllib.request.getproxies().get(parts.scheme)
     if proxy and not urllib.request.proxy_bypass(host):
-        behind = urlsplit(proxy).hostname
-        return [ok("endpoint", f"asked through the proxy {behind}; it is not looked at by itself")]
+        behind = proxy.partition("://")[2].rpartition("@")[2] or proxy.rpartition("@")[2]
+        through = ok("endpoint", f"asked through the proxy {behind}; it is not looked at by itself")
+        return [through] if parts.scheme == "https" else [through, _in_the_clear(behind)]
     port = parts.port or (443 if parts.scheme == "https" else 80)
     findings = []
     if parts.scheme == "https" and not verifies:
@@ -54,9 +55,11 @@ def _reached(host: str, port: int, *, tls: bool) -> list[Finding]:
             return [reached, _trusted(secured.version() or "TLS", secured.getpeercert() or {})]
 
 
-def _in_the_clear() -> Finding:
-    what = "http:// carries the licences for everybody in between to read"
-    return warning(_TLS, what, "use https:// if the vendor has it")
+def _in_the_clear(proxy: str = "") -> Finding:
+    readers = f"the proxy {proxy} and everybody" if proxy else "everybody"
+    what = f"http:// carries the licences for {readers} in between to read"
+    remedy = ", or name the host in no_proxy if it is your own" if proxy else ""
+    return warning(_TLS, what, f"use https:// if the vendor has it{remedy}")
 
 
 def _trusted(version: str, certificate: dict[str, Any]) -> Finding:

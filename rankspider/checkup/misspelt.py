@@ -8,7 +8,6 @@ from scrapy_redis.connection import SETTINGS_PARAMS_MAP
 
 from rankspider.checkup.finding import Finding, warning
 from rankspider.environment import Environment
-from rankspider.terminal import harmless
 
 _PREFIX = "RANK_"
 # Other programs have such variables, so these must resemble one of ours that is not set.
@@ -52,4 +51,4 @@ def _given(settings: BaseSettings, environment: Environment) -> dict[str, str]:
 
 def _unread(name: str, origin: str, likely: str | None) -> Finding:
     remedy = f"did you mean {likely}?" if likely else "take it out, or see the README's settings"
-    return warning(harmless(name), f"set in the {origin}, and nothing reads it", remedy)
+    return warning(name, f"set in the {origin}, and nothing reads it", remedy)

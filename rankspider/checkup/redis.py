@@ -1,7 +1,6 @@
 """Redis: can a run work with it, what does it keep, and how does the queue stand?"""
 
 import time
-import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,17 +14,12 @@ from scrapy.settings import BaseSettings
 from rankspider.checkup.clock import Reading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import Secrets
-from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
+from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, try_out, unavailable
 from rankspider.connections.redis_keys import Keys
-from rankspider.errors import ConfigurationError
+from rankspider.errors import RankspiderError
 
 _OLDEST = (6, 2)
 _TIMEOUT_SECONDS = 5
-# One round trip that writes, deletes and runs a script, as the queue does, and leaves nothing.
-_TRIAL = """
-redis.call('SET', KEYS[1], '1', 'PX', 60000)
-return redis.call('DEL', KEYS[1])
-"""
 _SIZES = {"list": redis.Redis.llen, "set": redis.Redis.scard, "zset": redis.Redis.zcard}
 
 
@@ -37,10 +31,11 @@ def look_at(
     try:
         with connect_blocking(settings, **timeouts) as client:
             yield from _looked_at(client, Keys.of(queue), note)
-    except ConfigurationError as error:
-        yield failed(SETTING, "Redis", secrets.cleaned(str(error)))
+    except RankspiderError as error:
+        yield failed(error.exit_code, "Redis", str(error))
     except REDIS_ERRORS as error:
-        yield failed(SERVER, "Redis", secrets.cleaned(str(unavailable(error))))
+        problem = unavailable(error, settings)
+        yield failed(problem.exit_code, "Redis", str(problem))
 
 
 def _looked_at(client: redis.Redis, keys: Keys, note: str | None) -> Iterator[Finding]:
@@ -81,7 +76,7 @@ def _version(information: dict[str, Any], note: str | None) -> Finding:
     if not information:
         remedy = "allow this user INFO to see more here"
         return warning("Redis", f"answers{where}, but not what it is", remedy)
-    version = str(information["redis_version"])
+    version = str(information.get("valkey_version") or information["redis_version"])
     numbers = tuple(int(part) for part in version.split(".")[:2] if part.isdecimal())
     if numbers < _OLDEST:
         return failed(
@@ -99,7 +94,7 @@ def _kind(client: redis.Redis, information: dict[str, Any]) -> Finding:
     if isinstance(client.connection_pool, SentinelConnectionPool):
         what = f"the master that Sentinel names, with {copies}; a failover can lose the last writes"
         return ok("Redis kind", what, kind="sentinel", replicas=replicas)
-    if information.get("redis_mode") == "cluster":
+    if information.get("cluster_enabled"):
         remedy = "write REDIS_URL=redis+cluster://host:port,..."
         return warning("Redis kind", "one server of a Cluster is asked", remedy, kind="single")
     return ok("Redis kind", f"a single server with {copies}", kind="single", replicas=replicas)
@@ -110,14 +105,10 @@ def _writable(server: redis.Redis, keys: Keys, information: dict[str, Any]) -> F
     if information.get("role") == "slave":
         remedy = "set REDIS_URL to its master, or to redis+sentinel://..."
         return failed(SERVER, about, "this is a replica, which takes no writes", remedy)
-    stem, _, _ = keys.leases.rpartition(":")
     try:
-        server.eval(_TRIAL, 1, f"{stem}:doctor-{uuid.uuid4().hex}")
-    except NoPermissionError:
-        remedy = f"its ACL must allow scripts, reads and writes on {keys.queue} and {stem}:*"
-        return failed(SERVER, about, "this user may not write beside the queue", remedy)
+        try_out(server, keys)
     except redis.ResponseError as error:
-        return failed(SERVER, about, f"it refused a write ({error})", "mend that in Redis")
+        return failed(SERVER, about, str(unavailable(error)))
     return ok(about, "a key beside the queue was written and deleted again, by a script")
 
 

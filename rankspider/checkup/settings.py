@@ -12,7 +12,6 @@ from rankspider.configuration import Configuration, tokens_in
 from rankspider.environment import Environment
 from rankspider.errors import ConfigurationError
 from rankspider.licences.fingerprint import fingerprint
-from rankspider.terminal import harmless
 
 _OWN = ("RANK_", "REDIS_", "MONGO_")
 _COMMAND_LINE = SETTINGS_PRIORITIES["cmdline"]
@@ -56,6 +55,14 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
         else:
             findings.append(_right(name, settings.get(name), origin))
     findings += _missing(configuration, wrong)
+    findings += (
+        warning(
+            "RANK_API_TOKENS_FILE" if path == configuration.tokens_file else path.name,
+            f"other users of this machine may read {path}",
+            f"chmod 600 {path}",
+        )
+        for path in configuration.open_files
+    )
     if settings.get("RANK_API_TOKENS") and configuration.tokens_file:
         findings.append(
             warning(
@@ -124,7 +131,7 @@ def _shown(name: str, text: str) -> str:
         return masked_url(text)
     if name.startswith("REDIS_") and name not in _OPEN:
         return text and "***"
-    return harmless(text)
+    return text
 
 
 def _missing(configuration: Configuration, wrong: dict[str, str]) -> Iterator[Finding]:

@@ -141,14 +141,14 @@ def _unlisted(rows: list[Place]) -> list[str]:
     return table(
         (" place", "nickname", " points", "what the endpoint says"),
         [
-            (str(row.place or "-"), _name(row), f"{row.score:,}", harmless(row.gap_description))
+            (str(row.place or "-"), _name(row), f"{row.score:,}", row.gap_description)
             for row in rows
         ],
     )
 
 
 def _name(row: Place) -> str:
-    return shortened(harmless(row.nickname), _NAME_COLUMNS) or row.user_id
+    return shortened(row.nickname, _NAME_COLUMNS) or row.user_id
 
 
 def _tags(row: Place) -> str:

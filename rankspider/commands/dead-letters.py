@@ -17,8 +17,9 @@ from rankspider.connections.redis_keys import Keys
 from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError, RankspiderError
 from rankspider.queue.dead_letters import DeadLetter, DeadLetters, LetterFilter, shown
+from rankspider.secrecy import discreet
 from rankspider.servers import reachable_servers
-from rankspider.terminal import harmless, shortened, table
+from rankspider.terminal import shortened, table
 
 _MEMBER_COLUMNS = 160
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -106,9 +107,9 @@ def _show(letters: list[DeadLetter], *, as_json: bool) -> None:
         (
             _age(letter),
             str(letter.tries),
-            harmless(letter.reason),
+            letter.reason,
             shortened(shown(letter.member[: _MEMBER_COLUMNS * 4]), _MEMBER_COLUMNS),
-            harmless(letter.error),
+            discreet(letter.error),
         )
         for letter in letters
     ]
@@ -124,7 +125,7 @@ def _object(letter: DeadLetter) -> dict[str, Any]:
         "member": shown(letter.member),
         "sec_id": sec_id,
         "reason": letter.reason,
-        "error": letter.error,
+        "error": discreet(letter.error),
         "tries": letter.tries,
         "first_at": _iso(letter.first_at),
         "died_at": _iso(letter.died_at),

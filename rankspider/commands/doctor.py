@@ -25,6 +25,8 @@ from rankspider.embedded import embedded_servers
 from rankspider.environment import Environment, project
 from rankspider.errors import EmbeddedServerError
 from rankspider.licences.ledger import Rates
+from rankspider.secrecy import discreet
+from rankspider.terminal import harmless, harmless_json
 
 
 class Command(RankCommand):
@@ -58,9 +60,10 @@ class Command(RankCommand):
         if args:
             raise UsageError(f"not understood: {' '.join(args)}")
         findings: list[Finding] = []
-        show = findings.append if opts.json else partial(_show, findings)
         for finding in checkup(self.project_settings, project, calls=not opts.no_calls):
-            show(finding)
+            findings.append(finding)
+            if not opts.json:
+                _show(finding)
         code = exit_code_of(findings)
         sys.stdout.write(_json(findings, code) if opts.json else f"{_summary(findings)}\n")
         return code
@@ -150,11 +153,11 @@ def _endpoint(
         yield from licences.look_at(configuration.api_tokens, fleet, ask, secrets)
 
 
-def _show(findings: list[Finding], finding: Finding) -> None:
+def _show(finding: Finding) -> None:
     """At once: a server that is away takes some seconds to be given up."""
-    findings.append(finding)
     remedy = f"; {finding.remedy}" if finding.remedy else ""
-    sys.stdout.write(f"{finding.level.value:<8} {finding.about}: {finding.what}{remedy}\n")
+    line = f"{finding.level.value:<8} {finding.about}: {finding.what}{remedy}"
+    sys.stdout.write(f"{harmless(discreet(line))}\n")
     sys.stdout.flush()
 
 
@@ -176,10 +179,11 @@ def _json(findings: list[Finding], code: int) -> str:
         {
             "level": finding.level.value.lower(),
             "about": finding.about,
-            "what": finding.what,
-            "remedy": finding.remedy,
+            "what": discreet(finding.what),
+            "remedy": discreet(finding.remedy),
             **({"facts": finding.facts} if finding.facts else {}),
         }
         for finding in findings
     ]
-    return json.dumps({"exit_code": code, "findings": found}, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps({"exit_code": code, "findings": found}, ensure_ascii=False, indent=2)
+    return f"{harmless_json(text)}\n"

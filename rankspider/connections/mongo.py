@@ -1,11 +1,13 @@
 """The connection to MongoDB."""
 
+import warnings
 from typing import Any
 
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import ConfigurationError as UriError
 from pymongo.errors import OperationFailure, PyMongoError
 
+from rankspider.connections.reach import why
 from rankspider.errors import ConfigurationError, ServiceUnavailable
 
 # An acknowledgement by less than a majority can be rolled back, and one before the journal is
@@ -22,6 +24,8 @@ _OPTIONS: dict[str, Any] = {
     "wTimeoutMS": 50_000,
 }
 _CHECK_MILLISECONDS = 5000
+_UNAUTHORIZED = 13
+_IS_NOBODY = "requires authentication"
 
 
 def connect(uri: str) -> AsyncMongoClient[dict[str, Any]]:
@@ -40,18 +44,47 @@ def check(uri: str) -> None:
     No message repeats ``uri``, which may hold a password.
     """
     try:
-        with connect_blocking(uri) as client:
-            client.admin.command("ping")
-    except (UriError, ValueError) as error:  # plain ones, for a port that is no number
+        # pymongo only warns of an option that it does not know, and does without it.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            client = connect_blocking(uri)
+    except (UriError, ValueError, UserWarning) as error:  # plain ones for a port that is no number
         raise ConfigurationError(f"MONGO_URI cannot be used: {error}") from None
-    except OperationFailure as error:
-        raise ServiceUnavailable(
-            f"MongoDB refused the connection ({error.code}): check the user, the password and "
-            "the authSource in MONGO_URI"
+    except OSError as error:
+        raise ConfigurationError(
+            f"MONGO_URI names the file {error.filename}, which cannot be read: {error.strerror}"
         ) from None
-    except PyMongoError as error:
-        raise ServiceUnavailable(
-            f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
-            f"({type(error).__name__}): start it, mend MONGO_URI, or unset MONGO_URI for an "
-            "embedded server"
-        ) from None
+    with client:
+        try:
+            # Unlike a ping, it wants a login where there are users.
+            client.admin.command("listDatabases", nameOnly=True, authorizedDatabases=True)
+        except OperationFailure as error:
+            if error.code != _UNAUTHORIZED or _IS_NOBODY in str(error).lower():
+                raise _refused(error) from None
+        except PyMongoError as error:
+            raise ServiceUnavailable(
+                f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
+                f"({type(error).__name__}: {_why(client, error)}): start it, mend MONGO_URI, or "
+                "unset MONGO_URI for an embedded server"
+            ) from None
+
+
+def _refused(error: OperationFailure) -> ServiceUnavailable:
+    if error.code == _UNAUTHORIZED:
+        return ServiceUnavailable(
+            "MongoDB wants a user and a password, and none is given: write "
+            "MONGO_URI=mongodb://USER:PASSWORD@host:port/"
+        )
+    return ServiceUnavailable(
+        f"MongoDB refused the connection ({error.code}): check the user, the password and "
+        "the authSource in MONGO_URI"
+    )
+
+
+def _why(client: MongoClient[dict[str, Any]], error: PyMongoError) -> str:
+    """Of each server that cannot be had, or of what they are together."""
+    servers = client.topology_description.server_descriptions().values()
+    errors = [why(server.error) for server in servers if server.error is not None]
+    if errors:
+        return "; ".join(errors)
+    return str(error).partition(", Topology Description")[0]

@@ -4,11 +4,12 @@
 https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pymongo.errors import ConnectionFailure, DocumentTooLarge, OperationFailure
+
+from rankspider.secrecy import discreet
 
 # Of one document, and never taken back: the closed list of what is a refusal. Whatever is not on it
 # is the server not able now.
@@ -66,7 +67,6 @@ RETRY_LABELS = (
     "SystemOverloadedError",
     "TransientTransactionError",
 )
-_PASSWORD = re.compile(r"(?<=://)[^/@\s]+@")
 _LONGEST_MESSAGE = 300
 
 
@@ -134,4 +134,4 @@ def _asks_for_another(error: OperationFailure) -> bool:
 
 
 def _message(text: str) -> str:
-    return _PASSWORD.sub("***@", " ".join(text.split()))[:_LONGEST_MESSAGE]
+    return discreet(" ".join(text.split()))[:_LONGEST_MESSAGE]

@@ -1,6 +1,9 @@
 """The connection to Redis, from scrapy-redis's own settings."""
 
+import logging
 import re
+import time
+import uuid
 from typing import Any
 
 import redis
@@ -10,10 +13,34 @@ from scrapy.settings import BaseSettings
 from scrapy_redis import defaults
 from scrapy_redis.connection import SETTINGS_PARAMS_MAP
 
-from rankspider.connections.redis_topology import ASYNCIO, BLOCKING, client_of
-from rankspider.errors import ServiceUnavailable
+from rankspider.connections.reach import why
+from rankspider.connections.redis_keys import Keys
+from rankspider.connections.redis_topology import ASYNCIO, BLOCKING, client_of, place_of
+from rankspider.errors import ConfigurationError, RankspiderError, ServiceUnavailable
+
+logger = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 5
+_LOOK_AGAIN_SECONDS = 0.5
+# Every command of a run's scripts, in one round trip that leaves nothing.
+_TRIAL = """
+for _, call in ipairs({
+    {'SET', '1', 'PX', 60000}, {'INCR'}, {'GET'}, {'TYPE'}, {'EXPIRE', 60}, {'PEXPIRE', 60000},
+    {'DEL'},
+    {'LPUSH', 'x'}, {'RPUSH', 'x'}, {'LLEN'}, {'LPOP', 9}, {'DEL'},
+    {'SADD', 'x'}, {'SCARD'}, {'SPOP', 9}, {'DEL'},
+    {'ZADD', 1, 'x'}, {'ZCARD'}, {'ZRANGEBYSCORE', 0, 1}, {'ZREM', 'x'}, {'ZPOPMAX', 9}, {'DEL'},
+    {'HSET', 'x', '1'}, {'HSETNX', 'x', '1'}, {'HINCRBY', 'x', 1}, {'HGET', 'x'}, {'HMGET', 'x'},
+    {'HLEN'}, {'HDEL', 'x'}, {'DEL'},
+}) do
+    local came = redis.pcall(call[1], KEYS[1], unpack(call, 2))
+    if type(came) == 'table' and came.err then
+        redis.pcall('DEL', KEYS[1])
+        return came
+    end
+end
+return redis.call('TIME')
+"""
 # redis-py keeps those of a Cluster's client out of its tree.
 REDIS_ERRORS = (redis.RedisError, RedisClusterException)
 _AWAY = (
@@ -74,30 +101,128 @@ def _parameters(settings: BaseSettings) -> dict[str, Any]:
 
 
 def check(settings: BaseSettings) -> None:
-    """Raise `ServiceUnavailable` or `ConfigurationError` unless Redis answers."""
+    """Raise `ServiceUnavailable` or `ConfigurationError` unless Redis does what a run needs."""
     timeouts = dict.fromkeys(("socket_connect_timeout", "socket_timeout"), _CHECK_SECONDS)
     client = connect_blocking(settings, **timeouts)
     try:
-        # Of a Cluster, the one server that counts is asked.
-        client.type(settings.get("RANK_QUEUE_KEY") or "")
+        try_out(client, Keys.of(settings["RANK_QUEUE_KEY"]))
     except REDIS_ERRORS as error:
-        raise unavailable(error) from None
+        raise unavailable(error, settings) from None
     finally:
         client.close()
 
 
-def unavailable(error: Exception) -> ServiceUnavailable:
-    """What to say of one of `REDIS_ERRORS`, without the address, which may hold a password."""
-    if any(isinstance(each, redis.AuthenticationError) for each in (error, error.__cause__)):
-        return ServiceUnavailable(
-            "Redis refused the connection: check the user and the password in REDIS_URL"
-        )
+def try_out(client: redis.Redis, keys: Keys) -> None:
+    """Do beside the queue what a run does, and take it away again. Waits while the server reads its
+    data from the disk. Raises one of `REDIS_ERRORS` for what it cannot do.
+
+    Of a Cluster, the one server that counts is asked.
+    """
+    trial = f"{keys.beside}trial-{uuid.uuid4().hex}"
+    all_keys = [trial, *keys.all(), keys.dedupe, keys.cut_off, keys.licences]
+    has_told = False
+    while True:
+        try:
+            client.type(keys.queue)
+            client.eval(_TRIAL, len(all_keys), *all_keys)
+        except redis.BusyLoadingError:
+            if not has_told:
+                logger.warning("Redis is loading its data from the disk: waiting until it has")
+            has_told = True
+            time.sleep(_LOOK_AGAIN_SECONDS)
+        else:
+            return
+
+
+_REFUSALS: tuple[tuple[str, type[RankspiderError], str], ...] = (
+    (
+        "HELLO must be called|NOAUTH|Authentication required",
+        ServiceUnavailable,
+        "Redis wants a password, and none is given: write REDIS_URL=redis://:PASSWORD@host:port/0, "
+        "or USER:PASSWORD",
+    ),
+    (
+        "without any password configured",
+        ServiceUnavailable,
+        "Redis has no password, and REDIS_URL gives one: take it out",
+    ),
+    (
+        "AuthenticationError|WRONGPASS",
+        ServiceUnavailable,
+        "Redis refused the connection: check the user and the password in REDIS_URL, where "
+        "/ ? # @ : and % of theirs are written %2F %3F %23 %40 %3A %25",
+    ),
+    (
+        "NOPERM|NoPermissionError|ACL failure|can't run this command|can't access",
+        ServiceUnavailable,
+        "Redis does not let this user do what a run needs ({said}): its ACL must allow scripts, "
+        "reads and writes on the queue and the keys beside it, such as +@all -@dangerous "
+        "~goods_rank:anchors ~{{goods_rank:anchors}}:*",
+    ),
+    (
+        "DB index is out of range",
+        ConfigurationError,
+        "REDIS_URL: there is no database of that number; Redis has 16, 0 to 15, unless its "
+        "'databases' says otherwise",
+    ),
+    (
+        "READONLY|ReadOnlyError",
+        ServiceUnavailable,
+        "this Redis is a replica, which takes no writes: set REDIS_URL to its master, or to "
+        "redis+sentinel://host:port/service",
+    ),
+    (
+        "MISCONF",
+        ServiceUnavailable,
+        "Redis takes no writes (MISCONF), since it cannot save them: see its log and its disk",
+    ),
+    (
+        "OOM|OutOfMemoryError",
+        ServiceUnavailable,
+        "Redis takes no writes (OOM), since its memory is full: raise its maxmemory, or make room",
+    ),
+    (
+        "NOREPLICAS|NoReplicas",
+        ServiceUnavailable,
+        "Redis takes no writes (NOREPLICAS), since too few replicas follow it: start them",
+    ),
+    (
+        "MovedError|MOVED",
+        ConfigurationError,
+        "REDIS_URL: this is one server of a Cluster: write redis+cluster://host:port,host:port",
+    ),
+    (
+        "ClusterDownError|CLUSTERDOWN",
+        ServiceUnavailable,
+        "this Redis Cluster does not serve the queue's slot ({said}): see its CLUSTER INFO",
+    ),
+    (
+        "unknown command",
+        ServiceUnavailable,
+        "Redis lacks a command that a run needs ({said}): 6.2 or newer is needed, with scripts",
+    ),
+)
+
+
+def unavailable(error: Exception, settings: BaseSettings | None = None) -> RankspiderError:
+    """What to say of one of `REDIS_ERRORS`: what is wrong, and what mends it."""
+    chain = [error, *(each for each in (error.__cause__,) if each is not None)]
+    whole = "; ".join(f"{type(each).__name__}: {each}" for each in chain)
+    for pattern, kind, text in _REFUSALS:
+        if re.search(pattern, whole):
+            return kind(text.format(said=error))
     if isinstance(error, redis.ResponseError):
         return ServiceUnavailable(f"Redis refused what was asked of it: {error}")
+    place = f" at {place_of(_parameters(settings))}" if settings is not None else ""
     return ServiceUnavailable(
-        f"Redis cannot be reached ({type(error).__name__}): start it, mend REDIS_URL, or "
+        f"Redis cannot be reached{place} ({said(error)}): start it, mend REDIS_URL, or "
         "unset REDIS_URL for an embedded server"
     )
+
+
+def said(error: Exception) -> str:
+    """Of one of `REDIS_ERRORS`, for a log."""
+    return f"{type(error).__name__}: {why(error)}"
 
 
 def is_away(error: Exception) -> bool:

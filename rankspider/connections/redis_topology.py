@@ -6,16 +6,18 @@ The user and the password are the server's; those of protected Sentinels are the
 ``sentinel_username`` and ``sentinel_password``.
 """
 
+import difflib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlsplit, urlunsplit
 
 import redis
 from redis import asyncio as redis_asyncio
 from redis import cluster, sentinel
 from redis.asyncio import cluster as cluster_asyncio
-from redis.asyncio.connection import parse_url
+from redis.asyncio.connection import URL_QUERY_ARGUMENT_PARSERS, parse_url
 from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
@@ -23,6 +25,22 @@ from scrapy.utils.misc import load_object
 
 from rankspider.errors import ConfigurationError
 
+# Options of an address that do what they say, given as text. Others of redis-py want an object, or
+# would change what is read and written.
+OPTIONS = frozenset(
+    ("client_name", "db", "health_check_interval", "max_connections")
+    + ("password", "protocol", "retry_on_timeout", "sentinel_password", "sentinel_username")
+    + ("socket_connect_timeout", "socket_keepalive", "socket_read_size", "socket_timeout")
+    + ("ssl_ca_certs", "ssl_ca_data", "ssl_ca_path", "ssl_cert_reqs", "ssl_certfile")
+    + ("ssl_check_hostname", "ssl_ciphers", "ssl_keyfile", "ssl_min_version", "ssl_password")
+    + ("username",)
+)
+_CERTIFICATE_RULES = ("none", "optional", "required")
+_DECODING = "decode_responses"
+UNESCAPED = (
+    "has a password or user with / ? or # in it as they are: write %2F %3F %23 (and %40 for @, "
+    "%3A for :, %25 for %)"
+)
 _TLS = "rediss"
 _CLUSTER = ("redis+cluster", "rediss+cluster")
 _SENTINEL = ("redis+sentinel", "rediss+sentinel")
@@ -79,7 +97,8 @@ BLOCKING = Family(
 
 
 def client_of(family: Family, parameters: Mapping[str, Any]) -> Any:
-    """The client of ``family`` for scrapy-redis's ``parameters``: ``url`` and the rest.
+    """The client of ``family`` for scrapy-redis's ``parameters``: ``url``, checked before by
+    `url_problem`, and the rest.
 
     A ``redis_cls`` of the other family stands for its like in this one. Raises
     `ConfigurationError` for a wrong address. A blocking Cluster client connects here and raises
@@ -89,6 +108,9 @@ def client_of(family: Family, parameters: Mapping[str, Any]) -> Any:
     url: str = options.pop("url", None) or ""
     chosen = _chosen(family, options.pop("redis_cls", None))
     try:
+        if (problem := url_problem(url)) is not None:
+            raise ConfigurationError(f"REDIS_URL {problem}")
+        url = _without_decoding(url)
         scheme = urlsplit(url).scheme
         if scheme in _SENTINEL:
             return _master(family, url, options)
@@ -98,10 +120,81 @@ def client_of(family: Family, parameters: Mapping[str, Any]) -> Any:
             url, chosen = "", chosen if issubclass(chosen, family.cluster) else family.cluster
         if issubclass(chosen, family.cluster):
             options = _for_cluster(family, options)
-        return chosen.from_url(url, **options) if url else chosen(**options)
+        client = chosen.from_url(url, **options) if url else chosen(**options)
+        if isinstance(client, family.server):
+            # Its options are looked at when a connection is made, which is not opened here.
+            pool = client.connection_pool
+            pool.connection_class(**pool.connection_kwargs)
+        return client
     except ValueError:
         # Its text may quote a password.
         raise ConfigurationError("REDIS_URL cannot be used: is it redis://host:port/db?") from None
+    except TypeError as error:
+        named = re.search(r"unexpected keyword argument '(\w+)'", str(error))
+        option = named[1] if named else "an option"
+        raise ConfigurationError(
+            f"REDIS_URL or REDIS_PARAMS: {option} cannot be used with such an address"
+        ) from None
+
+
+def url_problem(url: str) -> str | None:
+    """Why redis-py cannot use ``url``, or would read something else in it than it says, as the rest
+    of a sentence; None if it can. It repeats nothing that may be a part of a password."""
+    if not url:
+        return None
+    parts = urlsplit(url)
+    if "@" not in parts.netloc and "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return UNESCAPED
+    if parts.fragment:
+        return "has a # in it: write %23 for one of the password"
+    if parts.scheme == "unix":
+        return _options_problem(parts.query, is_tls=False)
+    database = parts.path.strip("/").rpartition("/")[2] if parts.scheme in _SENTINEL else parts.path
+    is_service = parts.scheme in _SENTINEL and "/" not in parts.path.strip("/")
+    if not is_service and not re.fullmatch(r"/?[0-9]{0,9}/?", database):
+        return (
+            "has a / after the host, and then no number: its database must be a number, such as 0"
+        )
+    return _options_problem(parts.query, is_tls=parts.scheme.startswith(_TLS))
+
+
+def _options_problem(query: str, *, is_tls: bool) -> str | None:
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name == _DECODING:
+            continue
+        if name not in OPTIONS:
+            likely = difflib.get_close_matches(name, OPTIONS, 1)
+            meant = f": did you mean {likely[0]}?" if likely else ""
+            return f"has the option {name!r}, which cannot be given there{meant}"
+        if name.startswith("ssl_") and not is_tls:
+            return f"has the option {name}, which is for rediss:// alone"
+        reader = URL_QUERY_ARGUMENT_PARSERS.get(name)
+        try:
+            if reader is not None:
+                reader(value)
+        except ValueError:
+            return f"has the option {name} with a value that is none for it"
+        if name == "ssl_cert_reqs" and value not in _CERTIFICATE_RULES:
+            return f"has the option {name}, which must be one of {', '.join(_CERTIFICATE_RULES)}"
+        if name == "protocol" and value not in ("2", "3"):
+            return f"has the option {name}, which must be 2 or 3"
+    return None
+
+
+def _without_decoding(url: str) -> str:
+    """Members are bytes: whatever a producer pushed must come back as it was."""
+    address, _, query = url.partition("?")
+    kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != _DECODING]
+    return f"{address}?{'&'.join(kept)}" if kept else address
+
+
+def place_of(parameters: Mapping[str, Any]) -> str:
+    """Where the server is, without a login."""
+    url: str = parameters.get("url") or ""
+    if url:
+        parts = urlsplit(url)
+        return parts.netloc.rpartition("@")[2] or parts.path
+    return f"{parameters.get('host', 'localhost')}:{parameters.get('port', 6379)}"
 
 
 def _chosen(family: Family, given: Any) -> Any:

@@ -13,6 +13,7 @@ from rankspider.crawl.responses import DELIVERY, delivery_of
 from rankspider.crawl.worker import Worker
 from rankspider.dedupe.record import record_of
 from rankspider.queue.deliveries import Delivery
+from rankspider.secrecy import discreet
 
 
 class AcknowledgeMiddleware:
@@ -81,7 +82,7 @@ class AcknowledgeMiddleware:
         delivery = delivery_of(response)
         if delivery is not None:
             error = f"{type(failure.value).__name__}: {failure.getErrorMessage()}"
-            delivery.fail("store-error", error[:500])
+            delivery.fail("store-error", discreet(error)[:500])
             self.item_ended(response)
 
     def _release(self, delivery: Delivery) -> None:

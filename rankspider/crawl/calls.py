@@ -18,6 +18,7 @@ from rankspider.licences.ledger import CallOutcome
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import Licence, LicencePool
 from rankspider.queue.deliveries import Deliveries, Delivery
+from rankspider.secrecy import discreet
 
 logger = logging.getLogger(__name__)
 
@@ -143,7 +144,7 @@ class Calls:
                 return  # the worker stops: the anchor goes back to the queue
             error = task.exception()
             if error is not None:
-                message = f"{type(error).__name__}: {error}"[:500]
+                message = discreet(f"{type(error).__name__}: {error}")[:500]
                 logger.error("Not stored: %s", message)
             if delivery is not None:
                 if error is not None:

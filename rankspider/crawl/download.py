@@ -15,7 +15,7 @@ from scrapy.crawler import Crawler
 from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
-from rankspider.crawl import log_filter
+from rankspider import log_filter
 from rankspider.crawl.responses import ASKED, LICENCE, Asked
 from rankspider.crawl.shutdown import out_of_time
 from rankspider.crawl.worker import Worker

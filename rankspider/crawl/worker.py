@@ -15,7 +15,7 @@ from scrapy.statscollectors import StatsCollector
 
 from rankspider.archive.keeping import Archive
 from rankspider.configuration import Configuration
-from rankspider.connections.redis import connect, is_configured
+from rankspider.connections.redis import connect
 from rankspider.connections.redis_keys import Keys
 from rankspider.crawl.calls import Calls
 from rankspider.crawl.shutdown import Shutdown
@@ -87,10 +87,14 @@ class Worker:
 
         Raises `RankspiderError` for a server that cannot be used.
         """
+        for path in self.configuration.open_files:
+            logger.warning("%s may be read by other users of this machine: chmod 600 it", path)
         opened, keys, settings = self._opened, Keys.of(queue_key), BaseSettings()
         settings.update(self._crawler.settings)  # those of a crawl are frozen
-        if not is_configured(settings) or self.configuration.mongo_uri is None:
-            opened.enter_context(reachable_servers(settings, self.configuration))
+        # In a thread, as it may wait; what a command has brought up is only looked at again.
+        await asyncio.to_thread(
+            opened.enter_context, reachable_servers(settings, self.configuration)
+        )
         redis = connect(settings)
         opened.push_async_callback(redis.aclose)
         await self._open_store(settings["MONGO_URI"])

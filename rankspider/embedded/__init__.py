@@ -7,11 +7,12 @@ stops it when its last user is gone::
 
 The kernel drops a lock with the process that held it, so a user counts as gone however it
 ended, by SIGKILL too. ``<folder>/<redis or mongo>/`` holds all of it: the server's
-data, its ``log``, ``server.json`` (where it listens) and the locks.
+data, its ``log``, ``password`` and ``server.json`` (where it listens), and the locks. Nobody but
+the user whose server it is may look into that folder, so nobody else gets into the server.
 
 Linux and macOS only: it stands on flock, and neither server exists for Windows.
 """
 
-from rankspider.embedded.servers import Servers, embedded_servers
+from rankspider.embedded.servers import Servers, embedded_servers, running
 
-__all__ = ["Servers", "embedded_servers"]
+__all__ = ["Servers", "embedded_servers", "running"]

@@ -1,13 +1,16 @@
 """The folder of one embedded server: its data, its log, its locks, and where it listens."""
 
 import json
+import os
 import random
+import secrets
 import shutil
 import socket
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rankspider.embedded.locks import FileLock
+from rankspider.errors import EmbeddedServerError
 
 LOOPBACK = "127.0.0.1"
 LOG_BYTES = 1 << 20
@@ -34,6 +37,20 @@ class Home:
         self.log = path / "log"
         self._address = path / "server.json"
 
+    def make_private(self) -> None:
+        """Make the folder, and keep everybody else out of it and of all that is in it.
+
+        Raises `OSError`, and `EmbeddedServerError` where the disk keeps no rights.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path.chmod(0o700)
+        if self.path.stat().st_mode & 0o077:
+            raise EmbeddedServerError(
+                f"{self.path} stays open to every user of this machine, and the password of an "
+                "embedded server is kept there: set RANK_DATA_DIR to a folder on a disk that "
+                "keeps rights"
+            )
+
     def lock(self, name: str) -> FileLock:
         return FileLock.open(self.path / f"{name}.lock")
 
@@ -44,9 +61,7 @@ class Home:
             return None
 
     def write_address(self, address: Address) -> None:
-        draft = self._address.with_suffix(".draft")
-        draft.write_text(json.dumps(asdict(address)), "utf-8")
-        draft.replace(self._address)
+        write_private(self._address, json.dumps(asdict(address)))
 
     def choose_port(self) -> int:
         """The last port if it is free, so that scripts which name it go on working."""
@@ -67,6 +82,23 @@ class Home:
             log.seek(since)
             lines = log.read().decode("utf-8", "replace").strip().splitlines()
         return lines[-1].strip() if lines else "its log is empty"
+
+
+def password_in(folder: Path) -> str:
+    """Of the server in ``folder``; made at random when it is first asked for."""
+    kept = folder / "password"
+    if not kept.exists():
+        write_private(kept, secrets.token_urlsafe(32))
+    return kept.read_text("ascii")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Whole or not at all, and for this user alone."""
+    draft = path.with_suffix(".draft")
+    draft.unlink(missing_ok=True)
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text)
+    draft.replace(path)
 
 
 def _is_free(port: int) -> bool:

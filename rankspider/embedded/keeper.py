@@ -8,14 +8,16 @@ It answers on standard output, once: ``ready``, or the one line that says why th
 import json
 import logging
 import os
+import re
 import signal
 import sys
 import threading
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
-from rankspider.embedded.home import Address, Home
-from rankspider.embedded.kind import Program, ServerKind
+from rankspider.embedded.home import Address, Home, password_in, write_private
+from rankspider.embedded.kind import AUTH, Program, ServerKind
 from rankspider.embedded.launch import READY
 from rankspider.embedded.locks import FileLock
 from rankspider.embedded.mongo_server import MONGO
@@ -37,15 +39,36 @@ def keep(home: Home, kind: ServerKind, program: Program, keeper_lock: FileLock) 
     with home.lock("users") as users_lock, keeper_lock:
         data_lock(home, program.title).close()  # an orphan may sit on the port
         port = home.choose_port()
-        process = ServerProcess(home, kind, program, port)
+        url = kind.url_of(home.path, port)
+        _admit(home, kind, program, url)
+        process = ServerProcess(home, kind, program, url)
         try:
             process.start_and_wait()
             note = f"{program.title} (embedded{program.remark}), data in {home.name}/{program.data}"
-            home.write_address(Address(port, kind.url.format(port=port), note))
+            home.write_address(Address(port, url, note))
             _answer(READY)
             _watch(process, users_lock, stopping)
         finally:
             process.stop()
+
+
+def _admit(home: Home, kind: ServerKind, program: Program, url: str) -> None:
+    """Have the one user made, once for its password, by a program that keeps users itself.
+
+    For that moment it serves without a password, as it must.
+    """
+    done, password = home.path / program.data / "user", password_in(home.path)
+    if kind.admit is None or (done.exists() and done.read_text("ascii") == password):
+        return
+    open_url = re.sub("//.*@", "//", url)
+    command = [word for word in program.command if word != AUTH]
+    process = ServerProcess(home, kind, replace(program, command=command), open_url)
+    try:
+        process.start_and_wait()
+        kind.admit(open_url, password)
+    finally:
+        process.stop()
+    write_private(done, password)
 
 
 def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Event) -> None:

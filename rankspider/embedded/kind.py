@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from rankspider.embedded.home import LOOPBACK
+from rankspider.embedded.home import LOOPBACK, password_in
 from rankspider.errors import EmbeddedServerError
 
 PROBE_SECONDS = 2.0
+AUTH = "--auth"
 
 
 @dataclass(frozen=True)
@@ -32,14 +33,21 @@ class ServerKind:
 
     ``find`` takes the server's folder and returns the program for the data in it: the one that
     wrote it, so that data never seems to vanish when another program turns up on the PATH.
-    ``pid_at`` tells the process id of the server that serves at a port, or None.
+    ``url`` has places for its port and password. ``pid_at`` tells the process id of the server
+    that serves at such a URL, or None.
     """
 
     name: str
     setting: str
     url: str
     find: Callable[[Path], Program]
-    pid_at: Callable[[int], int | None]
+    pid_at: Callable[[str], int | None]
+    admit: Callable[[str, str], None] | None = None
+    """Of a program that keeps its users among its data: make the one there is, with a password, at
+    the URL of a server that was started without `AUTH`."""
+
+    def url_of(self, home: Path, port: int) -> str:
+        return self.url.format(port=port, password=password_in(home))
 
     def cannot_keep_data(self, home: Path, error: OSError) -> EmbeddedServerError:
         return EmbeddedServerError(

@@ -8,12 +8,14 @@ import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from rankspider.embedded.home import LOOPBACK
 from rankspider.embedded.kind import (
+    AUTH,
     PROBE_SECONDS,
     Program,
     ServerKind,
@@ -23,7 +25,11 @@ from rankspider.embedded.kind import (
 )
 from rankspider.errors import EmbeddedServerError
 
-MONGOD_OPTIONS = ["--dbpath", ".", "--bind_ip", LOOPBACK, "--nounixsocket", "--quiet", "--port"]
+MONGOD_OPTIONS = [
+    *(AUTH, "--dbpath", ".", "--bind_ip", LOOPBACK, "--nounixsocket", "--quiet", "--port"),
+]
+
+_USER = "rankspider"
 
 # --sync-on-commit: without it WiredTiger keeps a write in memory for a moment after it was
 # acknowledged, and a SIGKILL right then lost it (28 of 30 tries at w=majority; none of 30 with it).
@@ -31,7 +37,7 @@ MONGOD_OPTIONS = ["--dbpath", ".", "--bind_ip", LOOPBACK, "--nounixsocket", "--q
 # does when the server is killed, and have transactions. The price is the oplog, which holds every
 # write once more: kept short. --config: a user's own secantus.toml is not for this server.
 SECANTUS_OPTIONS = [
-    *("--sync-on-commit", "--oplog-retention-seconds", "60", "--oplog-max-entries", "1000"),
+    *(AUTH, "--sync-on-commit", "--oplog-retention-seconds", "60", "--oplog-max-entries", "1000"),
     *("--host", LOOPBACK, "--storage-path", ".", "--log-level", "WARNING", "--port"),
 ]
 
@@ -60,13 +66,12 @@ def _secantus(home: Path, remark: str) -> Program:
     return Program(f"SecantusDB {version('SecantusDB')}", command, "secantus", remark)
 
 
-def pid_at(port: int) -> int | None:
-    if not listens(port):
+def pid_at(url: str) -> int | None:
+    if not listens(urlsplit(url).port or 0):
         return None
     milliseconds = int(PROBE_SECONDS * 1000)
     with MongoClient[dict[str, object]](
-        LOOPBACK,
-        port,
+        url,
         directConnection=True,
         serverSelectionTimeoutMS=milliseconds,
         socketTimeoutMS=milliseconds,
@@ -77,10 +82,20 @@ def pid_at(port: int) -> int | None:
             return None
 
 
+def admit(url: str, password: str) -> None:
+    """Data and indexes of any database, and no say over the server or its users."""
+    roles = ["readWriteAnyDatabase", "dbAdminAnyDatabase", "clusterMonitor"]
+    with MongoClient[dict[str, object]](url, directConnection=True) as client:
+        known = client.admin.command("usersInfo", _USER)["users"]
+        client.admin.command(
+            "updateUser" if known else "createUser", _USER, pwd=password, roles=roles
+        )
+
+
 def _has_files(folder: Path) -> bool:
     return folder.is_dir() and any(folder.iterdir())
 
 
 # journal=true: a mongod that stands alone answers w=majority before its journal is on the disk.
-URL = f"mongodb://{LOOPBACK}:{{port}}/?w=majority&journal=true"
-MONGO = ServerKind("mongo", "MONGO_URI", URL, find, pid_at)
+URL = f"mongodb://{_USER}:{{password}}@{LOOPBACK}:{{port}}/?w=majority&journal=true"
+MONGO = ServerKind("mongo", "MONGO_URI", URL, find, pid_at, admit)

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from rankspider.embedded.home import Home
 from rankspider.embedded.kind import Program, ServerKind, listens
@@ -28,11 +29,11 @@ class ServerProcess:
     So a server whose keeper was killed is found and ended before another one opens its data.
     """
 
-    def __init__(self, home: Home, kind: ServerKind, program: Program, port: int) -> None:
+    def __init__(self, home: Home, kind: ServerKind, program: Program, url: str) -> None:
         self._home = home
         self._kind = kind
         self._program = program
-        self._port = port
+        self._url = url
         self._data = home.path / program.data
         self._popen: subprocess.Popen[bytes] | None = None
 
@@ -66,6 +67,10 @@ class ServerProcess:
             )
 
     @property
+    def _port(self) -> int:
+        return urlsplit(self._url).port or 0
+
+    @property
     def exit_code(self) -> int | None:
         """None while it runs."""
         return self._popen.poll() if self._popen is not None else None
@@ -87,7 +92,7 @@ class ServerProcess:
 
     def _serves(self) -> bool:
         # By its process id: another server may have taken the port a moment ago.
-        pid = self._kind.pid_at(self._port)
+        pid = self._kind.pid_at(self._url)
         return pid is not None and self._popen is not None and pid == self._popen.pid
 
 

@@ -44,12 +44,24 @@ def embedded_servers(folder: Path, *, redis: bool, mongo: bool) -> Iterator[Serv
         yield Servers(redis_url, mongo_uri, redis_note, mongo_note)
 
 
+def running(folder: Path) -> Servers:
+    """Those of ``folder`` that serve at this moment, for whatever command."""
+    found = [_serving(Home(folder.resolve() / kind.name), kind) for kind in (REDIS, MONGO)]
+    return Servers(*(getattr(each, name, None) for name in ("url", "note") for each in found))
+
+
+def _serving(home: Home, kind: ServerKind) -> Address | None:
+    address = home.read_address()
+    serves = address is not None and kind.pid_at(address.url) is not None
+    return address if serves else None
+
+
 @contextmanager
 def _joined(folder: Path, kind: ServerKind) -> Iterator[tuple[str, str]]:
     home = Home(folder.resolve() / kind.name)
     with ExitStack() as stack:
         try:
-            home.path.mkdir(parents=True, exist_ok=True)
+            home.make_private()
             users_lock = stack.enter_context(home.lock("users"))
             address = _join(home, kind, users_lock)
         except OSError as error:
@@ -72,8 +84,8 @@ def _join(home: Home, kind: ServerKind, users_lock: FileLock) -> Address:
             with home.lock("keeper") as keeper_lock:
                 if keeper_lock.try_exclusive():
                     start_keeper(home, kind, keeper_lock)
-            address = home.read_address()
-            if address is not None and kind.pid_at(address.port) is not None:
+            address = _serving(home, kind)
+            if address is not None:
                 return address
             time.sleep(POLL_SECONDS)
     raise EmbeddedServerError(

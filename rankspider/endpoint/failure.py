@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from rankspider.errors import RankspiderError
+from rankspider.secrecy import discreet
 
 _DEEPEST_CAUSE = 10
 
@@ -126,7 +127,8 @@ def of_network(error: BaseException) -> Failure:
         said = " ".join((type(error).__doc__ or type(cause).__name__).split())
     elif said != str(error):
         said = f"{type(cause).__name__}: {said}"
-    return Failure(Verdict.RETRY, "network", f"{type(error).__name__}: {said}"[:500])
+    # Before it is cut: half of a login would not be known for one.
+    return Failure(Verdict.RETRY, "network", discreet(f"{type(error).__name__}: {said}")[:500])
 
 
 def _cause(error: BaseException) -> BaseException:

@@ -26,6 +26,7 @@ from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.lake.write import Write
 from rankspider.moments import unix_ms
+from rankspider.secrecy import discreet
 
 _INT64 = 1 << 63
 # MongoDB's manual promises 100 levels, of which a document has one around what nests.
@@ -173,6 +174,9 @@ def _write_of_rejected(item: RejectedItem) -> Write:
     hour = _hour(item.ranked_list) if item.ranked_list else {"list": None, "begin_time": None}
     content = {
         **_said(item, _OF_REJECTED),
+        # MongoDB's words may be among them.
+        "reason": discreet(item.reason),
+        "detail": discreet(item.detail or "") or None,
         "form": item.form.value,
         **hour,
         "score_above": storable(item.score_above),

@@ -12,7 +12,7 @@ from rankspider.endpoint.answer import of_data
 from rankspider.endpoint.checks import list_problem, listed_rows
 from rankspider.endpoint.failure import AnswerError
 from rankspider.items import Form, RejectedItem
-from rankspider.terminal import harmless, shortened
+from rankspider.terminal import shortened
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _counted(count: int, kind: str) -> str:
 
 
 def _said(text: str) -> str:
-    return shortened(harmless(text), _MOST_COLUMNS)
+    return shortened(text, _MOST_COLUMNS)
 
 
 def _loss(item: RejectedItem) -> str | None:

@@ -10,7 +10,8 @@ from typing import Any
 from rankspider.lake.collections import Document
 from rankspider.moments import moment_text
 from rankspider.quarantine.collection import Group
-from rankspider.terminal import harmless, shortened, table
+from rankspider.secrecy import discreet
+from rankspider.terminal import harmless, harmless_json, shortened, table
 
 _REASON_COLUMNS = 100
 _SHOWN = ("_id", "kind", "reason", "detail", "anchor", "list", "begin_time", "place", "form")
@@ -37,9 +38,9 @@ def records_text(documents: Sequence[Document], zone: dt.tzinfo) -> list[str]:
     rows = [
         (
             moment_text(each["observed_at"], zone),
-            harmless(each["kind"]),
-            harmless(each["_id"]),
-            harmless(each["anchor"] or "-"),
+            each["kind"],
+            each["_id"],
+            each["anchor"] or "-",
             _reason(each["reason"] or ""),
         )
         for each in documents
@@ -73,9 +74,10 @@ def json_line(document: Document) -> str:
 
 def as_json(value: Any) -> str:
     """On one line, times in UTC."""
-    return json.dumps(
+    text = json.dumps(
         value, ensure_ascii=False, default=lambda time: time.isoformat(timespec="milliseconds")
     )
+    return harmless_json(text)
 
 
 def _fields(document: Document) -> dict[str, Any]:
@@ -92,4 +94,4 @@ def _plain(value: Any, zone: dt.tzinfo) -> str:
 
 
 def _reason(reason: str) -> str:
-    return shortened(harmless(reason), _REASON_COLUMNS)
+    return shortened(discreet(reason), _REASON_COLUMNS)

@@ -21,7 +21,6 @@ from rankspider.questions.people import Person, the_anchor
 from rankspider.questions.which import chosen, newest_hour
 from rankspider.report import Report, csv_of, json_of, table_of
 from rankspider.servers import reachable_lake
-from rankspider.terminal import harmless
 
 EXIT_CODES = (
     "Times are given and shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 "
@@ -184,8 +183,6 @@ def write(report: Report, opts: argparse.Namespace, zone: ZoneInfo) -> None:
     if opts.json:
         sys.stdout.writelines(json_of(report))
     elif opts.csv:
-        # A file gets the text as it came; a terminal must not be steered by it.
-        text = harmless if sys.stdout.isatty() else str
-        sys.stdout.writelines(csv_of(report, zone, text))
+        sys.stdout.writelines(csv_of(report, zone))
     else:
         sys.stdout.write(table_of(report, zone))

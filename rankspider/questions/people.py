@@ -11,7 +11,7 @@ from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError, NotInTheLake, SeveralAnchors
 from rankspider.lake import collections
 from rankspider.lake.collections import Document
-from rankspider.terminal import harmless, shortened, table
+from rankspider.terminal import shortened, table
 
 _FIELDS = ["user_id", "sec_uid", "short_id", "display_id", "nickname"]
 _MOST_SHOWN = 20
@@ -45,7 +45,7 @@ class Person:
     @property
     def label(self) -> str:
         """For a line of a terminal."""
-        return shortened(harmless(self.nickname), 40) or self.user_id
+        return shortened(self.nickname, 40) or self.user_id
 
 
 def nicknames(database: Database[Document], user_ids: Iterable[str]) -> dict[str, str]:
@@ -70,7 +70,7 @@ def the_anchor(database: Database[Document], text: str) -> Person:
     found = anchors_named(database, text, most=_MOST_SHOWN + 1)
     if not found:
         raise NotInTheLake(
-            f"no anchor in the lake is called {shortened(harmless(text), 80)}: give a user_id, a "
+            f"no anchor in the lake is called {shortened(text, 80)}: give a user_id, a "
             "sec_id, a profile link, a display_id, a short_id, or (part of) a nickname"
         )
     if len(found) > 1:
@@ -129,10 +129,10 @@ def _holding(database: Database[Document], text: str, most: int) -> list[Person]
 
 def _several(text: str, found: list[Person]) -> str:
     rows = [
-        (person.label, harmless(person.display_id), person.user_id, person.sec_uid)
+        (person.label, person.display_id, person.user_id, person.sec_uid)
         for person in sorted(found, key=lambda each: each.user_id)[:_MOST_SHOWN]
     ]
     count = f"more than {_MOST_SHOWN}" if len(found) > _MOST_SHOWN else str(len(found))
-    name = shortened(harmless(text), 80)
+    name = shortened(text, 80)
     lines = [f"{count} anchors are called {name}: name one by its user_id or sec_id"]
     return "\n".join([*lines, *table(("nickname", "display_id", "user_id", "sec_id"), rows)])

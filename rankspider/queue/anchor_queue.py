@@ -10,6 +10,7 @@ from redis import asyncio as redis_asyncio
 
 from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError
+from rankspider.secrecy import discreet
 
 SCRIPT = (
     importlib.resources.files(__package__).joinpath("anchor_queue.lua").read_text(encoding="utf-8")
@@ -132,7 +133,7 @@ class AnchorQueue:
                 delay = -1 if failed.delay_seconds is None else int(failed.delay_seconds * 1000)
                 lease = failed.lease
                 # Whatever a server sent, such as half of a surrogate pair, must not stop the call.
-                error = failed.error.encode("utf-8", "backslashreplace")
+                error = discreet(failed.error).encode("utf-8", "backslashreplace")
                 arguments += (lease.member, lease.receipt, delay, failed.reason, error)
             outcome = await self._call("fail", self._max_deliveries, *arguments)
             for failed, code in zip(chunk, outcome, strict=True):

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import is_away
+from rankspider.connections.redis import is_away, said
 from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease, QueueCounts
 from rankspider.tasks import end
 
@@ -99,7 +99,7 @@ class Deliveries:
         self._is_closing = False
         self._calls: set[asyncio.Task[Any]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._outage = Outage("Redis", logger)
+        self._outage = Outage("Redis", logger, said)
         self._asked_too_long = False
 
     def start(self) -> None:

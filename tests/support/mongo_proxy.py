@@ -110,9 +110,9 @@ class MongoProxy:
     """Listens at ``uri`` while it is entered, in the running loop."""
 
     def __init__(self, upstream_uri: str) -> None:
-        found = re.search(r"://(?:[^@/]*@)?([^:/,]+):(\d+)", upstream_uri)
+        found = re.search(r"://([^@/]*@)?([^:/,]+):(\d+)", upstream_uri)
         assert found is not None, upstream_uri
-        self._upstream = found[1], int(found[2])
+        self._login, self._upstream = found[1] or "", (found[2], int(found[3]))
         self._faults: list[Fault] = []
         self._connections: set[asyncio.Task[None]] = set()
         self.commands: list[Command] = []
@@ -123,7 +123,8 @@ class MongoProxy:
         """For a client that neither goes past the proxy, to the address that the server says is its
         own, nor waits until the server says of itself that it is not what it was."""
         port = self._server.sockets[0].getsockname()[1]
-        return f"mongodb://127.0.0.1:{port}/?directConnection=true&serverMonitoringMode=poll"
+        options = "directConnection=true&serverMonitoringMode=poll"
+        return f"mongodb://{self._login}127.0.0.1:{port}/?{options}"
 
     def add(self, *faults: Fault) -> Fault:
         """The first that concerns a command happens to it; return the last."""

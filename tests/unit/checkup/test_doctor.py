@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from rankspider import configuration
 from rankspider.checkup import endpoint, licences, mongo
 from rankspider.checkup.call import call
 from rankspider.checkup.clock import Reading, agreement, of_http_date
@@ -24,6 +25,7 @@ from rankspider.checkup.finding import Finding, Level, exit_code_of
 from rankspider.checkup.misspelt import misspelt
 from rankspider.checkup.secrets import Secrets, masked_api_url, masked_url
 from rankspider.checkup.settings import Examined, examine
+from rankspider.environment import project
 from rankspider.licences.fingerprint import fingerprint
 from tests.support.findings import (
     NO_SECRETS,
@@ -145,11 +147,11 @@ def test_names_that_nothing_reads() -> None:
     ("url", "shown"),
     [
         ("redis://h:6379/0", "redis://h:6379/0"),
-        ("redis://:hunter2@h/0", "redis://:***@h/0"),
+        ("redis://:hunter2@h/0", "redis://***@h/0"),
         ("redis://hunter2@h/0", "redis://***@h/0"),
-        ("redis://:hunter2/@x?y@h/0", "redis://:***@h/0"),
+        ("redis://:hunter2/@x?y@h/0", "redis://***@h/0"),
         ("redis://h/0?password=hunter2&protocol=3", "redis://h/0?password=***&protocol=3"),
-        ("mongodb://u:hunter2@a,b/?w=1&replicaSet=r", "mongodb://u:***@a,b/?w=1&replicaSet=r"),
+        ("mongodb://u:hunter2@a,b/?w=1&replicaSet=r", "mongodb://***@a,b/?w=1&replicaSet=r"),
         ("hunter2", "***"),
         ("u:hunter2@h", "***"),
     ],
@@ -159,7 +161,7 @@ def test_masked_addresses(url: str, shown: str) -> None:
 
 
 def test_a_licence_pasted_along_with_the_endpoint() -> None:
-    assert masked_api_url("https://u:hunter2@h:8/a?token=x") == "https://u:***@h:8/..."
+    assert masked_api_url("https://u:hunter2@h:8/a?token=x") == "https://***@h:8/..."
     assert masked_api_url("https://h/") == "https://h"
     assert masked_api_url("https://h?token=x") == "https://h/..."
 
@@ -381,3 +383,50 @@ def test_users_that_cannot_be_stored() -> None:
     with vendor(200, json.dumps(answer).encode()) as (url, _):
         finding = by_name(asked(url, TOKEN))["endpoint"]
     assert finding.what.startswith("of a list of 2 rows, 1 of its users would be rejected: unread")
+
+
+# --- Who else may read a licence ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("mode", "is_open"), [(0o600, False), (0o640, True), (0o604, True)])
+def test_a_file_of_licences_that_others_may_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int, is_open: bool
+) -> None:
+    tokens, dotenv = tmp_path / "tokens.txt", tmp_path / ".env"
+    for path in (tokens, dotenv):
+        path.write_text(TOKEN)
+        path.chmod(mode)
+    monkeypatch.setattr(configuration, "DOTENV", dotenv)
+    process = {"RANK_API_URL": "http://127.0.0.1:1", "RANK_API_TOKENS_FILE": str(tokens)}
+    _, found = examined(process)
+    assert (found["RANK_API_TOKENS_FILE"].level is Level.WARNING) is is_open
+    assert ".env" not in found  # nothing secret is in it
+    monkeypatch.setitem(project.file, "MONGO_URI", "mongodb://u:p@h")
+    _, found = examined(process)
+    assert (".env" in found) is is_open
+    if is_open:
+        assert found[".env"].level is Level.WARNING
+        assert found["RANK_API_TOKENS_FILE"].remedy == f"chmod 600 {tokens}"
+
+
+@pytest.mark.parametrize(
+    ("url", "proxy", "in_the_clear"),
+    [
+        ("http://rank.invalid", "http://u:hunter2@proxy.invalid:3128", True),
+        ("http://rank.invalid", "u:hunter2@proxy.invalid:3128", True),
+        ("http://rank.invalid", "http://u:hunter2/x@proxy.invalid:3128", True),
+        ("https://rank.invalid", "http://u:hunter2@proxy.invalid:3128", False),
+    ],
+)
+def test_a_proxy_that_would_see_the_licence(
+    monkeypatch: pytest.MonkeyPatch, url: str, proxy: str, in_the_clear: bool
+) -> None:
+    monkeypatch.setenv(f"{url.partition(':')[0]}_proxy", proxy)
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    found = by_name(endpoint.look_at(url, verifies=True))
+    assert "proxy.invalid:3128" in found["endpoint"].what
+    assert ("endpoint's TLS" in found) is in_the_clear
+    if in_the_clear:
+        assert "the proxy proxy.invalid:3128 and everybody" in found["endpoint's TLS"].what
+    assert PASSWORD not in str(found)

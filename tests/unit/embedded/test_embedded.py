@@ -69,6 +69,36 @@ def test_an_older_redis_does_not_start_empty_beside_newer_data(
     assert redis_server.find(folder).title == "redis-server 7.2.4"
 
 
+@pytest.mark.parametrize(
+    ("wrote", "program", "version", "is_taken"),
+    [
+        (b"VALKEY080", "redis-server", "Redis server v=8.2.0", False),
+        (b"VALKEY080", "valkey-server", "Valkey server v=9.1.2", True),
+        (b"REDIS0012", "valkey-server", "Valkey server v=9.1.2", False),
+        (b"REDIS0012", "redis-server", "Redis server v=8.2.0", True),
+        (b"REDIS0011", "valkey-server", "Valkey server v=8.0.1", True),
+    ],
+)
+def test_a_program_is_not_given_data_that_it_cannot_read(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wrote: bytes,
+    program: str,
+    version: str,
+    is_taken: bool,
+) -> None:
+    log = folder / "data" / "appendonlydir"
+    log.mkdir(parents=True)
+    (log / "appendonly.aof.1.base.rdb").write_bytes(wrote + b"\xfa")
+    monkeypatch.setattr(redis_server, "find_spec", lambda name: None)
+    _put_on_the_path(folder, monkeypatch, program, version)
+    if is_taken:
+        assert redis_server.find(folder).title.startswith(program)
+    else:
+        with pytest.raises(EmbeddedServerError, match=rf"needs .* here is only {program}"):
+            redis_server.find(folder)
+
+
 def test_the_servers_are_not_told_our_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RANK_API_TOKENS", "licence")
     monkeypatch.setenv("MONGO_URI", "mongodb://name:password@host")

@@ -6,12 +6,14 @@ import logging.handlers
 import pickle
 import queue
 import sys
+import threading
 from collections.abc import Iterator
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
-from rankspider.crawl import log_filter
+from rankspider import log_filter
 
 ADDRESS = "https://host/rank?sec_id=1&token=S3cr3t%2F&x=2"
 
@@ -136,3 +138,66 @@ def test_what_is_written_nowhere_costs_no_text(logger: logging.Logger) -> None:
     handler.setLevel(logging.INFO)
     logger.addHandler(handler)
     logger.debug("%s", Costly())
+
+
+FORGED = "x\n2026-11-27 03:00:00 [rankspider] ERROR: forged\x1b[2J\u202e\u2028\x85\r\u200b"
+
+
+def _raise_it() -> None:
+    raise OSError(FORGED)
+
+
+@pytest.mark.parametrize("name", ["of a library", "scrapy.core.scraper", "goods_rank"])
+def test_what_others_say_starts_no_line_of_the_log(name: str) -> None:
+    before = logging.getLogRecordFactory()
+    log_filter.install()
+    try:
+        logger = logging.Logger(name, logging.DEBUG)  # noqa: LOG001
+        stream = written(logger)
+        logger.warning("it said %s", FORGED)
+        logger.warning("it said %(said)r, %(number)05.1f", {"said": FORGED, "number": 2})
+        logger.warning("%s", OSError(FORGED))
+        logger.warning("%d of %s", Decimal(7), FORGED)
+        try:
+            _raise_it()
+        except OSError:
+            logger.exception("it failed")
+    finally:
+        logging.setLogRecordFactory(before)
+    text = stream.getvalue()
+    assert not any(line.startswith("2026") for line in text.splitlines())
+    assert text.count("forged") == 5
+    assert "7 of x" in text
+    assert "002.0" in text
+    assert not set("\x1b\u202e\u2028\x85\r\u200b") & set(text)
+
+
+def test_lines_of_ones_own_stay_lines(logger: logging.Logger) -> None:
+    log_filter.install()
+    logger.name = "scrapy.middleware"
+    stream = written(logger)
+    logger.warning("Enabled:\n%(parts)s", {"parts": "['a',\n 'b\x1b']"})
+    assert stream.getvalue() == "Enabled:\n['a',\n 'b\\x1b']\n"
+    logger.name = "asyncio"
+    logger.warning("Task died\n2026 forged")
+    assert stream.getvalue().endswith("Task died\n    2026 forged\n")
+
+
+def test_an_error_that_nobody_catches_tells_no_secret(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "excepthook", sys.__excepthook__)
+        patch.setattr(sys, "unraisablehook", sys.__unraisablehook__)
+        patch.setattr(threading, "excepthook", threading.__excepthook__)
+        log_filter.install()
+        try:
+            raise OSError(f"http://u:S3cr3t@proxy:1\x1b {ADDRESS}")
+        except OSError as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+            thread = threading.Thread(target=_raise_it)
+            thread.start()
+            thread.join()
+    said = capsys.readouterr().err
+    assert "http://***@proxy:1\\x1b" in said
+    assert "S3cr3t" not in said
+    assert "\x1b" not in said
+    assert not any(line.startswith("2026") for line in said.splitlines())
