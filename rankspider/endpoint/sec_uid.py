@@ -49,12 +49,17 @@ def text_of(raw: bytes) -> str:
 
     A wrong guess can hide a ``sec_uid``, which is ASCII, and never make one.
     """
-    if 0 < len(raw) <= 3 * raw.count(0):
+    if is_utf16(raw):
         raise MemberError("not UTF-8 text, but UTF-16: save it as UTF-8")
     for encoding in ("utf-8-sig", "gb18030"):
         with suppress(UnicodeDecodeError):
             return raw.decode(encoding)
     raise MemberError("not UTF-8 text")
+
+
+def is_utf16(raw: bytes) -> bool:
+    """Whether ``raw`` is mostly ASCII characters in two bytes each."""
+    return 0 < len(raw) <= 3 * raw.count(0)
 
 
 def sec_uid_in(text: str) -> str:
