@@ -21,6 +21,7 @@ from scrapy.utils.conf import closest_scrapy_cfg
 from rankspider import settings as project_settings
 from rankspider.connections.redis_keys import has_a_slot_to_share
 from rankspider.connections.redis_topology import SCHEMES as REDIS_SCHEMES
+from rankspider.environment import project as environment
 from rankspider.errors import ConfigurationError
 from rankspider.lake.collections import DATED
 
@@ -69,6 +70,8 @@ class Configuration:
         Raises `ConfigurationError` for a wrong one. A missing endpoint or licence is no error
         here, since most commands need neither: see `require_endpoint`.
         """
+        if environment.problems:
+            raise ConfigurationError(environment.problems[0])
         _refuse_unknown(settings)
         return cls.of_known(settings)
 

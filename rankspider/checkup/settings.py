@@ -47,7 +47,7 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
     for name in wrong:
         sound.set(name, base.get(name), priority="cmdline")
     configuration = Configuration.of_known(sound)
-    findings = []
+    findings = [failed(SETTING, ".env", problem) for problem in environment.problems]
     for name in names:
         origin = _origin(settings, environment, name)
         if name in wrong:
