@@ -11,6 +11,7 @@ from scrapy.settings import BaseSettings
 from rankspider.configuration import Configuration
 from rankspider.connections import mongo as mongo_server
 from rankspider.connections import redis as redis_server
+from rankspider.connections.mongo_errors import said
 from rankspider.embedded import Servers, embedded_servers
 from rankspider.errors import ServiceUnavailable
 
@@ -58,4 +59,4 @@ def lake_address(configuration: Configuration) -> Iterator[str]:
         try:
             yield uri
         except PyMongoError as error:
-            raise ServiceUnavailable(f"MongoDB did not answer ({type(error).__name__})") from None
+            raise ServiceUnavailable(f"MongoDB did not answer ({said(error)})") from None

@@ -6,6 +6,7 @@ from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import ConfigurationError as UriError
 from pymongo.errors import OperationFailure, PyMongoError
 
+from rankspider.connections.mongo_errors import why_unreachable
 from rankspider.errors import ConfigurationError, ServiceUnavailable
 
 # An acknowledgement by less than a majority can be rolled back, and one before the journal is
@@ -52,6 +53,6 @@ def check(uri: str) -> None:
     except PyMongoError as error:
         raise ServiceUnavailable(
             f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
-            f"({type(error).__name__}): start it, mend MONGO_URI, or unset MONGO_URI for an "
+            f"({why_unreachable(error)}): start it, mend MONGO_URI, or unset MONGO_URI for an "
             "embedded server"
         ) from None

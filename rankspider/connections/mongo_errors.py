@@ -121,6 +121,12 @@ def said(error: Exception) -> str:
     return f"{code}{f' {name}' if name else ''}: {text}{remedy}"
 
 
+def why_unreachable(error: Exception) -> str:
+    """Which servers were tried, and why each cannot be had."""
+    text = str(error).partition(", Timeout: ")[0]
+    return _message(re.sub(r" \(configured timeouts: [^)]*\)", "", text)) or type(error).__name__
+
+
 def why_refused(entry: Mapping[str, Any]) -> str:
     """MongoDB's words about one document; the index by name if it is a duplicate there."""
     if entry["code"] == DUPLICATE_KEY:

@@ -22,7 +22,7 @@ class Outage:
         self,
         server: str,
         logger: logging.Logger,
-        said: Callable[[Exception], str] = lambda error: type(error).__name__,
+        said: Callable[[Exception], str],
     ) -> None:
         self._server = server
         self._logger = logger

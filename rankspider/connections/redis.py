@@ -81,22 +81,35 @@ def check(settings: BaseSettings) -> None:
         # Of a Cluster, the one server that counts is asked.
         client.type(settings.get("RANK_QUEUE_KEY") or "")
     except REDIS_ERRORS as error:
-        raise unavailable(error) from None
+        raise unavailable(error, _place_of(client)) from None
     finally:
         client.close()
 
 
-def unavailable(error: Exception) -> ServiceUnavailable:
-    """What to say of one of `REDIS_ERRORS`, without the address, which may hold a password."""
+def _place_of(client: redis.Redis) -> str:
+    """Host and port, if it is one server's; the rest of an address may hold a password."""
+    known = getattr(getattr(client, "connection_pool", None), "connection_kwargs", {})
+    return f"{known['host']}:{known.get('port', 6379)}" if known.get("host") else ""
+
+
+def said(error: Exception) -> str:
+    """What is wrong, for a log: redis-py names host, port and reason, and no login."""
+    text = " ".join(str(error).split()).rstrip(".")[:300]
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def unavailable(error: Exception, place: str = "") -> ServiceUnavailable:
+    """What to say of one of `REDIS_ERRORS`, with the ``place`` that was asked."""
     if any(isinstance(each, redis.AuthenticationError) for each in (error, error.__cause__)):
         return ServiceUnavailable(
             "Redis refused the connection: check the user and the password in REDIS_URL"
         )
     if isinstance(error, redis.ResponseError):
         return ServiceUnavailable(f"Redis refused what was asked of it: {error}")
+    at = f" at {place}" if place and place not in str(error) else ""
     return ServiceUnavailable(
-        f"Redis cannot be reached ({type(error).__name__}): start it, mend REDIS_URL, or "
-        "unset REDIS_URL for an embedded server"
+        f"Redis cannot be reached{at} ({said(error)}): start it, mend REDIS_URL, or unset "
+        "REDIS_URL for an embedded server"
     )
 
 

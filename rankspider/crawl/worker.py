@@ -54,6 +54,7 @@ class Worker:
     repair: RepairDuty
     calls: Calls
     archive: Archive | None = None
+    queue_key: str
 
     def __init__(self, crawler: Crawler, stats: StatsCollector) -> None:
         self.configuration = Configuration.read(crawler.settings)
@@ -87,6 +88,7 @@ class Worker:
 
         Raises `RankspiderError` for a server that cannot be used.
         """
+        self.queue_key = queue_key
         opened, keys, settings = self._opened, Keys.of(queue_key), BaseSettings()
         settings.update(self._crawler.settings)  # those of a crawl are frozen
         if not is_configured(settings) or self.configuration.mongo_uri is None:
@@ -112,10 +114,14 @@ class Worker:
         )
         self._open_deliveries(queue)
         self.repair = RepairDuty(queue, self._make_lake_whole)
-        self.calls = Calls(self._name, self._stats, self.deliveries, self.licences, self.store)
+        endpoint = self.configuration.api_url or ""
+        self.calls = Calls(
+            self._name, endpoint, self._stats, self.deliveries, self.licences, self.store
+        )
         opened.push_async_callback(self.calls.settled)
         opened.push_async_callback(self.repair.close)
-        opened.push_async_callback(end, asyncio.create_task(self._watch_tokens()))
+        for watching in (self._watch_tokens(), self._tell_what_is_in_hand()):
+            opened.push_async_callback(end, asyncio.create_task(watching))
         self._shutdown.watch(self.deliveries, self.licences)
         opened.callback(self._shutdown.closing)
         self.is_open = True
@@ -186,6 +192,24 @@ class Worker:
         count = await self.store.make_whole()
         self._stats.inc_value("rank/lake/made_whole", count)
         logger.info("After a worker was cut off: %d documents brought up to their history", count)
+
+    async def _tell_what_is_in_hand(self) -> None:
+        """As often as Scrapy tells how much it crawled, and why it may be nothing."""
+        seconds = self._crawler.settings.getfloat("LOGSTATS_INTERVAL")
+        while seconds:
+            await asyncio.sleep(seconds)
+            waiting = self.deliveries.answered
+            asked = self.deliveries.in_hand - waiting
+            if waiting:
+                logger.info(
+                    "Waiting for MongoDB: %d answered anchors in hand, beside %d to be answered",
+                    waiting,
+                    asked,
+                )
+            elif asked:
+                logger.info("Waiting for the endpoint: %d anchors in hand", asked)
+            else:
+                logger.info("Waiting for anchors: none is ready in %s", self.queue_key)
 
     async def _watch_tokens(self) -> None:
         path = self.configuration.tokens_file

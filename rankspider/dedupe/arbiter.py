@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from redis import asyncio as redis_asyncio
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import REDIS_ERRORS, is_away
+from rankspider.connections.redis import REDIS_ERRORS, is_away, said
 
 logger = logging.getLogger(__name__)
 
@@ -133,7 +133,7 @@ class Arbiter:
         self._lost: dict[int, list[Version]] = defaultdict(list)
         self._asking: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
-        self._outage = Outage("Redis", logger)
+        self._outage = Outage("Redis", logger, said)
 
     async def ask(self, question: Question) -> Judgement:
         """Wait out an outage of Redis, without which nothing can be acknowledged anyway."""

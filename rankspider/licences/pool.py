@@ -11,7 +11,7 @@ from functools import partial
 from redis import asyncio as redis_asyncio
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import is_away
+from rankspider.connections.redis import is_away, said
 from rankspider.connections.redis_keys import Keys
 from rankspider.errors import RankspiderError
 from rankspider.licences.fingerprint import fingerprint
@@ -89,7 +89,7 @@ class LicencePool:
         self._rates = rates
         self._on_change = on_change
         self._on_wait = on_wait
-        self._outage = Outage("Redis", logger)
+        self._outage = Outage("Redis", logger, said)
         self._reports = Reports(self.ledger, self._outage, self._take_note)
         self._ready: deque[_Reserved] = deque()
         self._waiting: deque[asyncio.Future[_Reserved]] = deque()

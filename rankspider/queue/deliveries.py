@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import is_away
+from rankspider.connections.redis import is_away, said
 from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease, QueueCounts
 from rankspider.tasks import end
 
@@ -46,6 +46,7 @@ class Delivery:
     """Not its fault, such as a refused licence: given back at once, and no try is counted."""
     is_asked: bool = False
     """The call has left, or is about to."""
+    is_answered: bool = False
     is_settling: bool = False
     """It has ended, or goes back: Redis is being told."""
     is_lost: bool = False
@@ -99,7 +100,7 @@ class Deliveries:
         self._is_closing = False
         self._calls: set[asyncio.Task[Any]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._outage = Outage("Redis", logger)
+        self._outage = Outage("Redis", logger, said)
         self._asked_too_long = False
 
     def start(self) -> None:
@@ -110,6 +111,11 @@ class Deliveries:
     @property
     def in_hand(self) -> int:
         return len(self._held)
+
+    @property
+    def answered(self) -> int:
+        """How many of them wait until what they brought is durable."""
+        return sum(each.is_answered for each in self._held.values())
 
     @property
     def are_only_storing(self) -> bool:
