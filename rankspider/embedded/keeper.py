@@ -40,7 +40,7 @@ def keep(home: Home, kind: ServerKind, program: Program, keeper_lock: FileLock) 
         process = ServerProcess(home, kind, program, port)
         try:
             process.start_and_wait()
-            note = f"{program.title} (embedded{program.remark}), data in {home.name}/{program.data}"
+            note = f"{program.title} (embedded{program.remark}), data in {home.path}/{program.data}"
             home.write_address(Address(port, kind.url.format(port=port), note))
             _answer(READY)
             _watch(process, users_lock, stopping)

@@ -3,8 +3,10 @@
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo import MongoClient
 from redis import Redis
 
 from rankspider.embedded import embedded_servers
@@ -13,8 +15,21 @@ from tests.support.crawls import crawl, endpoint, sec_uids, start_worker, wait_f
 from tests.support.project import ROOT, scrapy
 from tests.support.redis_servers import free_port
 from tests.support.simulators import Simulator
+from tests.support.stored_lists import standing, store
 from tests.support.suspending import suspended
 from tests.support.waiting import until
+
+
+def run(environment: dict[str, str], *command: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        scrapy(*command),
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
 
 
 @pytest.mark.parametrize(
@@ -30,15 +45,7 @@ from tests.support.waiting import until
 def test_an_address_out_of_reach_is_named_with_the_reason(
     environment: dict[str, str], command: str, setting: str, url: str, named: tuple[str, str]
 ) -> None:
-    ended = subprocess.run(
-        scrapy(command),
-        cwd=ROOT,
-        env={**environment, setting: url},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    ended = run({**environment, setting: url}, command)
     assert (ended.returncode, ended.stdout) == (3, "")
     assert ended.stderr.count("\n") == 1
     for part in named:
@@ -79,6 +86,47 @@ def test_a_queue_that_was_empty_from_the_start_is_told(environment: dict[str, st
     ended = crawl({**environment, **sound}, "-a", "drain=1")
     assert ended.returncode == 0
     assert f"{environment['RANK_QUEUE_KEY']} was empty from the start" in ended.log
+
+
+def test_an_empty_lake_beside_a_full_one_is_told(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    full, empty = tmp_path / ".rankspider", tmp_path / "deeper" / ".rankspider"
+    del environment["MONGO_URI"]
+    with (
+        embedded_servers(full, redis=False, mongo=True) as servers,
+        MongoClient[Any](servers.mongo_uri) as client,
+    ):
+        store(client[environment["MONGO_DATABASE"]], standing(1, 1, 99))
+    for command in ("board", "movers"):
+        ended = run({**environment, "RANK_DATA_DIR": str(empty)}, command)
+        assert (ended.returncode, ended.stdout) == (1, "")
+        which, complaint = ended.stderr.splitlines()
+        assert f"The lake is {environment['MONGO_DATABASE']} in {empty}" in which
+        assert f"There is another lake in {full}: set RANK_DATA_DIR" in complaint
+    read = run({**environment, "RANK_DATA_DIR": str(full)}, "board")
+    assert read.returncode == 0
+    assert f"in {full} (embedded MongoDB)" in read.stderr
+
+
+def test_the_database_that_the_address_names_is_used(
+    environment: dict[str, str], database: Any, mongo_uri: str
+) -> None:
+    store(database, standing(1, 1, 99))
+    named = mongo_uri.replace("/?", f"/{environment.pop('MONGO_DATABASE')}?")
+    assert named != mongo_uri
+    assert run({**environment, "MONGO_URI": named}, "board").returncode == 0
+    # Where its users are kept.
+    admin = run(
+        {**environment, "MONGO_URI": mongo_uri.replace("/?", "/admin?")}, "board", "--hour=now"
+    )
+    assert "the database rankspider holds" in admin.stderr
+    wrong = run({**environment, "MONGO_URI": mongo_uri.replace("/?", "/a.b?")}, "board")
+    assert wrong.returncode == 2
+    assert "MONGO_URI: the name of a database must be" in wrong.stderr
+    both = {**environment, "MONGO_URI": named, "MONGO_DATABASE": "another"}
+    told = run(both, "doctor", "--no-calls").stdout
+    assert f"MONGO_URI names the database {database.name}, and another is used" in told
 
 
 def test_what_is_waited_for_is_told_with_the_pages(
