@@ -17,6 +17,9 @@ from rankspider.embedded import Servers, embedded_servers
 from rankspider.errors import NotInTheLake, ServiceUnavailable
 from rankspider.terminal import remark
 
+EMBEDDED_IN = "EMBEDDED_SERVERS_IN"
+"""The setting that says in which folder the embedded servers in use keep their data, if any are."""
+
 
 @contextlib.contextmanager
 def reachable_servers(
@@ -34,6 +37,8 @@ def reachable_servers(
             settings.set("REDIS_URL", servers.redis_url, priority="cmdline")
         if servers.mongo_uri is not None:
             settings.set("MONGO_URI", servers.mongo_uri, priority="cmdline")
+        if servers != Servers():
+            settings.set(EMBEDDED_IN, str(configuration.data_dir.resolve()), priority="cmdline")
         redis_server.check(settings)
         if mongo:
             mongo_server.check(settings["MONGO_URI"])

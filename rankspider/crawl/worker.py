@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Self
 
 from redis.asyncio import Redis
@@ -18,6 +19,7 @@ from rankspider.configuration import Configuration
 from rankspider.connections.redis import connect, is_configured
 from rankspider.connections.redis_keys import Keys
 from rankspider.crawl.calls import Calls
+from rankspider.crawl.disk import DiskWatch
 from rankspider.crawl.shutdown import Shutdown
 from rankspider.dedupe.arbiter import Arbiter
 from rankspider.dedupe.news import Dedupe
@@ -29,7 +31,7 @@ from rankspider.licences.watch import TokensFile
 from rankspider.queue.anchor_queue import AnchorQueue
 from rankspider.queue.deliveries import Deliveries
 from rankspider.queue.repair import RepairDuty
-from rankspider.servers import reachable_servers
+from rankspider.servers import EMBEDDED_IN, reachable_servers
 from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
@@ -120,8 +122,11 @@ class Worker:
         )
         opened.push_async_callback(self.calls.settled)
         opened.push_async_callback(self.repair.close)
-        for watching in (self._watch_tokens(), self._tell_what_is_in_hand()):
-            opened.push_async_callback(end, asyncio.create_task(watching))
+        watching = [self._watch_tokens(), self._tell_what_is_in_hand()]
+        if folder := settings.get(EMBEDDED_IN):
+            watching.append(DiskWatch(Path(folder)).watch())
+        for each in watching:
+            opened.push_async_callback(end, asyncio.create_task(each))
         self._shutdown.watch(self.deliveries, self.licences)
         opened.callback(self._shutdown.closing)
         self.is_open = True
