@@ -15,8 +15,10 @@ from scrapy.settings import BaseSettings
 from rankspider import log_filter
 from rankspider.configuration import log_level
 from rankspider.errors import ConfigurationError, RankspiderError, SeveralAnchors
-from rankspider.terminal import remark
+from rankspider.terminal import as_typed, remark, write_what_can_be_written
 
+# Options that name something as people call it.
+_NAMES = {"anchor", "column", "currency", "reason", "title"}
 INTERRUPTED = 130  # the shell's code for a command ended by SIGINT
 
 
@@ -94,8 +96,13 @@ class RankCommand(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Called by Scrapy."""
         log_filter.install()
+        is_data = any(getattr(opts, name, False) for name in ("json", "csv", "raw"))
+        write_what_can_be_written(is_data=is_data)
+        for name in _NAMES & vars(opts).keys():
+            if isinstance(value := getattr(opts, name), str):
+                setattr(opts, name, as_typed(value))
         try:
-            self._execute(args, opts)
+            self._execute([as_typed(arg) for arg in args], opts)
             leave_sigint_to_the_system()
         except KeyboardInterrupt:
             leave_sigint_to_the_system()

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 from zoneinfo import ZoneInfo
 
 from scrapy.settings import SETTINGS_PRIORITIES, BaseSettings
@@ -72,6 +72,8 @@ class Configuration:
         Raises `ConfigurationError` for a wrong one. A missing endpoint or licence is no error
         here, since most commands need neither: see `require_endpoint`.
         """
+        if project.problems:
+            raise ConfigurationError(project.problems[0])
         _refuse_unknown(settings)
         return cls.of_known(settings)
 
@@ -254,10 +256,30 @@ def is_database_name(name: str) -> bool:
     return 0 < len(name.encode()) <= 63 and not set(name) & set('/\\. "$*<>:|?\0')
 
 
+_DATABASE = "rankspider"
+# MongoDB's own; whoever names one in an address means where its users are kept.
+_SYSTEM_DATABASES = ("admin", "local", "config")
+
+
 def _database(settings: BaseSettings) -> str:
     name = _text(settings, "MONGO_DATABASE")
-    if name is None or not is_database_name(name):
+    if name is None:
+        return database_in(_text(settings, "MONGO_URI") or "") or _DATABASE
+    if not is_database_name(name):
         raise ConfigurationError(f"MONGO_DATABASE {DATABASE_NAMES}")
+    return name
+
+
+def database_in(uri: str) -> str | None:
+    """The one that ``uri`` names, as other programs read it."""
+    name = unquote(urlsplit(uri).path.strip("/"))
+    if not name or name in _SYSTEM_DATABASES:
+        return None
+    if not is_database_name(name):
+        raise ConfigurationError(
+            f"MONGO_URI: the name of a database {DATABASE_NAMES}; or leave it out, and set "
+            "MONGO_DATABASE"
+        )
     return name
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from pymongo.database import Database
@@ -13,7 +14,11 @@ from rankspider.connections import mongo as mongo_server
 from rankspider.connections import redis as redis_server
 from rankspider.connections.mongo_errors import said
 from rankspider.embedded import Servers, embedded_servers
-from rankspider.errors import ServiceUnavailable
+from rankspider.errors import NotInTheLake, ServiceUnavailable
+from rankspider.terminal import remark
+
+EMBEDDED_IN = "EMBEDDED_SERVERS_IN"
+"""The setting that says in which folder the embedded servers in use keep their data, if any are."""
 
 
 @contextlib.contextmanager
@@ -32,6 +37,8 @@ def reachable_servers(
             settings.set("REDIS_URL", servers.redis_url, priority="cmdline")
         if servers.mongo_uri is not None:
             settings.set("MONGO_URI", servers.mongo_uri, priority="cmdline")
+        if servers != Servers():
+            settings.set(EMBEDDED_IN, str(configuration.data_dir.resolve()), priority="cmdline")
         redis_server.check(settings)
         if mongo:
             mongo_server.check(settings["MONGO_URI"])
@@ -50,13 +57,33 @@ def reachable_lake(configuration: Configuration) -> Iterator[Database[dict[str, 
 
 @contextlib.contextmanager
 def lake_address(configuration: Configuration) -> Iterator[str]:
-    """The same for a command that makes its own client: the URI of a server that answers."""
-    uri = configuration.mongo_uri
+    """The same for a command that makes its own client: the URI of a server that answers.
+
+    Of an embedded one, says where the lake is, since each folder has its own.
+    """
+    uri, folder = configuration.mongo_uri, configuration.data_dir.resolve()
     with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
-        uri = uri or servers.mongo_uri
+        if uri is None:
+            uri = servers.mongo_uri
+            remark(f"The lake is {configuration.mongo_database} in {folder} (embedded MongoDB)")
         assert uri is not None
         mongo_server.check(uri)
         try:
             yield uri
+        except NotInTheLake as error:
+            other = _lake_beside(folder) if servers.mongo_uri else None
+            if other is None:
+                raise
+            raise NotInTheLake(
+                f"{error}. There is another lake in {other}: set RANK_DATA_DIR to that folder to "
+                "read it"
+            ) from None
         except PyMongoError as error:
             raise ServiceUnavailable(f"MongoDB did not answer ({said(error)})") from None
+
+
+def _lake_beside(folder: Path) -> Path | None:
+    """Where a command would have found one further up, or in the project's own folder."""
+    places = [*folder.parent.parents, Path(__file__).resolve().parents[1]]
+    others = (place / folder.name for place in places)
+    return next((each for each in others if each != folder and any(each.glob("mongo/*/*"))), None)

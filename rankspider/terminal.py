@@ -1,5 +1,8 @@
 """Text for a terminal: made harmless, measured in columns, and set in a table."""
 
+import codecs
+import io
+import os
 import re
 import sys
 import unicodedata
@@ -20,6 +23,10 @@ _UNSAFE = re.compile(
     r"\ufe00-\ufe0d\ufeff\uffa0\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
     r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
 )
+_GAP = "  "
+_LEAST_COLUMNS = 12
+# For an encoding without them.
+_INSTEAD = {_JOINER: "", _EMOJI_STYLE: "", "…": "...", "–": "-", "—": "-", "·": "."}
 
 
 def harmless(text: str) -> str:
@@ -68,18 +75,109 @@ def shortened(text: str, most: int) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines under ``heads``; a head that begins with a space stands over a column of numbers."""
-    rows = [[harmless(cell) for cell in row] for row in rows]
-    widths = [
-        max(columns(cell.strip()) for cell in column) for column in zip(heads, *rows, strict=True)
-    ]
+    """Lines under ``heads``; a head that begins with a space stands over a column of numbers.
+
+    In a terminal that is too narrow, long texts are folded; where that does not help, each row
+    becomes lines of its own.
+    """
+    to_the_right = [head.startswith(" ") for head in heads]
+    cells = [[_writable(cell.strip()) for cell in row] for row in (heads, *rows)]
+    widths = [max(map(columns, column)) for column in zip(*cells, strict=True)]
+    room = _room()
+    if room is not None:
+        least = [
+            width if right else min(width, max(_LEAST_COLUMNS, columns(head)))
+            for width, right, head in zip(widths, to_the_right, cells[0], strict=True)
+        ]
+        if sum(least) + len(_GAP) * (len(least) - 1) > room:
+            return _one_below_the_other(cells[0], cells[1:])
+        _narrow(widths, least, room)
+    return [line for row in cells for line in _folded(row, widths, to_the_right)]
+
+
+def _narrow(widths: list[int], least: list[int], room: int) -> None:
+    """Take from the widest that may give, until all fit."""
+    while sum(widths) + len(_GAP) * (len(widths) - 1) > room:
+        spare = [width if width > low else 0 for width, low in zip(widths, least, strict=True)]
+        widths[spare.index(max(spare))] -= 1
+
+
+def _folded(row: list[str], widths: list[int], to_the_right: list[bool]) -> list[str]:
+    parts = [_pieces(cell, width) for cell, width in zip(row, widths, strict=True)]
     return [
-        "  ".join(
-            _padded(cell.strip(), width, to_the_right=head.startswith(" "))
-            for cell, width, head in zip(row, widths, heads, strict=True)
+        _GAP.join(
+            _padded(part[nth] if nth < len(part) else "", width, to_the_right=right)
+            for part, width, right in zip(parts, widths, to_the_right, strict=True)
         ).rstrip()
-        for row in (heads, *rows)
+        for nth in range(max(map(len, parts)))
     ]
+
+
+def _pieces(text: str, width: int) -> list[str]:
+    """``text`` on lines of ``width`` columns, broken at a blank where there is one."""
+    pieces = []
+    while columns(text) > width:
+        end = len(text)
+        while end > 1 and columns(text[:end]) > width:
+            end -= 1
+        end = text.rfind(" ", 1, end + 1) + 1 or end
+        pieces.append(text[:end].rstrip())
+        text = text[end:]
+    return [*pieces, text]
+
+
+def _one_below_the_other(heads: list[str], rows: list[list[str]]) -> list[str]:
+    width = max(map(columns, heads))
+    lines = []
+    for row in rows:
+        pairs = ((head, cell) for head, cell in zip(heads, row, strict=True) if cell)
+        lines += [f"{_padded(head, width, to_the_right=False)}{_GAP}{cell}" for head, cell in pairs]
+        lines.append("")
+    return lines[:-1]
+
+
+def _room() -> int | None:
+    """How many columns there are; None where nobody looks at them."""
+    if sys.stdout is None or not sys.stdout.isatty():
+        return None
+    try:
+        return int(os.environ.get("COLUMNS") or 0) or os.get_terminal_size().columns or None
+    except (OSError, ValueError):
+        return None
+
+
+def _writable(text: str) -> str:
+    """What of ``text`` standard output can write, and harmless."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return harmless(text).encode(encoding, _ERRORS).decode(encoding)
+
+
+def _instead(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeEncodeError)
+    missing = error.object[error.start : error.end]
+    return "".join(_INSTEAD.get(char, "?") for char in missing), error.end
+
+
+_ERRORS = "rankspider.terminal"
+codecs.register_error(_ERRORS, _instead)
+
+
+def write_what_can_be_written(*, is_data: bool) -> None:
+    """Let no character that the terminal's encoding lacks end a command.
+
+    ``is_data``: it is meant for a program, and so it is UTF-8 unless a terminal shows it.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        is_utf8 = is_data and not sys.stdout.isatty()
+        sys.stdout.reconfigure(encoding="utf-8" if is_utf8 else None, errors=_ERRORS)
+
+
+def as_typed(argument: str) -> str:
+    """``argument`` where the system's encoding is said to be ASCII, and is UTF-8 after all."""
+    try:
+        return os.fsencode(argument).decode("utf-8")
+    except UnicodeError:
+        return argument
 
 
 def _padded(cell: str, width: int, *, to_the_right: bool) -> str:

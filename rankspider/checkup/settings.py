@@ -8,7 +8,7 @@ from scrapy.settings import SETTINGS_PRIORITIES, BaseSettings, Settings
 
 from rankspider.checkup.finding import SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import masked_api_url, masked_url
-from rankspider.configuration import Configuration, tokens_in
+from rankspider.configuration import Configuration, database_in, tokens_in
 from rankspider.environment import Environment
 from rankspider.errors import ConfigurationError
 from rankspider.licences.fingerprint import fingerprint
@@ -20,6 +20,7 @@ _OPEN = ("REDIS_HOST", "REDIS_PORT", "REDIS_DB", "REDIS_ENCODING")
 _UNSET = {
     "REDIS_URL": "not set: an embedded server unless REDIS_HOST or REDIS_PARAMS is",
     "MONGO_URI": "not set: an embedded server",
+    "MONGO_DATABASE": "not set: the one that MONGO_URI names, or rankspider",
 }
 
 
@@ -46,7 +47,7 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
     for name in wrong:
         sound.set(name, base.get(name), priority="cmdline")
     configuration = Configuration.of_known(sound)
-    findings = []
+    findings = [failed(SETTING, ".env", problem) for problem in environment.problems]
     for name in names:
         origin = _origin(settings, environment, name)
         if name in wrong:
@@ -69,6 +70,15 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
                 "RANK_API_TOKENS_FILE",
                 "RANK_API_TOKENS is set as well, and the file wins",
                 "unset one of them",
+            )
+        )
+    named = database_in(configuration.mongo_uri or "")
+    if named not in (None, configuration.mongo_database):
+        findings.append(
+            warning(
+                "MONGO_DATABASE",
+                f"MONGO_URI names the database {named}, and {configuration.mongo_database} is used",
+                "unset MONGO_DATABASE to use the other",
             )
         )
     return Examined(configuration, frozenset(wrong), names, findings)

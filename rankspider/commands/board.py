@@ -8,7 +8,7 @@ from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
-from rankspider.errors import RankspiderError
+from rankspider.errors import NotInTheLake
 from rankspider.moments import clock_text, hour_of, hour_text, moment_in
 from rankspider.questions.board import Board, Place, board
 from rankspider.questions.command import write
@@ -79,9 +79,9 @@ class Command(RankCommand):
                 found = board_at(database, moment, **named, now=now)
             else:
                 found = board(database, hour and hour_of(hour), **named, own=opts.own, now=now)
-        if found is None:
-            name = configuration.mongo_database
-            raise RankspiderError(f"the database {name} holds no such list: {_hint(opts)}")
+            if found is None:
+                name = configuration.mongo_database
+                raise NotInTheLake(f"the database {name} holds no such list: {_hint(opts)}")
         return found
 
 

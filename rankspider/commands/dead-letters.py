@@ -17,9 +17,10 @@ from rankspider.connections.redis_keys import Keys
 from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError, RankspiderError
 from rankspider.queue.dead_letters import DeadLetter, DeadLetters, LetterFilter, shown
+from rankspider.queue.overview import QueueView
 from rankspider.secrecy import discreet
 from rankspider.servers import reachable_servers
-from rankspider.terminal import shortened, table
+from rankspider.terminal import remark, shortened, table
 
 _MEMBER_COLUMNS = 160
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
@@ -33,7 +34,7 @@ class Command(RankCommand):
         "Show the anchors of the queue RANK_QUEUE_KEY that were given up, and why; 'requeue' puts "
         "them back on the queue, as if never tried, and 'drop' forgets them. Which ones: those "
         "named, by sec_id or as the list shows them, those of one --reason, or --all. Examples: "
-        "'scrapy dead-letters', 'scrapy dead-letters requeue --reason max-deliveries' once what "
+        "'scrapy dead-letters', 'scrapy dead-letters requeue --reason network' once what "
         "was wrong is mended, 'scrapy dead-letters drop MS4wLjABAAAA...', 'scrapy dead-letters "
         "--json' for one object a line. Exit codes: 0 done, 1 one that was named is no dead "
         "letter, 3 Redis cannot be reached."
@@ -56,7 +57,9 @@ class Command(RankCommand):
         ):
             letters = DeadLetters(client, Keys.of(configuration.queue_key))
             try:
-                _do(action, letters, selection, configuration.queue_key, as_json=opts.json)
+                count = _do(action, letters, selection, configuration.queue_key, as_json=opts.json)
+                if opts.reason is not None and not count:
+                    _tell_reasons(QueueView(client, Keys.of(configuration.queue_key)))
             except REDIS_ERRORS as error:
                 raise unavailable(error) from None
         if selection.missing:
@@ -84,7 +87,7 @@ _DONE = {"list": "listed", "requeue": "requeued", "drop": "dropped"}
 
 def _do(
     action: str, letters: DeadLetters, selection: LetterFilter, queue: str, *, as_json: bool
-) -> None:
+) -> int:
     count = 0
     for batch in letters.batches(selection):
         if action == "list":
@@ -96,6 +99,14 @@ def _do(
         sys.stdout.write(f"{count:,} dead letters {_DONE[action]} ({queue})\n")
     elif action != "list":
         sys.stdout.write(f"{json.dumps({_DONE[action]: count, 'queue': queue})}\n")
+    return count
+
+
+def _tell_reasons(view: QueueView) -> None:
+    """That of --reason is none of them, or names others."""
+    dead = view.overview().dead
+    if dead:
+        remark(f"The reasons of the dead letters are {', '.join(dead)}")
 
 
 def _show(letters: list[DeadLetter], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import datetime as dt
+import os
 import shutil
 import signal
 import sys
@@ -23,6 +24,7 @@ from rankspider.errors import ServiceUnavailable
 from rankspider.moments import clock_text
 from rankspider.questions.board import Board
 from rankspider.queue.anchor_queue import QueueCounts
+from rankspider.terminal import shortened
 
 _PLACES_SHOWN = 20
 _LINE_SECONDS = 3.0
@@ -121,7 +123,7 @@ class _Progress:
     """One line that is written again and again; a line every few seconds where that can't be."""
 
     def __init__(self) -> None:
-        self._in_place = sys.stdout.isatty()
+        self._in_place = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
         self._line = ""
         self._written = -_LINE_SECONDS
 
@@ -139,7 +141,8 @@ class _Progress:
             f"{counts.leased} in flight"
         )
         if self._in_place:
-            sys.stdout.write(f"\r\x1b[K{line}")
+            room = shutil.get_terminal_size().columns - 1
+            sys.stdout.write(f"\r\x1b[K{shortened(line, room)}")
             sys.stdout.flush()
         elif line != self._line and (
             left == 0 or time.monotonic() - self._written >= _LINE_SECONDS

@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -16,7 +15,8 @@ from scrapy.exceptions import UsageError
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
-from rankspider.errors import ConfigurationError, RankspiderError, ServiceUnavailable
+from rankspider.endpoint.sec_uid import sec_uid_of
+from rankspider.errors import ConfigurationError, MemberError, RankspiderError, ServiceUnavailable
 from rankspider.queue.enqueue_report import EnqueueReport
 from rankspider.queue.lines import Batch, read_anchors
 from rankspider.queue.producer import KINDS, REMEMBERED, Producer
@@ -24,6 +24,8 @@ from rankspider.servers import reachable_servers
 from rankspider.terminal import remark
 
 _STDIN = "-"
+_ARGUMENT = "argument"
+_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xls", ".xlsx")
 _SOME_REFUSED = 2
 
 Source = tuple[str, BufferedIOBase]
@@ -37,10 +39,14 @@ class Command(RankCommand):
     description = (
         "Put anchors on the queue RANK_QUEUE_KEY: those named here, those in files, and with '-' "
         "those from standard input, which is read too when nothing else is named. "
-        'One a line: a sec_id (MS4wLjABAAAA...), a profile link, or JSON {"sec_id": "..."}; '
-        "blank lines and lines that begin with # are skipped, and each anchor is queued as its "
-        "bare sec_id. Examples: 'scrapy enqueue MS4wLjABAAAA...', 'scrapy enqueue --file "
-        "anchors.txt', 'cat *.txt | scrapy enqueue --priority 5'. Repeated counts, in a set or a "
+        "One a line: a sec_uid (MS4wLjABAAAA...) or a profile link, also within other text, or "
+        'JSON that has it: {"sec_uid": "..."}, or scrapy-redis\'s {"url": "..."}. A file may be a '
+        "table (CSV, tabs or semicolons) with a head, read by --column or by the one column that "
+        "names anchors, or a JSON list. Blank lines and lines that begin with # are skipped, and "
+        "each anchor is queued as its bare sec_uid. Examples: 'scrapy enqueue MS4wLjABAAAA...', "
+        "'scrapy enqueue --file anchors.csv --column sec_uid', 'cat *.txt | scrapy enqueue "
+        "--priority 5'. Every anchor that is read is queued, repeated or refused. Repeated counts, "
+        "in a set or a "
         f"zset, anchors that wait already; in a list, those among the last {REMEMBERED:,} of this "
         "input: such are queued once, while a list keeps repeats that lie further apart. Exit "
         "codes: 0 all are queued, 2 some lines were refused and the rest is queued, 3 Redis cannot "
@@ -55,7 +61,13 @@ class Command(RankCommand):
             action="append",
             default=[],
             metavar="FILE",
-            help="read anchors from FILE, one a line (may be repeated)",
+            help="read anchors from FILE (may be repeated)",
+        )
+        group.add_argument(
+            "--column",
+            metavar="NAME",
+            help="of tables the column to read, by its head or its number from 1; of JSON objects "
+            "the name to read",
         )
         group.add_argument(
             "--as",
@@ -89,7 +101,7 @@ class Command(RankCommand):
                 producer = Producer(client, configuration.queue_key, kind, opts.priority)
             try:
                 with _redis_may_fail(tally):
-                    _queue(producer, sources, tally)
+                    _queue(producer, sources, opts.column, tally)
             finally:
                 tally.end(configuration.queue_key, producer.kind, as_json=opts.json)
         return _SOME_REFUSED if tally.refused else 0
@@ -112,9 +124,9 @@ def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source
         if arg.startswith("-") and arg != _STDIN:
             raise UsageError(f"not understood: {arg}")
     sources: list[Source] = []
-    anchors = [os.fsencode(arg) for arg in args if arg != _STDIN]
+    anchors = [_line_of(arg) for arg in args if arg != _STDIN]
     if anchors:
-        sources.append(("argument", BytesIO(b"\n".join(anchors))))
+        sources.append((_ARGUMENT, BytesIO(b"\n".join(anchors))))
     for file in files:
         if file != _STDIN:
             sources.append((file, stack.enter_context(_opened(file))))
@@ -123,7 +135,22 @@ def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source
     return sources
 
 
+def _line_of(arg: str) -> bytes:
+    """Raises `UsageError` for a file's name."""
+    given = arg.encode("utf-8", "surrogateescape")
+    try:
+        return sec_uid_of(given).encode()
+    except MemberError:
+        if Path(arg).is_file():
+            raise UsageError(f"{arg} is a file: did you mean --file {arg}?") from None
+        if Path(arg).suffix.lower() in _SUFFIXES and "://" not in arg:
+            raise UsageError(f"{arg}: no such file, and no anchor") from None
+        return given
+
+
 def _opened(file: str) -> BufferedIOBase:
+    if not file:
+        raise UsageError("--file: name a file")
     try:
         return Path(file).open("rb")
     except OSError as error:
@@ -139,20 +166,27 @@ def _standard_input(*, named: bool) -> BufferedIOBase:
     return cast("BufferedIOBase", sys.stdin.buffer)
 
 
-def _queue(producer: Producer, sources: list[Source], tally: EnqueueReport) -> None:
+def _queue(
+    producer: Producer, sources: list[Source], column: str | None, tally: EnqueueReport
+) -> None:
     try:
-        for name, batch in _read(sources, tally):
+        for name, batch in _read(sources, column, tally):
             tally.add(name, batch, repeated=producer.put(batch.anchors))
     except KeyboardInterrupt:
         remark(f"interrupted: {tally.certain}")
         raise
 
 
-def _read(sources: list[Source], tally: EnqueueReport) -> Iterator[tuple[str, Batch]]:
+def _read(
+    sources: list[Source], column: str | None, tally: EnqueueReport
+) -> Iterator[tuple[str, Batch]]:
     for name, file in sources:
         try:
-            for batch in read_anchors(file):
+            # What was named as an argument stands in no table.
+            for batch in read_anchors(file, None if name == _ARGUMENT else column):
                 yield name, batch
+        except MemberError as error:
+            raise MemberError(f"{name}: {error}; {tally.certain}") from None
         except OSError as error:
             raise RankspiderError(
                 f"{name} cannot be read to its end: {error.strerror}; {tally.certain}"

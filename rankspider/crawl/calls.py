@@ -23,18 +23,26 @@ from rankspider.secrecy import discreet
 logger = logging.getLogger(__name__)
 
 
+# Of calls without any answer, before the endpoint is said to be out of reach; the first if none
+# was ever answered.
+_SILENT_CALLS = 10
+
+
 class Calls:
-    """Belongs to one worker, which ``worker`` names in the records."""
+    """Belongs to one worker, which ``worker`` names in the records, and asks ``endpoint``."""
 
     def __init__(
         self,
         worker: str,
+        endpoint: str,
         stats: StatsCollector,
         deliveries: Deliveries,
         licences: LicencePool,
         store: Store,
     ) -> None:
         self._worker = worker
+        self._endpoint = endpoint
+        self._silent = _SILENT_CALLS - 1
         self._stats = stats
         self._deliveries = deliveries
         self._licences = licences
@@ -45,6 +53,7 @@ class Calls:
         """A list came, and every item of ``news`` has left the spider. The anchor's delivery ends
         when all it brought is durable and the call is on record."""
         self._report(response.meta, CallOutcome.OK)
+        self._silent = 0
         self._count(news)
         call = self._call_of(response.meta, OK, response, **news.read.said)
         on_record = self._on_record(call, [*news.pending], news.read.ranked_list)
@@ -55,8 +64,9 @@ class Calls:
         self._report(meta, outcome_of(failed), failed.retry_after)
         self._stats.inc_value(f"rank/answers/failed/{failed.name}")
         message = unlicensed_text(failed.message, meta)
-        logger.info("No list: %s (%s)", failed.name, message)
         delivery: Delivery | None = meta.get(DELIVERY)
+        logger.info("No list for %s: %s (%s)", _whom(delivery), failed.name, message)
+        self._note_silence(failed, message)
         self._settle(self._on_record(self._call_of(meta, failed.name, response)), delivery)
         if delivery is not None:
             # A licence that is refused, used up or too fast is no anchor's fault.
@@ -66,6 +76,19 @@ class Calls:
                 message,
                 hopeless=failed.verdict is Verdict.ANCHOR_WRONG,
                 retry_after=failed.retry_after,
+            )
+
+    def _note_silence(self, failed: Failure, why: str) -> None:
+        """Say once that nothing answers at the endpoint's address."""
+        if failed.name != "network":
+            self._silent = 0
+            return
+        self._silent += 1
+        if self._silent == _SILENT_CALLS:
+            logger.warning(
+                "The endpoint %s cannot be reached (%s): 'scrapy doctor' looks at it",
+                self._endpoint,
+                why,
             )
 
     async def settled(self) -> None:
@@ -145,7 +168,7 @@ class Calls:
             error = task.exception()
             if error is not None:
                 message = discreet(f"{type(error).__name__}: {error}")[:500]
-                logger.error("Not stored: %s", message)
+                logger.error("Not stored, of %s: %s", _whom(delivery), message)
             if delivery is not None:
                 if error is not None:
                     delivery.fail("store-error", message)
@@ -156,3 +179,7 @@ class Calls:
         task = asyncio.create_task(storing)
         self._settling.add(task)
         task.add_done_callback(over)
+
+
+def _whom(delivery: Delivery | None) -> str:
+    return delivery.sec_uid if delivery else "nobody of the queue"

@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Self
 
 from redis.asyncio import Redis
@@ -18,6 +19,7 @@ from rankspider.configuration import Configuration
 from rankspider.connections.redis import connect
 from rankspider.connections.redis_keys import Keys
 from rankspider.crawl.calls import Calls
+from rankspider.crawl.disk import DiskWatch
 from rankspider.crawl.shutdown import Shutdown
 from rankspider.dedupe.arbiter import Arbiter
 from rankspider.dedupe.news import Dedupe
@@ -29,7 +31,7 @@ from rankspider.licences.watch import TokensFile
 from rankspider.queue.anchor_queue import AnchorQueue
 from rankspider.queue.deliveries import Deliveries
 from rankspider.queue.repair import RepairDuty
-from rankspider.servers import reachable_servers
+from rankspider.servers import EMBEDDED_IN, reachable_servers
 from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
@@ -54,6 +56,7 @@ class Worker:
     repair: RepairDuty
     calls: Calls
     archive: Archive | None = None
+    queue_key: str
 
     def __init__(self, crawler: Crawler, stats: StatsCollector) -> None:
         self.configuration = Configuration.read(crawler.settings)
@@ -89,6 +92,7 @@ class Worker:
         """
         for path in self.configuration.open_files:
             logger.warning("%s may be read by other users of this machine: chmod 600 it", path)
+        self.queue_key = queue_key
         opened, keys, settings = self._opened, Keys.of(queue_key), BaseSettings()
         settings.update(self._crawler.settings)  # those of a crawl are frozen
         # In a thread, as it may wait; what a command has brought up is only looked at again.
@@ -116,10 +120,17 @@ class Worker:
         )
         self._open_deliveries(queue)
         self.repair = RepairDuty(queue, self._make_lake_whole)
-        self.calls = Calls(self._name, self._stats, self.deliveries, self.licences, self.store)
+        endpoint = self.configuration.api_url or ""
+        self.calls = Calls(
+            self._name, endpoint, self._stats, self.deliveries, self.licences, self.store
+        )
         opened.push_async_callback(self.calls.settled)
         opened.push_async_callback(self.repair.close)
-        opened.push_async_callback(end, asyncio.create_task(self._watch_tokens()))
+        watching = [self._watch_tokens(), self._tell_what_is_in_hand()]
+        if folder := settings.get(EMBEDDED_IN):
+            watching.append(DiskWatch(Path(folder)).watch())
+        for each in watching:
+            opened.push_async_callback(end, asyncio.create_task(each))
         self._shutdown.watch(self.deliveries, self.licences)
         opened.callback(self._shutdown.closing)
         self.is_open = True
@@ -190,6 +201,24 @@ class Worker:
         count = await self.store.make_whole()
         self._stats.inc_value("rank/lake/made_whole", count)
         logger.info("After a worker was cut off: %d documents brought up to their history", count)
+
+    async def _tell_what_is_in_hand(self) -> None:
+        """As often as Scrapy tells how much it crawled, and why it may be nothing."""
+        seconds = self._crawler.settings.getfloat("LOGSTATS_INTERVAL")
+        while seconds:
+            await asyncio.sleep(seconds)
+            waiting = self.deliveries.answered
+            asked = self.deliveries.in_hand - waiting
+            if waiting:
+                logger.info(
+                    "Waiting for MongoDB: %d answered anchors in hand, beside %d to be answered",
+                    waiting,
+                    asked,
+                )
+            elif asked:
+                logger.info("Waiting for the endpoint: %d anchors in hand", asked)
+            else:
+                logger.info("Waiting for anchors: none is ready in %s", self.queue_key)
 
     async def _watch_tokens(self) -> None:
         path = self.configuration.tokens_file

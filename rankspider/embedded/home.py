@@ -33,7 +33,6 @@ class Address:
 class Home:
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.name = f"{path.parent.name}/{path.name}"
         self.log = path / "log"
         self._address = path / "server.json"
 

@@ -44,7 +44,7 @@ def keep(home: Home, kind: ServerKind, program: Program, keeper_lock: FileLock) 
         process = ServerProcess(home, kind, program, url)
         try:
             process.start_and_wait()
-            note = f"{program.title} (embedded{program.remark}), data in {home.name}/{program.data}"
+            note = f"{program.title} (embedded{program.remark}), data in {home.path}/{program.data}"
             home.write_address(Address(port, url, note))
             _answer(READY)
             _watch(process, users_lock, stopping)

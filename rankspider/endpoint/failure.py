@@ -121,7 +121,8 @@ def of_platform_status(status_code: int, message: str) -> Failure:
 def of_network(error: BaseException) -> Failure:
     """The failure that an exception of the downloader means."""
     cause = _cause(error)
-    said = str(cause)
+    # aiohttp names an object beside the address.
+    said = re.sub(r" ssl:<[^>]*>", "", str(cause))
     if said in ("", type(cause).__name__):
         # Such as Twisted's bare `_DataLoss`: the class says what it means.
         said = " ".join((type(error).__doc__ or type(cause).__name__).split())

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 queue     LIST, SET or ZSET, the producer's: what waits
 --       2 leases    ZSET member -> deadline, ms
---       3 held      HASH member -> {receipt, owner, tries, silent, first, kind, score, again},
+--       3 held      HASH member -> {receipt, owner, taken, tries, silent, first, kind, score, again},
 --                   msgpack
 --       4 delayed   ZSET member -> when it may come back, ms
 --       5 tries     HASH member -> {tries, silent, first, error, kind, score, receipt}, msgpack
@@ -177,7 +177,7 @@ local function lease(member, kind, score, owner, deadline, most)
   redis.call('ZREM', delayed, member)
   local before = tried(member)
   local record = {
-    receipt = redis.call('INCR', receipts), owner = owner, tries = before.tries + 1,
+    receipt = redis.call('INCR', receipts), owner = owner, taken = now, tries = before.tries + 1,
     silent = before.silent, first = before.first, kind = kind, score = score,
   }
   if before.tries >= most then
@@ -300,6 +300,23 @@ function operations.counts(most)
     length(redis.call('TYPE', queue).ok), redis.call('ZCARD', leases),
     redis.call('ZCARD', delayed), redis.call('HLEN', dead),
   }
+end
+
+-- -> {how many waited, how many were delayed}, all of them forgotten; what is leased goes on, once
+function operations.clear()
+  local cleared = {length(redis.call('TYPE', queue).ok), redis.call('ZCARD', delayed)}
+  redis.call('DEL', queue, delayed)
+  for _, member in ipairs(redis.call('HKEYS', tries)) do
+    if redis.call('HEXISTS', held, member) == 0 then redis.call('HDEL', tries, member) end
+  end
+  for _, member in ipairs(redis.call('HKEYS', held)) do
+    local record = load(held, member)
+    if record and record.again then
+      record.again = nil
+      save(held, member, record)
+    end
+  end
+  return cleared
 end
 
 -- lease ms -> how often something was cut off, now this worker's to see to; 0 if never, -1 while

@@ -1,7 +1,6 @@
 """The dead letters of one queue: read in batches, given one more chance, or dropped."""
 
 import json
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Self, cast
@@ -49,11 +48,15 @@ def names_of(member: bytes) -> set[str]:
         return {shown(member)}
 
 
+def _typed(name: str) -> bytes:
+    return name.encode("utf-8", "surrogateescape")
+
+
 class LetterFilter:
     """Which letters are meant: those of one reason, those of some names, or all."""
 
     def __init__(self, names: Sequence[str] = (), reason: str | None = None) -> None:
-        self._aliases = {name: names_of(os.fsencode(name)) | {name} for name in names}
+        self._aliases = {name: names_of(_typed(name)) | {name} for name in names}
         self._wanted = set().union(*self._aliases.values())
         self._found: set[str] = set()
         self._reason = reason

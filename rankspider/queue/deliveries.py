@@ -46,6 +46,7 @@ class Delivery:
     """Not its fault, such as a refused licence: given back at once, and no try is counted."""
     is_asked: bool = False
     """The call has left, or is about to."""
+    is_answered: bool = False
     is_settling: bool = False
     """It has ended, or goes back: Redis is being told."""
     is_lost: bool = False
@@ -110,6 +111,11 @@ class Deliveries:
     @property
     def in_hand(self) -> int:
         return len(self._held)
+
+    @property
+    def answered(self) -> int:
+        """How many of them wait until what they brought is durable."""
+        return sum(each.is_answered for each in self._held.values())
 
     @property
     def are_only_storing(self) -> bool:

@@ -25,6 +25,8 @@ class EnqueueReport:
     told_at: float = 0.0
 
     def add(self, source: str, batch: Batch, repeated: int) -> None:
+        for said in batch.remarks:
+            remark(f"{source}: {said}")
         for refused in batch.refused:
             self._complain(source, refused)
         self.queued += len(batch.anchors) - repeated

@@ -13,6 +13,17 @@ _NONE = "none"
 REMEMBERED = 20_000
 
 
+def kind_of(client: redis.Redis, key: str) -> str | None:
+    """One of `KINDS`, or None if nothing waits at ``key``. Raises `ConfigurationError`."""
+    found = cast("bytes", client.type(key)).decode()
+    if found != _NONE and found not in KINDS:
+        raise ConfigurationError(
+            f"RANK_QUEUE_KEY: {key} holds a Redis {found}; a queue is a list, a set or a zset: "
+            "name another key, with -s RANK_QUEUE_KEY=…"
+        )
+    return None if found == _NONE else found
+
+
 class Producer:
     """Puts anchors on one queue, which it makes if nothing waits there.
 
@@ -31,19 +42,14 @@ class Producer:
         self.kind = self._choose(kind)
 
     def _choose(self, wanted: str | None) -> str:
-        found = cast("bytes", self._client.type(self._key)).decode()
-        if found != _NONE and found not in KINDS:
-            raise ConfigurationError(
-                f"RANK_QUEUE_KEY: {self._key} holds a Redis {found}; a queue is a list, a set or "
-                "a zset: name another key, with -s RANK_QUEUE_KEY=…"
-            )
-        if wanted is not None and found not in (_NONE, wanted):
+        found = kind_of(self._client, self._key)
+        if None not in (wanted, found) and found != wanted:
             raise ConfigurationError(
                 f"RANK_QUEUE_KEY: {self._key} is a {found} already, not a {wanted}: queue without "
                 "--as and --priority, wait until it is empty, or name another queue with "
                 "-s RANK_QUEUE_KEY=…"
             )
-        return wanted or (found if found != _NONE else "list")
+        return wanted or found or "list"
 
     def put(self, anchors: Sequence[str]) -> int:
         """Queue ``anchors`` in one round trip; return how many of them were repeats.

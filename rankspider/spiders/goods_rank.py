@@ -95,8 +95,18 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if self._stops_when_drained and not worker.deliveries.in_hand:
             is_drained = (await worker.deliveries.counts()).drained
             if is_drained and await worker.repair.is_mended():
+                self._tell_if_nothing_was_there()
                 raise CloseSpider("drained")
         await asyncio.sleep(_POLL_SECONDS)
+
+    def _tell_if_nothing_was_there(self) -> None:
+        assert self.crawler.stats is not None
+        if not self.crawler.stats.get_value("rank/anchors/taken"):
+            self.logger.warning(
+                "Nothing was asked: %s was empty from the start. Another folder, REDIS_URL or "
+                "RANK_QUEUE_KEY has a queue of its own: 'scrapy queue' shows the one that is meant",
+                self.worker.queue_key,
+            )
 
     def _request_of(self, delivery: Delivery) -> Request | None:
         """The call for ``delivery``, or None after its member was refused."""
@@ -130,6 +140,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         """
         response, delivery, worker = unlicensed(response), delivery_of(response), self.worker
         anchor = delivery.sec_uid if delivery else None
+        if delivery is not None:
+            delivery.is_answered = True
         try:
             answer = self._read(response)
             if worker.archive is not None:

@@ -126,9 +126,9 @@ def wait_for_line(worker: "subprocess.Popen[str]", text: str) -> None:
 _started: "list[subprocess.Popen[str]]" = []
 
 
-def start_worker(environment: dict[str, str]) -> "subprocess.Popen[str]":
+def start_worker(environment: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
     """It ends with the test at the latest."""
-    command = scrapy("crawl", "goods_rank")
+    command = scrapy("crawl", "goods_rank", *arguments)
     worker = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     _started.append(worker)
     return worker

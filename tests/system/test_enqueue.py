@@ -152,9 +152,53 @@ def test_refused_lines_are_named_and_the_rest_is_queued(
     assert "no sec_id" in named[0]
     assert named[0].endswith(r": MS4w\x1b[2Jx")
     assert named[1] == rf"{file}:3: not UTF-8 text: \xff\xfe"
-    assert named[2] == f'{file}:4: JSON without a "sec_id" text: {{"sec": 1}}'
+    assert named[2] == f'{file}:4: JSON without a "sec_uid" text: {{"sec": 1}}'
     assert named[3].startswith(f"{file}:5: a link, but not to a profile on douyin.com: https:")
-    assert named[4] == f"{file}:6: longer than 4096 bytes: {'y' * 80}…"
+    assert named[4] == f"{file}:6: longer than 65536 bytes: {'y' * 80}…"
+
+
+def test_a_table_by_its_column(
+    settings: dict[str, str], redis_client: Redis, queue_key: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "anchors.csv"
+    rows = f"昵称,邀请人,主播,粉丝\r\n张三,{C},{A},10\r\n李四,{C},,20\r\n王五,,{B},30\r\n"
+    file.write_bytes(rows.encode("gbk"))
+    ended = run(settings, "--file", str(file))
+    assert ended.returncode == 2
+    assert "each of the columns 邀请人, 主播 may be meant: say which with --column" in ended.stderr
+    assert not redis_client.exists(queue_key)
+    ended = run(settings, "--file", str(file), "--column", "主播")
+    assert (ended.returncode, ended.stdout) == (
+        2,
+        f"2 queued, 0 repeated, 1 refused (list {queue_key})\n",
+    )
+    assert ended.stderr.splitlines() == [
+        f"{file}: read by the column 主播",
+        f"{file}:3: nothing in the column 主播: 李四,{C},,20",
+    ]
+    assert waiting(redis_client, queue_key) == [A, B]
+    ended = run(settings, "--file", str(file), "--column", "房间")
+    assert ended.returncode == 2
+    assert f"{file}: --column 房间: its columns are 昵称, 邀请人, 主播, 粉丝" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["anchors.csv", "anchors"])
+def test_the_name_of_a_file_is_no_anchor(
+    settings: dict[str, str], redis_client: Redis, queue_key: str, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / name).write_text(A)
+    ended = run(settings, B, str(tmp_path / name))
+    assert ended.returncode == 2
+    assert f"did you mean --file {tmp_path / name}?" in ended.stderr
+    assert not redis_client.exists(queue_key)
+
+
+def test_shared_text_over_several_lines_is_one_argument(
+    settings: dict[str, str], redis_client: Redis, queue_key: str
+) -> None:
+    ended = run(settings, f"在抖音，记录美好生活！\nhttps://www.douyin.com/user/{A} 很棒")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert waiting(redis_client, queue_key) == [A]
 
 
 def test_complaints_come_to_an_end(settings: dict[str, str]) -> None:
@@ -192,6 +236,8 @@ def test_another_kind_is_left_alone(
         (["--priority", "nan", A], "--priority must be a number"),
         (["--file", "no/such/file"], "cannot read no/such/file: No such file"),
         (["--file", "."], "cannot read .: Is a directory"),
+        (["--file", ""], "--file: name a file"),
+        (["no-such-file.txt"], "no-such-file.txt: no such file, and no anchor"),
         (["--piority", "5", A], "not understood: --piority"),
         (["-s", "REDIS_URL=localhost:6379", A], "REDIS_URL must begin with redis://"),
         (["-s", "RANK_LEASE_SECONDS=soon", A], "RANK_LEASE_SECONDS must be a number"),
@@ -310,5 +356,5 @@ def test_without_a_server_an_embedded_one_keeps_the_queue(
 
 def test_help_teaches() -> None:
     text = " ".join(run(dict(os.environ), "--help").stdout.split())
-    for taught in ("cat *.txt | scrapy enqueue --priority 5", '{"sec_id": "..."}', "Exit codes"):
+    for taught in ("cat *.txt | scrapy enqueue --priority 5", '{"sec_uid": "..."}', "Exit codes"):
         assert taught in text

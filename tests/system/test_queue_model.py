@@ -229,6 +229,18 @@ class Model:
         self.put_back(member, story.letter_origin)
         return True
 
+    def clear(self) -> set[bytes]:
+        """Forget all that is not leased; return the members that were."""
+        forgotten = {member for member, _ in self.waiting}
+        self.waiting = []
+        for member, story in self.stories.items():
+            story.pushed_again = False
+            if story.lease is None:
+                forgotten |= {member} if story.due is not None else set()
+                story.due = None
+                story.failures, story.silent, story.error = 0, 0, None
+        return forgotten
+
     # --- What is to be seen --------------------------------------------------------------------
 
     def counts(self) -> tuple[int, int, int, int]:
@@ -409,6 +421,13 @@ class History(RuleBasedStateMachine):
         assert self._script("drop", member) == (story.letter is not None)
         self.dropped |= {member} if story.letter else set()
         story.letter = None
+
+    @rule(is_meant=st.sampled_from([True, *[False] * 9]))
+    def clear(self, is_meant: bool) -> None:
+        if is_meant:
+            waiting, _, delayed, _ = self.model.counts()
+            assert self._script("clear") == [waiting, delayed]
+            self.dropped |= self.model.clear()
 
     def _script(self, operation: str, *arguments: bytes) -> Any:
         script = self.redis.register_script(SCRIPT)
