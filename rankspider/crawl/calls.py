@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import Any
 
 from scrapy.http import Response
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.crawl.responses import ASKED, DELIVERY, LICENCE, Asked, unlicensed_text
+from rankspider.crawl.stretch import Stretch
 from rankspider.dedupe.news import News
 from rankspider.endpoint.failure import Failure, Verdict
 from rankspider.items import RankedList
@@ -17,9 +19,15 @@ from rankspider.lake.store import Store
 from rankspider.licences.ledger import CallOutcome
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import Licence, LicencePool
+from rankspider.queue.anchor_queue import Count
 from rankspider.queue.deliveries import Deliveries, Delivery
 
 logger = logging.getLogger(__name__)
+
+
+def _is_of_licence(failed: Failure) -> bool:
+    """A licence that is refused, used up or too fast is no anchor's fault."""
+    return failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
 
 
 class Calls:
@@ -38,11 +46,15 @@ class Calls:
         self._deliveries = deliveries
         self._licences = licences
         self._store = store
+        self.stretch = Stretch()
+        self.last_refusal = ""
+        """What the endpoint said of a licence last."""
         self._settling: set[asyncio.Task[None]] = set()
 
     def answered(self, response: Response, news: News) -> None:
         """A list came, and every item of ``news`` has left the spider. The anchor's delivery ends
         when all it brought is durable and the call is on record."""
+        self.stretch.answered()
         self._report(response.meta, CallOutcome.OK)
         self._count(news)
         call = self._call_of(response.meta, OK, response, **news.read.said)
@@ -51,21 +63,39 @@ class Calls:
 
     def failed(self, meta: dict[str, Any], failed: Failure, response: Response | None) -> None:
         """No list came, for a reason that ``failed`` names."""
-        self._report(meta, outcome_of(failed), failed.retry_after)
-        self._stats.inc_value(f"rank/answers/failed/{failed.name}")
-        message = unlicensed_text(failed.message, meta)
+        failed = replace(failed, message=unlicensed_text(failed.message, meta))
+        message, delivery = failed.message, meta.get(DELIVERY)
         logger.info("No list: %s (%s)", failed.name, message)
-        delivery: Delivery | None = meta.get(DELIVERY)
+        outcome, count = self._blame(meta, failed)
+        self._report(meta, outcome, failed.retry_after)
+        self._stats.inc_value(f"rank/answers/failed/{failed.name}")
         self._settle(self._on_record(self._call_of(meta, failed.name, response)), delivery)
         if delivery is not None:
-            # A licence that is refused, used up or too fast is no anchor's fault.
-            delivery.is_blameless = failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
+            delivery.is_blameless = _is_of_licence(failed)
+            delivery.count = count
             delivery.fail(
                 failed.name,
                 message,
                 hopeless=failed.verdict is Verdict.ANCHOR_WRONG,
                 retry_after=failed.retry_after,
             )
+
+    def _blame(self, meta: dict[str, Any], failed: Failure) -> tuple[CallOutcome, Count]:
+        """What the fleet is told, and whether it is a try of the anchor's."""
+        outcome, delivery = outcome_of(failed), meta.get(DELIVERY)
+        if _is_of_licence(failed):
+            self.last_refusal = failed.message
+            return outcome, "counted"  # not blamed at all
+        if outcome is CallOutcome.ANSWERED:
+            self.stretch.answered()
+            return outcome, "counted"
+        self.stretch.failed(delivery.sec_uid if delivery else None, failed)
+        if outcome is CallOutcome.TROUBLE and self.stretch.is_long:
+            outcome = CallOutcome.ALIKE
+        asked: Asked | None = meta.get(ASKED)
+        if self.stretch.is_everybodys:
+            return outcome, "held"
+        return outcome, "spared" if asked is not None and asked.is_unheard else "counted"
 
     async def settled(self) -> None:
         """Return when nothing is on its way to the lake any more."""

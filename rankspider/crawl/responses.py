@@ -31,6 +31,10 @@ class Asked:
     """When it left, UTC, by this machine's clock."""
     milliseconds: int = 0
     """Until it was answered, or failed."""
+    is_heard: bool = False
+    """Its answer has begun to come."""
+    is_unheard: bool = False
+    """The connection ended before anything of an answer came."""
 
 
 def delivery_of(response: Response | None) -> Delivery | None:

@@ -199,7 +199,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if delivery is not None:
             delivery.is_blameless = True
         if isinstance(error, AllLicencesRefused) and not self.worker.is_stopping:
-            self.logger.error("%s", error)
+            self.logger.error("%s. It said: %s", error, self.worker.calls.last_refusal)
             self.worker.stop("licences-refused")
 
     def _failed(
@@ -207,6 +207,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     ) -> None:
         if self.worker.is_open:
             self.worker.calls.failed(meta, failed, response)
+            if self._stops_when_drained and self.worker.calls.stretch.is_refusal:
+                self.worker.stop("refused-alike")
         else:
             self.logger.error("No list: %s (%s)", failed.name, failed.message)
 
