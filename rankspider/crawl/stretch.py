@@ -1,4 +1,4 @@
-"""Calls that fail one after the other: whether that is the anchors' fault, or everybody's."""
+"""Calls that fail alike, one after the other: whether the anchors are to blame, or none is."""
 
 import logging
 import time
@@ -21,10 +21,10 @@ _PASSING = frozenset(
 
 
 class Stretch:
-    """The failures of one worker, over all anchors and licences, since the last answer that was
-    one: a list, or a word about an anchor.
+    """The failures of one name that a worker met in a row, over all anchors and licences: any
+    other answer ends it. Before the first list, or word about an anchor, the name is all one.
 
-    While nobody is answered, nobody is to blame: no try is counted.
+    While everybody fails alike, nobody is to blame: no try is counted.
     """
 
     def __init__(self) -> None:
@@ -40,11 +40,16 @@ class Stretch:
         if self._failures >= _MANY and self.is_everybodys:
             logger.warning("The endpoint answers again, after %d failures", self._failures)
         self._answers += 1
+        self._begin()
+
+    def _begin(self) -> None:
         self._failures, self._told_at = 0, _MANY
         self._anchors.clear()
 
     def failed(self, anchor: str | None, failed: Failure) -> None:
         """It goes on."""
+        if self._answers and failed.name != self._last:
+            self._begin()
         if not self._failures:
             self._began_at = time.monotonic()
         self._failures += 1
