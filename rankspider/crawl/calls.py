@@ -55,7 +55,6 @@ class Calls:
     def answered(self, response: Response, news: News) -> None:
         """A list came, and every item of ``news`` has left the spider. The anchor's delivery ends
         when all it brought is durable and the call is on record."""
-        self.stretch.answered()
         self._report(response.meta, CallOutcome.OK)
         self._count(news)
         delivery: Delivery | None = response.meta.get(DELIVERY)

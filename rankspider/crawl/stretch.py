@@ -29,7 +29,7 @@ class Stretch:
 
     def __init__(self) -> None:
         self._answers = 0
-        self._failures = 0
+        self._failures = self._alike = 0
         self._anchors: set[str | None] = set()
         self._told_at = _MANY
         self._began_at = 0.0
@@ -53,6 +53,7 @@ class Stretch:
         if not self._failures:
             self._began_at = time.monotonic()
         self._failures += 1
+        self._alike = self._alike + 1 if failed.name == self._last else 1
         self._anchors.add(anchor)
         self._last = failed.name
         if self.is_long and self._failures >= self._told_at:
@@ -77,7 +78,8 @@ class Stretch:
     @property
     def is_long(self) -> bool:
         """Whether the fleet should hold back."""
-        return self.is_everybodys and self._failures >= _MANY
+        is_many = self._alike >= _MANY or self._failures >= 2 * _MANY
+        return self.is_everybodys and is_many
 
     @property
     def is_refusal(self) -> bool:

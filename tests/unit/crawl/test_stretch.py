@@ -22,7 +22,8 @@ def test_nobody_is_to_blame_before_anybody_was_answered() -> None:
     stretch = stretch_of(0, ("a", REFUSED))
     assert stretch.is_everybodys
     assert not stretch.is_long
-    assert stretch_of(0, *[("a", REFUSED), ("a", BROKEN)] * 5).is_long
+    assert stretch_of(0, *[("a", REFUSED), ("a", BROKEN)] * 10).is_long
+    assert not stretch_of(0, *[("a", REFUSED), ("a", BROKEN)] * 9).is_long
 
 
 @pytest.mark.parametrize(
