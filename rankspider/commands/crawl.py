@@ -13,7 +13,14 @@ from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.servers import reachable_servers
 
 # Any other reason is one that was asked for: drained, a signal, CLOSESPIDER_….
-_EXIT_CODES = {"error": 1, "start_error": 1, "lost_server": 3, "licences-refused": 4}
+_QUEUE_LOST = 5
+_EXIT_CODES = {
+    "error": 1,
+    "start_error": 1,
+    "lost_server": 3,
+    "licences-refused": 4,
+    "refused-alike": 4,
+}
 
 
 class Command(crawl.Command):
@@ -26,7 +33,8 @@ class Command(crawl.Command):
             "RANK_API_TOKENS; without REDIS_URL or MONGO_URI it brings up an embedded server. "
             "It waits for work until stopped; '-a drain=1' ends it once the queue is empty. "
             "Exit codes: 0 drained or asked to stop, 1 error, 2 a setting is missing or wrong, "
-            "3 a server cannot be reached, 4 every licence was refused."
+            "3 a server cannot be reached, 4 every licence was refused, or with drain=1 every "
+            "call, 5 Redis lost the queue."
         )
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
@@ -82,6 +90,8 @@ class Command(crawl.Command):
         if crawler.stats.get_value("rank/anchors/left_leased"):
             reason = "lost_server"
         self.exitcode = _EXIT_CODES.get(reason, 0)
+        if not self.exitcode and crawler.stats.get_value("rank/queue/lost"):
+            self.exitcode = _QUEUE_LOST
 
 
 def _collect_seldom() -> None:

@@ -31,7 +31,7 @@ for _, call in ipairs({
     {'SADD', 'x'}, {'SCARD'}, {'SPOP', 9}, {'DEL'},
     {'ZADD', 1, 'x'}, {'ZCARD'}, {'ZRANGEBYSCORE', 0, 1}, {'ZREM', 'x'}, {'ZPOPMAX', 9}, {'DEL'},
     {'HSET', 'x', '1'}, {'HSETNX', 'x', '1'}, {'HINCRBY', 'x', 1}, {'HGET', 'x'}, {'HMGET', 'x'},
-    {'HLEN'}, {'HDEL', 'x'}, {'DEL'},
+    {'HLEN'}, {'HEXISTS', 'x'}, {'HKEYS'}, {'HDEL', 'x'}, {'DEL'},
 }) do
     local came = redis.pcall(call[1], KEYS[1], unpack(call, 2))
     if type(came) == 'table' and came.err then
@@ -119,7 +119,8 @@ def try_out(client: redis.Redis, keys: Keys) -> None:
     Of a Cluster, the one server that counts is asked.
     """
     trial = f"{keys.beside}trial-{uuid.uuid4().hex}"
-    all_keys = [trial, *keys.all(), keys.dedupe, keys.cut_off, keys.licences]
+    beside = (keys.dedupe, keys.cut_off, keys.epoch, keys.licences)
+    all_keys = [trial, *keys.all(), *beside]
     has_told = False
     while True:
         try:

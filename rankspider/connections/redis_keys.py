@@ -40,6 +40,10 @@ class Keys:
     """HASH: fingerprint → record, and ``pace`` and ``circuit``; all msgpack, the licences' script's
     own."""
 
+    epoch: str
+    """STRING: which queue this is. Made with the first lease; another one, or none, says that
+    Redis lost the queue in between."""
+
     @classmethod
     def of(cls, queue: str) -> Self:
         """A queue key that carries a hash tag of its own lends it to the others."""

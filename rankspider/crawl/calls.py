@@ -3,12 +3,14 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Iterable
+from dataclasses import replace
 from typing import Any
 
 from scrapy.http import Response
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.crawl.responses import ASKED, DELIVERY, LICENCE, Asked, unlicensed_text
+from rankspider.crawl.stretch import Stretch
 from rankspider.dedupe.news import News
 from rankspider.endpoint.failure import Failure, Verdict
 from rankspider.items import RankedList
@@ -17,6 +19,7 @@ from rankspider.lake.store import Store
 from rankspider.licences.ledger import CallOutcome
 from rankspider.licences.outcomes import outcome_of
 from rankspider.licences.pool import Licence, LicencePool
+from rankspider.queue.anchor_queue import Count
 from rankspider.queue.deliveries import Deliveries, Delivery
 from rankspider.secrecy import discreet
 
@@ -26,6 +29,11 @@ logger = logging.getLogger(__name__)
 # Of calls without any answer, before the endpoint is said to be out of reach; the first if none
 # was ever answered.
 _SILENT_CALLS = 10
+
+
+def _is_of_licence(failed: Failure) -> bool:
+    """A licence that is refused, used up or too fast is no anchor's fault."""
+    return failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
 
 
 class Calls:
@@ -47,6 +55,10 @@ class Calls:
         self._deliveries = deliveries
         self._licences = licences
         self._store = store
+        self.stretch = Stretch()
+        self._without_own, self._told_without_own = 0, 1
+        self.last_refusal = ""
+        """What the endpoint said of a licence last."""
         self._settling: set[asyncio.Task[None]] = set()
 
     def answered(self, response: Response, news: News) -> None:
@@ -55,22 +67,26 @@ class Calls:
         self._report(response.meta, CallOutcome.OK)
         self._silent = 0
         self._count(news)
+        delivery: Delivery | None = response.meta.get(DELIVERY)
+        if delivery is not None and news.read.anchor is None:
+            self._note_without_own(delivery.sec_uid)
         call = self._call_of(response.meta, OK, response, **news.read.said)
         on_record = self._on_record(call, [*news.pending], news.read.ranked_list)
-        self._settle(on_record, response.meta.get(DELIVERY))
+        self._settle(on_record, delivery)
 
     def failed(self, meta: dict[str, Any], failed: Failure, response: Response | None) -> None:
         """No list came, for a reason that ``failed`` names."""
-        self._report(meta, outcome_of(failed), failed.retry_after)
-        self._stats.inc_value(f"rank/answers/failed/{failed.name}")
-        message = unlicensed_text(failed.message, meta)
-        delivery: Delivery | None = meta.get(DELIVERY)
+        failed = replace(failed, message=unlicensed_text(failed.message, meta))
+        message, delivery = failed.message, meta.get(DELIVERY)
         logger.info("No list for %s: %s (%s)", _whom(delivery), failed.name, message)
         self._note_silence(failed, message)
+        outcome, count = self._blame(meta, failed)
+        self._report(meta, outcome, failed.retry_after)
+        self._stats.inc_value(f"rank/answers/failed/{failed.name}")
         self._settle(self._on_record(self._call_of(meta, failed.name, response)), delivery)
         if delivery is not None:
-            # A licence that is refused, used up or too fast is no anchor's fault.
-            delivery.is_blameless = failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
+            delivery.is_blameless = _is_of_licence(failed)
+            delivery.count = count
             delivery.fail(
                 failed.name,
                 message,
@@ -90,6 +106,23 @@ class Calls:
                 self._endpoint,
                 why,
             )
+
+    def _blame(self, meta: dict[str, Any], failed: Failure) -> tuple[CallOutcome, Count]:
+        """What the fleet is told, and whether it is a try of the anchor's."""
+        outcome, delivery = outcome_of(failed), meta.get(DELIVERY)
+        if _is_of_licence(failed):
+            self.last_refusal = failed.message
+            return outcome, "counted"  # not blamed at all
+        if outcome is CallOutcome.ANSWERED:
+            self.stretch.answered()
+            return outcome, "counted"
+        self.stretch.failed(delivery.sec_uid if delivery else None, failed)
+        if outcome is CallOutcome.TROUBLE and self.stretch.is_long:
+            outcome = CallOutcome.ALIKE
+        asked: Asked | None = meta.get(ASKED)
+        if self.stretch.is_everybodys:
+            return outcome, "held"
+        return outcome, "spared" if asked is not None and asked.is_unheard else "counted"
 
     async def settled(self) -> None:
         """Return when nothing is on its way to the lake any more."""
@@ -117,6 +150,18 @@ class Calls:
             for kind, count in counts.items():
                 self._inc(f"rank/{kind}/read", count)
                 self._inc(f"rank/{kind}/{outcome}", count)
+
+    def _note_without_own(self, sec_uid: str) -> None:
+        self._inc("rank/answers/without_own")
+        self._without_own += 1
+        if self._without_own >= self._told_without_own:
+            self._told_without_own = 10 * self._without_own
+            logger.warning(
+                "An answer brought the list and no standing of the anchor asked for, such as %s: "
+                "%d so far. The list is stored, and the anchor is done",
+                sec_uid,
+                self._without_own,
+            )
 
     def _inc(self, name: str, count: int = 1) -> None:
         if count:

@@ -2,9 +2,10 @@
 
 import asyncio
 import datetime as dt
+import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -12,6 +13,8 @@ import aiohttp
 from scrapy import Request
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.crawler import Crawler
+from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
+from scrapy.exceptions import DownloadTimeoutError, IgnoreRequest, ResponseDataLossError
 from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
@@ -19,14 +22,21 @@ from rankspider import log_filter
 from rankspider.crawl.responses import ASKED, LICENCE, Asked
 from rankspider.crawl.shutdown import out_of_time
 from rankspider.crawl.worker import Worker
-from rankspider.endpoint.inflate import inflated
+from rankspider.endpoint.inflate import inflated, is_damaged
 from rankspider.endpoint.redaction import redacted
 from rankspider.licences.ledger import CallOutcome
 from rankspider.licences.pool import GivenUp, Licence
 
+logger = logging.getLogger(__name__)
+
 # A whole answer at once, rather than in pieces of 64 KB.
 _READ_BYTES = 1 << 20
 _GIGABYTE = 1 << 30
+# Cookies, policies and traces make headers of any length; they are bounded all the same.
+_HEADER_BYTES, _HEADERS = 1 << 20, 1000
+# Of the body of an error, for its words.
+_ERROR_BYTES = 1 << 16
+_ERROR_SECONDS = 5.0
 
 
 class LicensedDownloadHandler(AiohttpDownloadHandler):
@@ -49,6 +59,9 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         self._session._read_bufsize = _READ_BYTES
         limits = (self._default_maxsize, self._default_warnsize)
         self._most_inflated = min((limit for limit in limits if limit), default=_GIGABYTE)
+        self._session._max_line_size = self._session._max_field_size = _HEADER_BYTES
+        self._session._max_headers = _HEADERS
+        self._compression = HttpCompressionMiddleware.from_crawler(crawler)
         # A call that is made again by itself is one more to pay for.
         self._session._retry_connection = False
         # Redirects, proxies and data loss are logged by whoever meets them.
@@ -77,6 +90,7 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             # Scrapy's downloader never learns that a task was cancelled: it would wait for ever.
             raise GivenUp("the call was cut short") from None
         except Exception as error:
+            asked.is_unheard = not asked.is_heard and not isinstance(error, DownloadTimeoutError)
             _redact(error, licence.token)
             raise
         finally:
@@ -103,30 +117,77 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             yield response
 
     async def _read_response(self, response: Any, request: Request) -> Response:
+        if LICENCE not in request.meta:
+            return await super()._read_response(response, request)
+        request.meta[ASKED].is_heard = True
+        if response.status != 200:
+            # Whatever it says of its length: no more is read than `_start_of`.
+            request = request.replace(meta={**request.meta, "download_maxsize": 0})
         answer = await super()._read_response(response, request)
-        if LICENCE in request.meta and answer.headers.getlist("Content-Encoding") == [b"gzip"]:
-            return self._inflated(answer)
-        return answer
+        if not answer.headers.getlist("Content-Encoding"):
+            return answer
+        return self._inflated(answer) or self._decoded(answer, request)
 
-    def _inflated(self, answer: Response) -> Response:
+    def _inflated(self, answer: Response) -> Response | None:
         """As `HttpCompressionMiddleware` does it, which has nothing left to do then."""
+        if answer.headers.getlist("Content-Encoding") != [b"gzip"]:
+            return None
         body = inflated(answer.body, self._most_inflated)
         if body is None:
-            return answer
+            return None
         assert self.crawler.stats is not None
         self.crawler.stats.inc_value("httpcompression/response_bytes", len(body))
         self.crawler.stats.inc_value("httpcompression/response_count")
-        del answer.headers["Content-Encoding"]
-        kind = responsetypes.from_args(headers=answer.headers, url=answer.url, body=body)
-        return answer.replace(cls=kind, body=body)
+        return _plain(answer, body)
+
+    def _decoded(self, answer: Response, request: Request) -> Response:
+        """What Scrapy makes of it. A plain body is one whatever its header says, and what cannot
+        be read is left to whoever knows the status. Raises `IgnoreRequest` for a bomb."""
+        if answer.status == 200 and is_damaged(answer.body, self._most_inflated):
+            # Scrapy would take as much of it as can be had.
+            raise ResponseDataLossError("the gzip stream is damaged or cut off")
+        try:
+            decoded = self._compression.process_response(request, answer)
+        except IgnoreRequest:
+            if answer.status == 200:
+                raise
+            return _plain(answer, b"")
+        except Exception as error:  # noqa: BLE001  # each decoder has its own
+            logger.debug("Not of its Content-Encoding: %s", type(error).__name__)
+            return _plain(answer, answer.body)
+        assert isinstance(decoded, Response)
+        return _plain(decoded, decoded.body)
 
     @staticmethod
     async def _iter_body_chunks(response: aiohttp.ClientResponse) -> AsyncIterator[bytes]:
+        if response.status != 200:
+            yield await _start_of(response)
+            return
         if response.content_length is not None:  # not beyond what is allowed, as was checked
             yield await response.read()
             return
         async for chunk in response.content.iter_any():
             yield chunk
+
+
+async def _start_of(response: aiohttp.ClientResponse) -> bytes:
+    """What came of the body of an error, for its words: the status and the headers say the rest,
+    whether it ends in time, as announced, or at all."""
+    body = bytearray()
+    with suppress(aiohttp.ClientError, TimeoutError):
+        async with asyncio.timeout(_ERROR_SECONDS):
+            while len(body) < _ERROR_BYTES and (chunk := await response.content.readany()):
+                body += chunk
+    if not response.content.at_eof():
+        response.close()  # it is not waited for
+    return bytes(body[:_ERROR_BYTES])
+
+
+def _plain(answer: Response, body: bytes) -> Response:
+    """``answer`` with the decoded ``body``."""
+    answer.headers.pop("Content-Encoding", None)
+    kind = responsetypes.from_args(headers=answer.headers, url=answer.url, body=body)
+    return answer.replace(cls=kind, body=body)
 
 
 def _licensed(request: Request, licence: Licence) -> Request:

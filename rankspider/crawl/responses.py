@@ -11,6 +11,7 @@ from rankspider.endpoint import failure
 from rankspider.endpoint.failure import Failure
 from rankspider.endpoint.redaction import masked, redacted
 from rankspider.endpoint.retry_after import retry_after_seconds
+from rankspider.endpoint.said import said_in
 from rankspider.licences.pool import Licence
 from rankspider.queue.deliveries import Delivery
 
@@ -30,6 +31,10 @@ class Asked:
     """When it left, UTC, by this machine's clock."""
     milliseconds: int = 0
     """Until it was answered, or failed."""
+    is_heard: bool = False
+    """Its answer has begun to come."""
+    is_unheard: bool = False
+    """The connection ended before anything of an answer came."""
 
 
 def delivery_of(response: Response | None) -> Delivery | None:
@@ -70,7 +75,8 @@ def failure_of_status(response: Response) -> Failure:
     wait = retry_after_seconds(
         headers.get("retry-after", ""), headers.get("date", ""), dt.datetime.now(dt.UTC)
     )
-    return failure.of_http_status(response.status, wait, headers.get("location"))
+    said = said_in(response.body)
+    return failure.of_http_status(response.status, wait, headers.get("location"), said)
 
 
 def failure_of_download(error: BaseException) -> Failure:

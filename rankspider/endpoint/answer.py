@@ -16,6 +16,7 @@ from rankspider.endpoint import failure
 from rankspider.endpoint.body import UNREADABLE, Body, is_absent
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.said import said_in
 from rankspider.endpoint.surrogates import without_halves
 from rankspider.items import LIST_FIELDS
 
@@ -113,12 +114,30 @@ class _Clock(Struct):
 class _Shell(Struct):
     """What stands outermost, of any kind of answer."""
 
-    code: int | str | None = None
-    msg: str | None = None
+    code: Any = None
+    errcode: Any = None
+    error_code: Any = None
+    errno: Any = None
+    success: Any = None
+    error: Any = None
+    msg: Any = None
     data: Raw = Raw(b"")
     extra: Raw = Raw(b"")
     status_code: int | None = None
-    status_msg: str | None = None
+    status_msg: Any = None
+
+    @property
+    def codes(self) -> list[Any]:
+        """What vendors call success or failure by, as far as it stands here."""
+        named = (self.code, self.errcode, self.error_code, self.errno)
+        return [code for code in named if code is not None]
+
+    @property
+    def is_success(self) -> bool:
+        """Whether it says so, or nothing at all; what an answer brings tells the rest."""
+        said = (*self.codes, *(() if self.success is None else (self.success,)))
+        is_good = all(str(code).strip().casefold() in _GOOD_CODES for code in said)
+        return is_good and self.error in _NO_ERRORS
 
 
 class _Data(Struct):
@@ -207,6 +226,8 @@ def _require_utf8(body: bytes) -> None:
         raise _no_json(error) from None
 
 
+_GOOD_CODES = frozenset(("0", "0.0", "1", "200", "200.0", "ok", "success", "true", ""))
+_NO_ERRORS: tuple[Any, ...] = (None, False, 0, "", [], {})
 _ranks = msgspec.json.Decoder(list[Raw])
 _shell = msgspec.json.Decoder(_Shell)
 _data = msgspec.json.Decoder(_Data)
@@ -243,6 +264,13 @@ def decode(
     `rankspider.endpoint.surrogates`.
     """
     _reject_walls(body, headers or {})
+    try:
+        return _read(body, trusting, known)
+    except AnswerError as error:
+        raise AnswerError(failure.explained(error.failure, said_in(body))) from None
+
+
+def _read(body: bytes, trusting: bool, known: Iterable[Text]) -> Answer:
     if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
         raise AnswerError(failure.malformed("more values than any list has"))
     try:
@@ -292,20 +320,31 @@ def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
     if not start:
         raise AnswerError(failure.soft_ban("empty body"))
     if start == b"<":
-        raise AnswerError(failure.soft_ban("a page instead of an answer"))
+        said = said_in(body)
+        page = failure.soft_ban(f"a page instead of an answer: {said}".rstrip(": "))
+        raise AnswerError(failure.explained(page, said))
 
 
 def _unwrapped(shell: _Shell) -> _Shell:
-    if shell.code is None:
+    """The bare answer, whatever was put around it; raises `AnswerError` for what says no."""
+    if not shell.is_success:
+        codes = (str(code) for code in shell.codes if str(code).casefold() not in _GOOD_CODES)
+        digits = next((code for code in codes if code.isascii() and code.isdecimal()), None)
+        code = int(digits) if digits and len(digits) < 10 else None
+        raise AnswerError(failure.of_vendor_code(code, str(shell.msg or "")))
+    if shell.status_code is not None or (not shell.codes and shell.success is None):
         return shell
-    if str(shell.code) != "200":
-        code = int(shell.code) if str(shell.code).isdigit() else 0
-        raise AnswerError(failure.of_vendor_code(code, shell.msg or ""))
-    try:
-        return _shell.decode(shell.data)
-    except UNREADABLE as error:
-        message = f"code 200 without an answer in it: {error}"
-        raise AnswerError(failure.malformed(message[:300])) from None
+    if not shell.extra:  # else the answer itself has a code in place of its `status_code`
+        try:
+            shell = _shell.decode(shell.data)
+        except UNREADABLE as error:
+            message = f"an envelope without an answer in it: {error}"
+            raise AnswerError(failure.malformed(message[:300])) from None
+        if not shell.is_success:
+            return _unwrapped(shell)
+    if shell.status_code is None and shell.extra:
+        shell.status_code = 0
+    return shell
 
 
 def _bare(shell: _Shell, body: Body) -> Answer:
@@ -339,8 +378,8 @@ def _message(shell: _Shell) -> str:
     except UNREADABLE:
         prompt = _Prompt()  # ``data`` is absent or a list: the message may stand outside
     for text in (prompt.prompts, prompt.message, shell.status_msg, shell.msg):
-        if text and text.strip():
-            return text.strip()
+        if text and str(text).strip():
+            return str(text).strip()
     return ""
 
 

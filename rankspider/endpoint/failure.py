@@ -66,18 +66,93 @@ _HTTP: dict[int, tuple[Verdict, str]] = {
     429: (Verdict.RETRY, "too-fast"),
     444: (Verdict.RETRY, "dropped-by-platform"),
 }
-# What the vendor may say beside such a code, which then tells more than the code (a guess too).
-_SAID: tuple[tuple[str, Verdict, str], ...] = (
-    ("频繁|过快|too fast|too many|rate limit", Verdict.RETRY, "too-fast"),
-    ("次数|额度|余额|配额|quota|balance", Verdict.LICENCE, "licence-used-up"),
-    ("过期|无效|失效|expired|invalid", Verdict.LICENCE, "licence-refused"),
+_OF_LICENCE = (
+    r"token|licen[cs]e|api[ _-]?key|app[ _-]?(?:key|id|code|secret)|secret|\bkey\b|credential"
+    r"|signature|subscription|authorization|密钥|令牌|授权|许可|凭证|凭据|签名|秘钥|卡密"
+)
+_BAD = (
+    r"过期|到期|无效|失效|不存在|错误|有误|不正确|不合法|非法|停用|禁用|封禁|冻结|未激活|缺少|不能为空|失败|异常"
+    r"|expire|invalid|illegal|wrong|incorrect|bad\b|unknown"
+    r"|not (?:found|exist|valid|active|recogni)|fail"
+    r"|disabled|revoked|suspended|blocked|banned|missing|required|inactive|mismatch|denied"
+)
+# What the vendor may say beside any code, status or none, which tells more than that (a guess
+# too). The first that is found counts: what is said of an anchor or a parameter is no word on a
+# licence, unless it names one.
+_SAID = tuple(
+    (re.compile(words, re.IGNORECASE), verdict, name)
+    for words, verdict, name in (
+        (
+            r"频繁|过快|太快|过于密集|限流|限速|频率|并发|请求过多|次数过多|\bqps\b"
+            r"|too fast|too many|too frequent|rate[ _-]?limit|throttl|slow down|frequency",
+            Verdict.RETRY,
+            "too-fast",
+        ),
+        (
+            r"次数.{0,8}(?:完|尽|足|限|达|超|没|无|0|零|扣)|(?:调用|剩余|可用|免费|购买|无|没有)次数"
+            r"|额度|余额|配额|欠费|充值|点数|积分|套餐|用量|流量包|上限|超限|quota|balance|credits?\b"
+            r"|insufficient funds|exhaust|payment|recharge|top[ -]?up|billing|arrears"
+            r"|limit (?:is |was |has been )?(?:reached|exceeded|hit)"
+            r"|(?:reached|exceed\w*|over|hit)\b.{0,30}\b(?:limit|usage|allowance)|usage limit",
+            Verdict.LICENCE,
+            "licence-used-up",
+        ),
+        (rf"(?:{_OF_LICENCE}).{{0,30}}(?:{_BAD})", Verdict.LICENCE, "licence-refused"),
+        (rf"(?:{_BAD}).{{0,30}}(?:{_OF_LICENCE})", Verdict.LICENCE, "licence-refused"),
+        (
+            r"过期|到期|未登录|请.{0,2}登录|未授权|未认证|鉴权|认证失败|expired|unauthori[sz]ed"
+            r"|unauthenticated|not (?:authori[sz]ed|authenticated|logged|login)|login required",
+            Verdict.LICENCE,
+            "licence-refused",
+        ),
+        (
+            r"sec_?(?:user_?|anchor_?)?u?id|anchor_?id|param|参数|主播|用户|直播间"
+            r"|\buser\b|\banchor\b|\broom\b",
+            Verdict.RETRY,
+            "refused",
+        ),
+        (
+            r"验证码|captcha|人机|checking your browser|attention required",
+            Verdict.SOFT_BAN,
+            "soft-ban",
+        ),
+        (
+            r"失效|登录|无权|权限|白名单|黑名单|账号|账户|forbidden|access denied"
+            r"|permission|authenticat|whitelist|allowlist|blacklist|account",
+            Verdict.LICENCE,
+            "licence-refused",
+        ),
+        (
+            r"繁忙|稍后|维护|超时|busy|try again|later|unavailable|maintenance"
+            r"|time[d -]?out|overload",
+            Verdict.RETRY,
+            "vendor-busy",
+        ),
+    )
 )
 
 
+def of_words(said: str) -> tuple[Verdict, str] | None:
+    """What the vendor's own words mean; None if they are of no known kind."""
+    return next(((verdict, name) for words, verdict, name in _SAID if words.search(said)), None)
+
+
+def _worth_more(code: int | None, said: str) -> tuple[Verdict, str] | None:
+    """The meaning of what is ``said``, if it tells more than ``code``: 401, 402, 403 and 429 speak
+    of the licence by themselves, and of an anchor the words alone tell too little."""
+    meant = of_words(said)
+    if meant is None or meant[1] == "refused" or (code in _HTTP and meant[1] == "vendor-busy"):
+        return None
+    return meant
+
+
 def of_http_status(
-    status: int, retry_after: float | None = None, location: str | None = None
+    status: int,
+    retry_after: float | None = None,
+    location: str | None = None,
+    said: str = "",
 ) -> Failure:
-    """The failure that an HTTP status other than 200 means.
+    """The failure that an HTTP status other than 200 means, and the words ``said`` beside it.
 
     ``location`` is where a redirect leads. It is never followed; only host and port are named,
     since the rest may repeat the licence.
@@ -86,8 +161,9 @@ def of_http_status(
         message = f"HTTP {status} to {_host(location)}, not followed"
         return Failure(Verdict.RETRY, "redirected", message, retry_after)
     other = "server-error" if status >= 500 else "unexpected-status"
-    verdict, name = _HTTP.get(status, (Verdict.RETRY, other))
-    return Failure(verdict, name, f"HTTP {status}", retry_after)
+    verdict, name = _worth_more(status, said) or _HTTP.get(status, (Verdict.RETRY, other))
+    message = f"HTTP {status}: {said}" if said else f"HTTP {status}"
+    return Failure(verdict, name, message, retry_after)
 
 
 def _host(location: str | None) -> str:
@@ -100,13 +176,13 @@ def _host(location: str | None) -> str:
         return "no address"
 
 
-def of_vendor_code(code: int, message: str) -> Failure:
-    """The failure that the envelope's ``code`` other than 200 means."""
-    verdict, name = _HTTP.get(code, (Verdict.RETRY, "vendor-busy"))
-    if code in _HTTP:
-        said = [(v, n) for words, v, n in _SAID if re.search(words, message, re.IGNORECASE)]
-        verdict, name = said[0] if said else (verdict, name)
-    return Failure(verdict, name, f"code {code}: {message}")
+def of_vendor_code(code: int | None, said: str) -> Failure:
+    """The failure that an envelope's ``code`` means, and the words ``said`` in it.
+
+    None: it has none, but says otherwise that there is no list."""
+    other = "vendor-busy" if code is not None and 500 <= code < 600 else "refused"
+    verdict, name = _worth_more(code, said) or _HTTP.get(code or 0, (Verdict.RETRY, other))
+    return Failure(verdict, name, said if code is None else f"code {code}: {said}".rstrip(": "))
 
 
 def of_platform_status(status_code: int, message: str) -> Failure:
@@ -114,8 +190,21 @@ def of_platform_status(status_code: int, message: str) -> Failure:
 
     One that is not in the table is tried again a bounded number of times: it may be either.
     """
-    verdict, name = _PLATFORM.get(status_code, (Verdict.ANCHOR_NOT_NOW, "unknown-status"))
+    unknown = (Verdict.ANCHOR_NOT_NOW, "unknown-status")
+    verdict, name = _PLATFORM.get(status_code) or _worth_more(None, message) or unknown
     return Failure(verdict, name, f"status_code {status_code}: {message}")
+
+
+def explained(failed: Failure, said: str) -> Failure:
+    """``failed`` once all that the answer ``said`` in words is known."""
+    if not said or failed.name not in ("malformed", "soft-ban", "refused", "vendor-busy"):
+        return failed
+    meant = _worth_more(None, said)
+    verdict, name = meant or (failed.verdict, failed.name)
+    message = failed.message
+    if said not in message:
+        message = said if meant and failed.name == "malformed" else f"{message}: {said}"
+    return Failure(verdict, name, message.removeprefix(": ")[:500], failed.retry_after)
 
 
 def of_network(error: BaseException) -> Failure:

@@ -1,21 +1,26 @@
 """How long a server asked to wait: ``Retry-After`` of RFC 9110, section 10.2.3."""
 
 import datetime as dt
+import re
 from email.utils import parsedate_to_datetime
+
+_SECONDS = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_MOST_SECONDS = 86_400.0
 
 
 def retry_after_seconds(value: str, date: str, now: dt.datetime) -> float | None:
     """Seconds from ``Retry-After``, a number of them or a moment; None if it says neither.
 
     A moment is measured by the server's own clock, its ``Date`` header; by ``now`` without one.
+    Never more than a day: whoever waits believes less still.
     """
     value = value.strip()
-    if value.isascii() and value.isdigit():
-        return float(value[:12])
+    if _SECONDS.fullmatch(value):
+        return min(float(value), _MOST_SECONDS)
     moment = _moment(value)
     if moment is None:
         return None
-    return max(0.0, (moment - (_moment(date) or now)).total_seconds())
+    return min(max(0.0, (moment - (_moment(date) or now)).total_seconds()), _MOST_SECONDS)
 
 
 def _moment(text: str) -> dt.datetime | None:

@@ -23,6 +23,8 @@ class CallOutcome(enum.Enum):
     """No list, but the endpoint had its say about the anchor: no failure of the endpoint's."""
     TROUBLE = "trouble"
     """Network, 5xx, a cut body: the endpoint's failure, whatever the licence."""
+    ALIKE = "alike"
+    """The same, after so many failures in a row that nobody seems to be answered."""
     SOFT_BAN = "soft-ban"
     THROTTLED = "throttled"
     OUT_OF_QUOTA = "out-of-quota"

@@ -240,9 +240,9 @@ end
 
 -- Neither is the licence's doing: a probe that met it is free to be made again.
 function judge.trouble(_, record) record.probe = 0 end
-judge.unsent = judge.trouble
+judge.unsent, judge.alike = judge.trouble, judge.trouble
 
-local FAILED = {trouble = true, ['soft-ban'] = true, throttled = true}
+local FAILED = {trouble = true, alike = true, ['soft-ban'] = true, throttled = true}
 
 local function switch(circuit, open, outcome)
   circuit.open, circuit.seconds, circuit.since = open, {}, pace.turn
@@ -284,7 +284,9 @@ local function count(circuit, outcome)
   end
   last[2], last[3] = last[2] + (FAILED[outcome] and 1 or 0), last[3] + 1
   local failed, all = recent(circuit)
-  if all >= policy.least_answers and failed >= policy.failing_share * all then
+  local is_share = all >= policy.least_answers and failed >= policy.failing_share * all
+  -- One worker finds that nobody is answered: at any pace, unless another worker was.
+  if is_share or outcome == 'alike' and failed == all then
     switch(circuit, true, outcome)
   end
 end

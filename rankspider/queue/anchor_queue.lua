@@ -5,11 +5,13 @@
 --       3 held      HASH member -> {receipt, owner, taken, tries, silent, first, kind, score, again},
 --                   msgpack
 --       4 delayed   ZSET member -> when it may come back, ms
---       5 tries     HASH member -> {tries, silent, first, error, kind, score, receipt}, msgpack
+--       5 tries     HASH member -> {tries, silent, spared, first, error, kind, score, receipt},
+--                   msgpack
 --       6 dead      HASH member -> dead letter, JSON
 --       7 receipts  STRING, the last receipt given out
 --       8 cut_off   HASH {times, until}: how often deliveries ended with nobody knowing how much of
 --                   them is stored, and until when (ms) a worker sees to that; gone when it is done
+--       9 epoch     STRING, made with the first lease: another one means that the queue was lost
 -- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), then the operation's own
 --
 -- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
@@ -20,6 +22,7 @@
 
 local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local tries, dead, receipts, cut_off = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+local epoch = KEYS[9]
 
 local function clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
@@ -39,6 +42,7 @@ local function is_record(value)
   return is_number(value.receipt) and is_number(value.tries) and is_number(value.silent)
     and is_number(value.first) and is_text(value.owner) and is_text(value.kind)
     and is_text(value.score) and is_text(value.error)
+    and (not value.spared or is_number(value.spared))
 end
 
 -- nil as well for what is no record of ours: Redis may evict one, and hands may edit it.
@@ -94,7 +98,7 @@ end
 local function remember(member, record, failure)
   save(tries, member, {
     tries = record.tries, silent = record.silent, first = record.first, error = failure,
-    kind = record.kind, score = record.score, receipt = record.receipt,
+    kind = record.kind, score = record.score, receipt = record.receipt, spared = record.spared,
   })
 end
 
@@ -179,6 +183,7 @@ local function lease(member, kind, score, owner, deadline, most)
   local record = {
     receipt = redis.call('INCR', receipts), owner = owner, taken = now, tries = before.tries + 1,
     silent = before.silent, first = before.first, kind = kind, score = score,
+    spared = before.spared,
   }
   if before.tries >= most then
     record.tries = before.tries
@@ -268,19 +273,25 @@ function operations.release(are_cut_off, ...)
   return released
 end
 
--- most deliveries, (member, receipt, delay ms, reason, error)...
+-- most deliveries, (member, receipt, delay ms, reason, error, count)...
+-- count: counted; held, which is no try; spared, which is none up to `most deliveries` times
 --   -> 2 buried, 1 waits for its next try, 0 no longer ours
 function operations.fail(most, ...)
   local rest, outcome = {...}, {}
-  for i = 1, #rest, 5 do
+  for i = 1, #rest, 6 do
     local member, delay, reason, failure = rest[i], tonumber(rest[i + 2]), rest[i + 3], rest[i + 4]
+    local count = rest[i + 5]
     local record = lease_of(member, rest[i + 1])
     if not record then
       table.insert(outcome, 0)
     else
       let_go(member)
+      local spared = record.spared or 0
+      local is_free = count == 'held' or (count == 'spared' and spared < tonumber(most))
+      if is_free then record.tries = record.tries - 1 end
+      if count == 'spared' then record.spared = spared + 1 end
       -- A delay below 0 means that no other try would do.
-      if delay < 0 or record.tries >= tonumber(most) then
+      if delay < 0 or not is_free and record.tries >= tonumber(most) then
         bury(member, record, reason, failure)
         table.insert(outcome, 2)
       else
@@ -355,6 +366,40 @@ end
 
 -- member... -> how many were dead letters and are none any more
 function operations.drop(...) return redis.call('HDEL', dead, ...) end
+
+local function present_epoch()
+  local time = redis.call('TIME')
+  redis.call('SET', epoch, time[1] .. '.' .. time[2], 'NX')
+  return redis.call('GET', epoch)
+end
+
+-- The epoch this worker knows, '' at first, the last receipt it knows of, an operation and its
+-- arguments -> {the epoch, what the operation says}. Nothing is done to a queue that was lost.
+function operations.guarded(known, receipt, name, ...)
+  local last = tonumber(redis.call('GET', receipts) or 0)
+  if known ~= '' and (redis.call('GET', epoch) ~= known or last < tonumber(receipt)) then
+    return redis.error_reply('QUEUELOST')
+  end
+  return {present_epoch(), operations[name](...)}
+end
+
+-- owner, lease ms, (member, receipt, nth)... -> the epoch. What this worker has in hand is leased
+-- as it was, but for what another has meanwhile.
+function operations.adopt(owner, lease_ms, ...)
+  local rest, last = {...}, tonumber(redis.call('GET', receipts) or 0)
+  for i = 1, #rest, 3 do
+    local member, receipt, nth = rest[i], tonumber(rest[i + 1]), tonumber(rest[i + 2])
+    last = math.max(last, receipt)
+    if not load(held, member) then
+      save(held, member, {
+        receipt = receipt, owner = owner, tries = nth, silent = 0, first = now, kind = 'list',
+      })
+      redis.call('ZADD', leases, now + tonumber(lease_ms), member)
+    end
+  end
+  redis.call('SET', receipts, string.format('%.0f', last))
+  return present_epoch()
+end
 
 -- Looked at before anything is changed: a script that fails halfway is not rolled back, and a
 -- member that could not be put back would be lost.

@@ -3,13 +3,13 @@
 import importlib.resources
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import redis
 from redis import asyncio as redis_asyncio
 
 from rankspider.connections.redis_keys import Keys
-from rankspider.errors import ConfigurationError
+from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.secrecy import discreet
 
 SCRIPT = (
@@ -18,6 +18,9 @@ SCRIPT = (
 # Lua hands arguments over on a stack of some 8000.
 MOST_AT_ONCE = 500
 _T = TypeVar("_T")
+Count = Literal["counted", "spared", "held"]
+"""Whether a failure is a try of the anchor's: ``held`` is none; ``spared`` is none as often as an
+anchor has tries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Failed:
     error: str
     delay_seconds: float | None
     """How long it waits before its next try; None: no other try would do."""
+    count: Count = "counted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +73,23 @@ class QueueCounts:
         return self.waiting == self.leased == self.delayed == 0
 
 
+class QueueLost(RankspiderError):
+    """Redis has not the queue any more that the worker knows: it was emptied, restarted without
+    its data or with older data, or has evicted keys. Nothing was changed."""
+
+    def __init__(self, epoch: bytes) -> None:
+        super().__init__("the queue was lost")
+        self.epoch = epoch
+        """The one it knew."""
+
+
 class AnchorQueue:
     """One queue as one worker sees it.
 
     ``clock_ms`` replaces Redis's own clock in tests. Every method raises `redis.RedisError`
     while Redis is away; every one may be called again after that. Every method raises
     `ConfigurationError`, and changes nothing, while the queue's key holds something else than a
-    queue.
+    queue. Those that need a lease raise `QueueLost` until `adopt`.
     """
 
     def __init__(
@@ -95,6 +109,8 @@ class AnchorQueue:
         self._lease_ms = int(lease_seconds * 1000)
         self._max_deliveries = max_deliveries
         self.clock_ms = clock_ms
+        self.epoch = b""
+        self._last_receipt = 0
 
     async def take(self, count: int, *, in_hand: int = 0) -> Taken:
         """Lease up to ``count`` members.
@@ -103,10 +119,11 @@ class AnchorQueue:
         before, fewer are given.
         """
         count = min(count, MOST_AT_ONCE)
-        waiting, taken, most_in_hand = await self._call(
+        waiting, taken, most_in_hand = await self._guarded(
             "take", self._owner, self._lease_ms, count, self._max_deliveries, in_hand
         )
         leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
+        self._last_receipt = max([self._last_receipt, *(lease.receipt for lease in leases)])
         return Taken(leases, waiting, most_in_hand or None)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
@@ -135,15 +152,28 @@ class AnchorQueue:
                 # Whatever a server sent, such as half of a surrogate pair, must not stop the call.
                 error = discreet(failed.error).encode("utf-8", "backslashreplace")
                 arguments += (lease.member, lease.receipt, delay, failed.reason, error)
-            outcome = await self._call("fail", self._max_deliveries, *arguments)
+                arguments.append(failed.count)
+            outcome = await self._guarded("fail", self._max_deliveries, *arguments)
             for failed, code in zip(chunk, outcome, strict=True):
                 if code:
                     buried[failed.lease] = code == 2
         return buried
 
+    async def adopt(self, leases: Sequence[Lease]) -> None:
+        """After `QueueLost`: go on with the queue that is there, and hold ``leases`` in it, but
+        for those whose members another worker has by now."""
+        for chunk in chunks(leases) if leases else [leases]:
+            triples = (
+                part for each in chunk for part in (each.member, each.receipt, each.delivery)
+            )
+            epoch = await self._call("adopt", self._owner, self._lease_ms, *triples)
+        self.epoch = epoch
+        self._last_receipt = max((lease.receipt for lease in leases), default=0)
+
     def buries(self, failed: Failed) -> bool:
-        """Whether `fail` buries it, if it is still ours."""
-        return failed.delay_seconds is None or failed.lease.delivery >= self._max_deliveries
+        """Whether `fail` buries it, if it is still ours; of a spared one only Redis knows."""
+        is_last = failed.lease.delivery >= self._max_deliveries
+        return failed.delay_seconds is None or (failed.count == "counted" and is_last)
 
     async def claim_cut_off(self) -> int:
         """How often deliveries were cut off, by a lease that ran out or a release that says so,
@@ -164,14 +194,26 @@ class AnchorQueue:
         lost = []
         for chunk in chunks(leases):
             pairs = [part for lease in chunk for part in (lease.member, lease.receipt)]
-            outcome = await self._call(operation, *first, *pairs)
+            outcome = await self._guarded(operation, *first, *pairs)
             lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
         return lost
+
+    async def _guarded(self, operation: str, *arguments: Any) -> Any:
+        epoch = self.epoch
+        try:
+            arguments = (epoch, self._last_receipt, operation, *arguments)
+            present, outcome = await self._call("guarded", *arguments)
+        except redis.ResponseError as error:
+            if "QUEUELOST" not in str(error):
+                raise
+            raise QueueLost(epoch) from None
+        self.epoch = self.epoch or present
+        return outcome
 
     async def _call(self, operation: str, *arguments: Any) -> Any:
         clock = "" if self.clock_ms is None else self.clock_ms
         try:
-            keys = [*self._keys.all(), self._keys.cut_off]
+            keys = [*self._keys.all(), self._keys.cut_off, self._keys.epoch]
             return await self._script(keys=keys, args=[operation, clock, *arguments])
         except redis.ResponseError as error:
             raise explained(error, self._keys) from None

@@ -13,7 +13,14 @@ from scrapy.statscollectors import StatsCollector
 
 from rankspider.connections.outage import Outage
 from rankspider.connections.redis import is_away, said
-from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease, QueueCounts
+from rankspider.queue.anchor_queue import (
+    AnchorQueue,
+    Count,
+    Failed,
+    Lease,
+    QueueCounts,
+    QueueLost,
+)
 from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
@@ -44,6 +51,8 @@ class Delivery:
     """Seconds the endpoint asked to wait."""
     is_blameless: bool = False
     """Not its fault, such as a refused licence: given back at once, and no try is counted."""
+    count: Count = "counted"
+    """Whether its failure is a try."""
     is_asked: bool = False
     """The call has left, or is about to."""
     is_answered: bool = False
@@ -102,6 +111,8 @@ class Deliveries:
         self._tasks: list[asyncio.Task[None]] = []
         self._outage = Outage("Redis", logger, said)
         self._asked_too_long = False
+        self._waiting = 0
+        self._adopting = asyncio.Lock()
 
     def start(self) -> None:
         """Begin to renew and to settle, on the running loop."""
@@ -147,6 +158,7 @@ class Deliveries:
         self._most_in_hand = min(self._most_in_hand, taken.most_in_hand or self._room)
         self._mark_room()
         self._stats.inc_value("rank/anchors/taken", len(deliveries))
+        self._waiting = taken.waiting
         return deliveries, taken.waiting
 
     def complete(self, delivery: Delivery) -> None:
@@ -294,9 +306,11 @@ class Deliveries:
         if not deliveries:
             return
         failures = [self._failed(delivery) for delivery in deliveries]
+        buried = {failed.lease: self._queue.buries(failed) for failed in failures}
 
         async def fail() -> list[Lease]:
             outcome = await self._queue.fail(failures)
+            buried.update(outcome)
             return [failed.lease for failed in failures if failed.lease not in outcome]
 
         refused = await self._refused(fail)
@@ -304,7 +318,7 @@ class Deliveries:
         for failed in failures:
             if failed.lease in refused:
                 continue  # another worker has it by now, or had; what it comes to is for that one
-            if not self._queue.buries(failed):
+            if not buried[failed.lease]:
                 self._stats.inc_value("rank/anchors/delayed")
                 continue
             self._stats.inc_value("rank/anchors/buried")
@@ -336,7 +350,7 @@ class Deliveries:
     def _failed(self, delivery: Delivery) -> Failed:
         delay = None if delivery.hopeless else self._delay(delivery)
         assert delivery.reason is not None
-        return Failed(delivery.lease, delivery.reason, delivery.error, delay)
+        return Failed(delivery.lease, delivery.reason, delivery.error, delay, delivery.count)
 
     def _delay(self, delivery: Delivery) -> float:
         """Doubles with every delivery, with jitter, so that what failed together comes apart."""
@@ -379,5 +393,27 @@ class Deliveries:
             self._has_room.clear()
 
     async def _patiently(self, call: Callable[[], Awaitable[_T]]) -> _T:
-        """Wait out an outage of Redis; every call may be repeated."""
-        return await self._outage.wait_out(call, is_away)
+        """Wait out an outage of Redis, and go on with what is in hand if it lost the queue; every
+        call may be repeated."""
+        while True:
+            try:
+                return await self._outage.wait_out(call, is_away)
+            except QueueLost as lost:
+                async with self._adopting:
+                    if self._queue.epoch == lost.epoch:  # else another call has seen to it
+                        await self._adopt()
+
+    async def _adopt(self) -> None:
+        leases = list(self._held)
+        await self._outage.wait_out(partial(self._queue.adopt, leases), is_away)
+        self._stats.inc_value("rank/queue/lost")
+        logger.critical(
+            "Redis lost the queue: it was emptied, restarted without its data or with older data, "
+            "or has evicted keys. %d anchors waited when this worker looked last, and those, what "
+            "was delayed and the dead letters may be gone: push them again. The %d in its hands "
+            "are not, and are leased again: %s",
+            self._waiting,
+            len(leases),
+            ", ".join(lease.member.decode("utf-8", "backslashreplace")[:200] for lease in leases)
+            or "none",
+        )

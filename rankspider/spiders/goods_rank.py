@@ -144,6 +144,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             delivery.is_answered = True
         try:
             answer = self._read(response)
+            if worker.is_open:
+                worker.calls.stretch.answered()
             if worker.archive is not None:
                 # Nothing may stand in the lake that no archived answer says, whatever is killed.
                 await self._archive(AnswerToArchive.of_list(response.body, answer, anchor))
@@ -211,7 +213,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if delivery is not None:
             delivery.is_blameless = True
         if isinstance(error, AllLicencesRefused) and not self.worker.is_stopping:
-            self.logger.error("%s", error)
+            self.logger.error("%s. It said: %s", error, self.worker.calls.last_refusal)
             self.worker.stop("licences-refused")
 
     def _failed(
@@ -219,6 +221,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     ) -> None:
         if self.worker.is_open:
             self.worker.calls.failed(meta, failed, response)
+            if self._stops_when_drained and self.worker.calls.stretch.is_refusal:
+                self.worker.stop("refused-alike")
         else:
             self.logger.error("No list: %s (%s)", failed.name, failed.message)
 

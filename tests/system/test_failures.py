@@ -61,7 +61,7 @@ PASSING = [
     Row("reset", "network", TROUBLE),
     Row("cut", "network", TROUBLE),
     Row("slow", "network", TROUBLE),
-    Row("bad-gzip", "network", TROUBLE),
+    Row("bad-gzip", "malformed", TROUBLE),
     Row("bomb-gzip", "overlong", TROUBLE),
     Row("bomb-br", "overlong", TROUBLE),
     Row("bomb-zstd", "overlong", TROUBLE),

@@ -12,7 +12,7 @@ from scrapy.utils.test import get_crawler
 
 from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError
-from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease, Taken
+from rankspider.queue.anchor_queue import AnchorQueue, Count, Failed, Lease, QueueLost, Taken
 from rankspider.queue.deliveries import Deliveries, Delivery
 from tests.support.waiting import until
 
@@ -63,8 +63,10 @@ async def test_take_and_ack_drain_the_queue(
     assert (await queue.counts()).leased == 3
     assert await queue.ack(leases) == []
     assert (await queue.counts()).drained
-    # Nothing but the counter of receipts is left behind.
-    assert redis_client.keys(f"*{queue_key}*") == [Keys.of(queue_key).receipts.encode()]
+    # Nothing but the counter of receipts and the epoch is left behind.
+    keys = Keys.of(queue_key)
+    left = {keys.receipts.encode(), keys.epoch.encode()}
+    assert set(redis_client.keys(f"*{queue_key}*")) == left
 
 
 @pytest.mark.parametrize("kind", ["list", "zset"])
@@ -423,3 +425,66 @@ async def test_an_acknowledgement_under_way_is_not_repeated_when_the_worker_ends
     await deliveries.close(5)
     assert stats.get_value("rank/anchors/acked") == 2
     assert stats.get_value("rank/anchors/ack_refused") is None
+
+
+@pytest.mark.parametrize("loss", ["everything", "the epoch", "the last receipts"])
+async def test_a_lost_queue_is_told_and_what_is_in_hand_leased_again(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str, loss: str
+) -> None:
+    keys = Keys.of(queue_key)
+    fill(redis_client, queue_key, "list", ["a", "b", "c"])
+    leases = (await queue.take(2)).leases
+    if loss == "everything":
+        redis_client.delete(*redis_client.keys(f"*{queue_key}*"))
+        redis_client.rpush(queue_key, "d")
+    elif loss == "the epoch":
+        redis_client.delete(keys.epoch)
+    else:
+        redis_client.set(keys.receipts, 1)
+    for call in (queue.take(1), queue.renew(leases), queue.ack(leases), queue.release(leases)):
+        with pytest.raises(QueueLost):
+            await call
+    assert redis_client.llen(queue_key) == 1
+    await queue.adopt(leases)
+    assert await queue.renew(leases) == []
+    assert await queue.ack(leases[:1]) == []
+    assert await queue.release(leases[1:]) == []
+    expected = {leases[1].member, b"d" if loss == "everything" else b"c"}
+    assert {lease.member for lease in (await queue.take(5)).leases} == expected
+
+
+async def test_an_empty_hand_adopts_an_empty_queue(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str
+) -> None:
+    fill(redis_client, queue_key, "list", ["a"])
+    await queue.ack((await queue.take(1)).leases)
+    redis_client.delete(*redis_client.keys(f"*{queue_key}*"))
+    with pytest.raises(QueueLost):
+        await queue.take(1)
+    await queue.adopt([])
+    assert (await queue.take(1)).leases == []
+
+
+async def test_a_list_that_an_operator_deletes_is_no_loss(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str
+) -> None:
+    fill(redis_client, queue_key, "list", ["a", "b", "c"])
+    leases = (await queue.take(1)).leases
+    redis_client.delete(queue_key)
+    assert (await queue.take(1)).leases == []
+    assert await queue.ack(leases) == []
+
+
+@pytest.mark.parametrize(("count", "free"), [("counted", 0), ("spared", 3), ("held", 50)])
+async def test_which_failures_are_tries(
+    queue: AnchorQueue, redis_client: Redis, queue_key: str, count: Count, free: int
+) -> None:
+    """``queue`` gives an anchor three."""
+    fill(redis_client, queue_key, "list", ["a"])
+    for nth in range(1, 51):
+        (lease,) = (await queue.take(1)).leases
+        buried = (await queue.fail([Failed(lease, "no", "no", 0, count)]))[lease]
+        assert lease.delivery == max(1, nth - free)
+        if buried:
+            break
+    assert nth == (50 if count == "held" else free + 3)

@@ -405,3 +405,108 @@ def test_retry_after(value: str, date: str, seconds: float | None) -> None:
 def test_any_retry_after_is_a_time_or_none(value: str, date: str) -> None:
     seconds = retry_after_seconds(value, date, NOW)
     assert seconds is None or seconds >= 0
+
+
+LICENCE_WORDS = [
+    ({"code": 10001, "msg": "token已过期"}, "licence-refused"),
+    ({"code": "10001", "msg": "token已过期"}, "licence-refused"),
+    ({"code": -1, "message": "调用次数不足"}, "licence-used-up"),
+    ({"code": 500, "msg": "token已过期"}, "licence-refused"),
+    ({"errcode": 40001, "errmsg": "invalid credential"}, "licence-refused"),
+    ({"errno": 7, "errmsg": "余额不足"}, "licence-used-up"),
+    ({"error": "quota exceeded"}, "licence-used-up"),
+    ({"error": {"code": "bad", "message": "Incorrect API key provided"}}, "licence-refused"),
+    ({"success": False, "message": "您的套餐已用完"}, "licence-used-up"),
+    ({"code": 200, "msg": "success", "data": {"code": 1, "msg": "token无效"}}, "licence-refused"),
+    ({"code": 0, "data": {"code": 10002, "msg": "授权已到期"}}, "licence-refused"),
+    ({"message": "Unauthorized"}, "licence-refused"),
+    ({"status_code": 10001, "status_msg": "token expired"}, "licence-refused"),
+    ({"ret": 1, "desc": "x", "error_msg": "daily limit reached"}, "licence-used-up"),
+    (b"Invalid token", "licence-refused"),
+    ("token已过期".encode("gbk"), "licence-refused"),
+    ("<html><script>captcha()</script><p>授权码已过期</p></html>".encode(), "licence-refused"),
+]
+
+
+@pytest.mark.parametrize(("answer", "name"), LICENCE_WORDS)
+def test_words_about_a_licence_are_heard_in_any_envelope(answer: object, name: str) -> None:
+    failed = failure_of(answer)
+    assert (failed.verdict, failed.name) == (Verdict.LICENCE, name)
+
+
+OTHER_WORDS = [
+    ({"code": 404, "msg": "user not found"}, Verdict.RETRY, "refused"),
+    ({"code": 10001, "msg": "sec_user_id invalid"}, Verdict.RETRY, "refused"),
+    ({"code": 10001, "msg": "天书"}, Verdict.RETRY, "refused"),
+    ({"success": False}, Verdict.RETRY, "refused"),
+    ({"code": 1, "msg": "请求过于频繁"}, Verdict.RETRY, "too-fast"),
+    ({"code": 10001, "msg": "系统繁忙"}, Verdict.RETRY, "vendor-busy"),
+    (b"upstream connect error", Verdict.RETRY, "malformed"),
+    (b"<html><h1>404 Not Found</h1></html>", Verdict.SOFT_BAN, "soft-ban"),
+]
+
+
+@pytest.mark.parametrize(("answer", "verdict", "name"), OTHER_WORDS)
+def test_other_words_say_nothing_of_the_licence(
+    answer: object, verdict: Verdict, name: str
+) -> None:
+    failed = failure_of(answer)
+    assert (failed.verdict, failed.name) == (verdict, name)
+
+
+def failure_of(answer: object) -> Any:
+    body = answer if isinstance(answer, bytes) else json.dumps(answer, ensure_ascii=False).encode()
+    with pytest.raises(AnswerError) as caught:
+        decode(body)
+    return caught.value.failure
+
+
+def test_the_vendors_own_words_are_kept() -> None:
+    assert "天书" in failure_of({"code": 10001, "data": {"tips": "x", "msg": "天书"}}).message
+    assert of_http_status(403, said="token已过期").message == "HTTP 403: token已过期"
+
+
+@pytest.mark.parametrize(
+    ("status", "said", "name"),
+    [
+        (403, "调用次数已用完", "licence-used-up"),
+        (403, "sec_user_id unknown", "licence-refused"),
+        (429, "quota exceeded", "licence-used-up"),
+        (400, "invalid token", "licence-refused"),
+        (500, "token已过期", "licence-refused"),
+        (500, "Internal Server Error", "server-error"),
+        (404, "no such page", "unexpected-status"),
+        (402, "", "licence-used-up"),
+    ],
+)
+def test_words_beside_a_status(status: int, said: str, name: str) -> None:
+    assert of_http_status(status, said=said).name == name
+
+
+@pytest.mark.parametrize(
+    "envelope",
+    [{"code": 0}, {"code": "0"}, {"errcode": 0, "errmsg": "ok"}, {"success": True}, {"code": 1}],
+)
+def test_a_success_in_another_envelope_is_a_success(envelope: dict[str, Any]) -> None:
+    assert len(decode(encoded({**envelope, "data": sample()})).rows) == 2
+    assert len(decode(encoded({**envelope, **sample()})).rows) == 2
+    without = {name: part for name, part in sample().items() if name != "status_code"}
+    assert len(decode(encoded({**envelope, **without})).rows) == 2
+
+
+@pytest.mark.parametrize("envelope", [{"code": 500}, {"success": False}, {"error": "x"}])
+def test_a_list_in_an_envelope_that_says_no_is_none(envelope: dict[str, Any]) -> None:
+    assert failure_of({**envelope, "data": sample()}).name in ("refused", "vendor-busy")
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [
+        ("9" * 15, 86400),
+        ("9" * 5000, 86400),
+        ("1.5", 1.5),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", 86400),
+    ],
+)
+def test_no_retry_after_is_longer_than_a_day(value: str, seconds: float) -> None:
+    assert retry_after_seconds(value, "", NOW) == seconds
