@@ -112,7 +112,8 @@ def _summed(
     rows: list[CallsCounted] = []
     sums: Counter[str] = Counter()
     for row in found:
-        sums.update(calls=row.calls, ok=row.ok, failed=row.failed, bytes=row.bytes)
+        sums.update(calls=row.calls, ok=row.ok, failed=row.failed)
+        sums.update({"without the anchor's own standing": row.without_own, "bytes": row.bytes})
         if most is None or len(rows) < most:
             rows.append(row)
     said = ", ".join(f"{name}: {number:,}" for name, number in sums.items())

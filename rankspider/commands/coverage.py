@@ -6,6 +6,7 @@ from typing import Any
 from scrapy.exceptions import UsageError
 
 from rankspider.moments import span_text
+from rankspider.questions.calls import anchors_without_own
 from rankspider.questions.command import Asking, QuestionCommand
 from rankspider.questions.coverage import HourCovered, Unseen, hours_covered, unseen
 from rankspider.report import Report
@@ -74,6 +75,11 @@ class Command(QuestionCommand):
             f"{len(missed)}"
             + (" (--anchors shows them)" if missed and not options.anchors else ""),
         ]
+        if silent := anchors_without_own(database, period):
+            notes.append(
+                f"Anchors that got lists and no standing of their own: {silent} ('scrapy calls "
+                "--by anchor' names them)"
+            )
         if options.anchors:
             return Report(f"Anchors asked for and not seen, {span}", Unseen, missed, notes)
         return Report(f"{name}: coverage, {span}", HourCovered, hours, notes)

@@ -47,6 +47,7 @@ class Calls:
         self._licences = licences
         self._store = store
         self.stretch = Stretch()
+        self._without_own, self._told_without_own = 0, 1
         self.last_refusal = ""
         """What the endpoint said of a licence last."""
         self._settling: set[asyncio.Task[None]] = set()
@@ -54,12 +55,14 @@ class Calls:
     def answered(self, response: Response, news: News) -> None:
         """A list came, and every item of ``news`` has left the spider. The anchor's delivery ends
         when all it brought is durable and the call is on record."""
-        self.stretch.answered()
         self._report(response.meta, CallOutcome.OK)
         self._count(news)
+        delivery: Delivery | None = response.meta.get(DELIVERY)
+        if delivery is not None and news.read.anchor is None:
+            self._note_without_own(delivery.sec_uid)
         call = self._call_of(response.meta, OK, response, **news.read.said)
         on_record = self._on_record(call, [*news.pending], news.read.ranked_list)
-        self._settle(on_record, response.meta.get(DELIVERY))
+        self._settle(on_record, delivery)
 
     def failed(self, meta: dict[str, Any], failed: Failure, response: Response | None) -> None:
         """No list came, for a reason that ``failed`` names."""
@@ -123,6 +126,18 @@ class Calls:
             for kind, count in counts.items():
                 self._inc(f"rank/{kind}/read", count)
                 self._inc(f"rank/{kind}/{outcome}", count)
+
+    def _note_without_own(self, sec_uid: str) -> None:
+        self._inc("rank/answers/without_own")
+        self._without_own += 1
+        if self._without_own >= self._told_without_own:
+            self._told_without_own = 10 * self._without_own
+            logger.warning(
+                "An answer brought the list and no standing of the anchor asked for, such as %s: "
+                "%d so far. The list is stored, and the anchor is done",
+                sec_uid,
+                self._without_own,
+            )
 
     def _inc(self, name: str, count: int = 1) -> None:
         if count:

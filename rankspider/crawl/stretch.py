@@ -1,4 +1,4 @@
-"""Calls that fail one after the other: whether that is the anchors' fault, or everybody's."""
+"""Calls that fail alike, one after the other: whether the anchors are to blame, or none is."""
 
 import logging
 import time
@@ -21,15 +21,15 @@ _PASSING = frozenset(
 
 
 class Stretch:
-    """The failures of one worker, over all anchors and licences, since the last answer that was
-    one: a list, or a word about an anchor.
+    """The failures of one name that a worker met in a row, over all anchors and licences: any
+    other answer ends it. Before the first list, or word about an anchor, the name is all one.
 
-    While nobody is answered, nobody is to blame: no try is counted.
+    While everybody fails alike, nobody is to blame: no try is counted.
     """
 
     def __init__(self) -> None:
         self._answers = 0
-        self._failures = 0
+        self._failures = self._alike = 0
         self._anchors: set[str | None] = set()
         self._told_at = _MANY
         self._began_at = 0.0
@@ -40,14 +40,20 @@ class Stretch:
         if self._failures >= _MANY and self.is_everybodys:
             logger.warning("The endpoint answers again, after %d failures", self._failures)
         self._answers += 1
+        self._begin()
+
+    def _begin(self) -> None:
         self._failures, self._told_at = 0, _MANY
         self._anchors.clear()
 
     def failed(self, anchor: str | None, failed: Failure) -> None:
         """It goes on."""
+        if self._answers and failed.name != self._last:
+            self._begin()
         if not self._failures:
             self._began_at = time.monotonic()
         self._failures += 1
+        self._alike = self._alike + 1 if failed.name == self._last else 1
         self._anchors.add(anchor)
         self._last = failed.name
         if self.is_long and self._failures >= self._told_at:
@@ -72,7 +78,8 @@ class Stretch:
     @property
     def is_long(self) -> bool:
         """Whether the fleet should hold back."""
-        return self.is_everybodys and self._failures >= _MANY
+        is_many = self._alike >= _MANY or self._failures >= 2 * _MANY
+        return self.is_everybodys and is_many
 
     @property
     def is_refusal(self) -> bool:

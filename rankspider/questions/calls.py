@@ -16,6 +16,11 @@ from rankspider.moments import Period
 from rankspider.report import column
 
 _TIMES = {"hour": dt.datetime, "day": str}
+_WITHOUT_OWN = [
+    {"$eq": ["$outcome", OK]},
+    {"$ne": ["$anchor", None]},
+    {"$eq": ["$user_id", None]},
+]
 KEYS = (*_TIMES, "outcome", "licence", "purpose", "anchor", "worker")
 """What calls are counted by. A day is one of the zone asked in; the others may be None."""
 
@@ -28,6 +33,8 @@ class CallsCounted:
     ok: int
     """Those that brought a list."""
     failed: int
+    without_own: int = column("no own")
+    """Those that brought a list, and nothing of the anchor that was asked for."""
     ok_percent: float = column("ok %")
     bytes: int
     """Of the bodies, together."""
@@ -93,6 +100,7 @@ def calls_counted(
     counts = {
         "calls": {"$sum": 1},
         "ok": {"$sum": {"$cond": [{"$eq": ["$outcome", OK]}, 1, 0]}},
+        "without_own": {"$sum": {"$cond": [{"$and": _WITHOUT_OWN}, 1, 0]}},
         "bytes": {"$sum": "$bytes"},
         "milliseconds": {"$avg": "$milliseconds"},
         "first": {"$min": "$asked_at"},
@@ -114,6 +122,7 @@ def calls_counted(
                 calls=calls,
                 ok=ok,
                 failed=calls - ok,
+                without_own=group["without_own"],
                 ok_percent=100 * ok / calls,
                 bytes=group["bytes"],
                 mean_milliseconds=group["milliseconds"],
@@ -149,3 +158,21 @@ def has_calls(database: Database[Any]) -> bool:
 def _made_in(period: Period, only: Document) -> list[Document]:
     """Two stages, as those of a list: see `rankspider.questions.lists`."""
     return [{"$match": {"asked_at": {"$gte": period.start, "$lt": period.end}}}, {"$match": only}]
+
+
+def anchors_without_own(database: Database[Document], period: Period) -> int:
+    """How many anchors were asked for in ``period``, got lists, and were told of in none::
+
+    db.calls.aggregate([
+      {$match: {asked_at: {$gte: …, $lt: …}}},
+      {$match: {outcome: "ok", anchor: {$ne: null}}},
+      {$group: {_id: "$anchor", known: {$max: "$user_id"}}},
+      {$match: {known: null}}])
+    """
+    pipeline: list[Document] = [
+        *_made_in(period, {"outcome": OK, "anchor": {"$ne": None}}),
+        {"$group": {"_id": "$anchor", "known": {"$max": "$user_id"}}},
+        {"$match": {"known": None}},
+    ]
+    with database[collections.CALLS].aggregate(pipeline, allowDiskUse=True) as found:
+        return sum(1 for _ in found)

@@ -132,6 +132,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         anchor = delivery.sec_uid if delivery else None
         try:
             answer = self._read(response)
+            if worker.is_open:
+                worker.calls.stretch.answered()
             if worker.archive is not None:
                 # Nothing may stand in the lake that no archived answer says, whatever is killed.
                 await self._archive(AnswerToArchive.of_list(response.body, answer, anchor))

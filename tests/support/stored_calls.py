@@ -39,6 +39,8 @@ def call(number: int) -> Call:
     if outcome != OK:
         return made
     hour = asked_at.replace(minute=0)
+    if number % 11 == 0:
+        anchor = None  # the answer says nothing of it
     return replace(
         made,
         user_id=anchor and str(6_000_000_000_000_000_000 + number % 5),
@@ -78,6 +80,7 @@ def counted(calls: list[Call], *keys: str) -> dict[tuple[Any, ...], list[Any]]:
             len(those),
             sum(each.outcome == OK for each in those),
             sum(each.outcome != OK for each in those),
+            sum(each.outcome == OK and bool(each.anchor) and not each.user_id for each in those),
             pytest.approx(100 * sum(each.outcome == OK for each in those) / len(those)),
             sum(each.bytes or 0 for each in those),
             pytest.approx(sum(each.milliseconds for each in those) / len(those)),
@@ -88,6 +91,6 @@ def counted(calls: list[Call], *keys: str) -> dict[tuple[Any, ...], list[Any]]:
     }
 
 
-FIGURES = ["calls", "ok", "failed", "ok_percent", "bytes", "mean_milliseconds"]
+FIGURES = ["calls", "ok", "failed", "without_own", "ok_percent", "bytes", "mean_milliseconds"]
 FIGURES += ["first_asked_at", "last_asked_at"]
 FROM_TO = ["--from", "2026-03-01T20:00", "--to", "2026-03-02T04:00"]

@@ -13,7 +13,7 @@ from rankspider.lake.call import OK
 from tests.support.project import ROOT, scrapy
 from tests.support.stored_calls import FIGURES, FROM_TO, MADE, SHANGHAI, counted, lake_with_calls
 
-FIGURES_SHOWN = ["ok", "%", "bytes", "mean", "ms", "first", "last"]
+FIGURES_SHOWN = ["no", "own", "ok", "%", "bytes", "mean", "ms", "first", "last"]
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def test_the_command(lake: Any, environment: dict[str, str]) -> None:
     assert shown[0] == "Calls, 2026-03-01 20:00+08:00 to 2026-03-02 04:00+08:00 (8 hours)"
     assert shown[2].split() == ["outcome", "calls", "ok", "failed", *FIGURES_SHOWN]
     ok = counted(MADE, "outcome")[(OK,)]
-    assert shown[3].split()[:5] == ["ok", f"{ok[0]}", f"{ok[0]}", "0", "100.0"]
+    assert ok[3] > 0
+    assert shown[3].split()[:6] == ["ok", f"{ok[0]}", f"{ok[0]}", "0", f"{ok[3]}", "100.0"]
     assert shown[3].endswith(f"  {ok[-1].astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}")
     total = counted(MADE)[()]
-    assert shown[-1] == "calls: {}, ok: {}, failed: {}, bytes: {:,}".format(*total[:3], total[4])
+    said = "calls: {}, ok: {}, failed: {}, without the anchor's own standing: {}, bytes: {:,}"
+    assert shown[-1] == said.format(*total[:4], total[5])

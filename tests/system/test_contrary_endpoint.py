@@ -1,6 +1,8 @@
 """Whatever the endpoint says or does, over real sockets: no anchor pays for what it did not do."""
 
 import gzip
+import json
+import subprocess
 from typing import Any
 
 import pytest
@@ -8,6 +10,7 @@ from redis import Redis
 
 from rankspider.connections.redis_keys import Keys
 from tests.support.crawls import Crawl, crawl, crawling, failed, letters, sec_uids
+from tests.support.project import ROOT, scrapy
 from tests.support.scripted_endpoint import Script, http, json_body, sample_for, scripted
 from tests.support.waiting import until
 
@@ -195,3 +198,34 @@ def test_a_long_header_and_a_false_one_are_no_reason_to_fail(
     ended, asked = run(environment, lambda anchor, _: http(sample_for(anchor), **more))
     assert ended.returncode == 0, ended.log
     assert asked.total() == ended.stats["rank/anchors/acked"] == 3
+
+
+@pytest.mark.parametrize("own", [None, {}, "another"])
+def test_an_own_standing_that_never_comes_is_told(
+    environment: dict[str, str], redis_client: Redis, queue_key: str, own: Any
+) -> None:
+    members = sec_uids(15)
+
+    def script(anchor: str, _: int) -> bytes:
+        answer = json.loads(sample_for(sec_uids(16)[15]))
+        if own != "another":
+            answer["data"]["anchor_info"] = own
+        return http(json_body(answer))
+
+    redis_client.rpush(queue_key, *members)
+    ended, _ = run(environment, script)
+    assert ended.returncode == 0, ended.log
+    assert ended.stats["rank/answers/without_own"] == 15
+    assert ended.log.count("no standing of the anchor asked for") == 2
+    for command in ("calls", "coverage"):
+        shown = subprocess.run(
+            scrapy(command, "--from", "2021-01-01", "--to", "2099-01-01")
+            if command == "calls"
+            else scrapy(command, "--hours", "2"),
+            cwd=ROOT,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        assert ": 15" in shown, shown

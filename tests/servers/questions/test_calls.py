@@ -9,7 +9,7 @@ import pytest
 
 from rankspider.lake.call import OK, Call, document_of
 from rankspider.moments import HOUR
-from rankspider.questions.calls import KEYS, calls_counted, calls_made
+from rankspider.questions.calls import KEYS, anchors_without_own, calls_counted, calls_made
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.support.commands_in_process import asked
 from tests.support.query_plans import indexes_used
@@ -167,3 +167,9 @@ def test_a_lake_without_calls(database: Any, mongo_uri: str, capsys: Any) -> Non
             assert "holds no calls" in err
         database.ranks.insert_one({"begin_time": NOON})
     assert database.list_collection_names() == ["ranks"]
+
+
+def test_anchors_that_no_answer_told_of(lake: Any) -> None:
+    assert anchors_without_own(lake, PERIOD) == 0  # each was told of at another time
+    lake.calls.update_many({"anchor": ANCHORS[1]}, {"$set": {"user_id": None}})
+    assert anchors_without_own(lake, PERIOD) == 1

@@ -150,7 +150,7 @@ class SpoiltHistory(RuleBasedStateMachine):
             json.loads(letter)
 
     def teardown(self) -> None:
-        self.redis.delete(*self.keys.all(), self.keys.cut_off)
+        self.redis.delete(*self.keys.all(), self.keys.cut_off, self.keys.epoch)
 
 
 @pytest.fixture
