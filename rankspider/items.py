@@ -14,6 +14,8 @@ from typing import Any, ClassVar
 import msgspec
 from itemadapter import ItemAdapter
 
+_MOST_DIGITS = 20
+
 
 def joined(*parts: object) -> str:
     """Parts of a key in one readable string: ``/`` between them, ``%`` and ``/`` escaped."""
@@ -21,18 +23,31 @@ def joined(*parts: object) -> str:
 
 
 def digest_of(content: object) -> str:
-    """32 hex digits that are equal for equal ``content``, whatever the order of its maps."""
-    encoded = msgspec.json.encode(without_mirrors(content), order="deterministic")
+    """32 hex digits that are equal for equal facts in ``content``, however they are written."""
+    encoded = msgspec.json.encode(facts(content), order="deterministic")
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
 
-def without_mirrors(value: Any) -> Any:
-    """``value`` without its ``url_list`` entries: their hosts change on every call."""
+def facts(value: Any) -> Any:
+    """``value`` in one form of all in which servers write it, without ``url_list`` entries, whose
+    hosts change on every call. What is absent from an object, null, empty or zero is the same."""
     if isinstance(value, dict):
-        return {k: without_mirrors(v) for k, v in value.items() if k != "url_list"}
+        if "0" in value and list(value) == [str(index) for index in range(len(value))]:
+            return [facts(element) for element in value.values()]  # a list, as PHP may write it
+        said = {name: facts(each) for name, each in value.items() if name != "url_list"}
+        return {name: each for name, each in said.items() if _says_anything(each)}
     if isinstance(value, list | tuple):
-        return [without_mirrors(element) for element in value]
+        return [facts(element) for element in value]
+    if isinstance(value, str) and value.isdecimal() and value.isascii():
+        is_number = len(value) < _MOST_DIGITS and (value[0] != "0" or value == "0")
+        return int(value) if is_number else value
+    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+        return int(value)
     return value
+
+
+def _says_anything(fact: Any) -> bool:
+    return any(fact) if isinstance(fact, list) else bool(fact)
 
 
 @lru_cache(maxsize=64)

@@ -4,6 +4,7 @@ Everything is decoded by structure: the vendor wraps most answers of its kind in
 ``{"code": 200, "msg": …, "data": <the bare answer>}``, and this endpoint's sample is bare.
 """
 
+import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -15,6 +16,7 @@ from msgspec import Raw, Struct
 from rankspider.endpoint import failure
 from rankspider.endpoint.body import UNREADABLE, Body, is_absent
 from rankspider.endpoint.failure import AnswerError
+from rankspider.endpoint.lenient import Decoder, integer
 from rankspider.endpoint.mirrors import Text
 from rankspider.endpoint.said import said_in
 from rankspider.endpoint.surrogates import without_halves
@@ -29,13 +31,20 @@ _ROW_COLUMNS = frozenset(
 
 
 class Rooms(Struct):
-    """``own_room``: the rooms a user is live in. The string twin is the exact one."""
+    """``own_room``: the rooms a user is live in. The string twin is the exact one; of the other,
+    what was given exactly is taken where there is none."""
 
-    room_ids: list[int | float] = []
+    room_ids: Any = None
     room_ids_str: list[str] = []
 
+    @property
+    def numbers(self) -> list[Any]:
+        """``room_ids``, each as a whole number if it is one exactly."""
+        given = self.room_ids if isinstance(self.room_ids, list) else [self.room_ids]
+        return [integer(room) for room in given if room]
+
     def exact(self) -> list[str]:
-        return self.room_ids_str or [str(int(room)) for room in self.room_ids]
+        return self.room_ids_str or [str(room) for room in self.numbers if isinstance(room, int)]
 
 
 class Identity(Struct):
@@ -43,8 +52,8 @@ class Identity(Struct):
 
     id_str: str
     sec_uid: str
-    id: int | float = 0
-    """A float if it passed through one; `rankspider.endpoint.checks` flags what that lost."""
+    id: Any = None
+    """The same number, of any form; `rankspider.endpoint.checks` flags what differs."""
     own_room: Rooms | None = None
 
 
@@ -117,7 +126,11 @@ class _Shell(Struct):
     code: Any = None
     errcode: Any = None
     error_code: Any = None
+    err_code: Any = None
     errno: Any = None
+    ret: Any = None
+    retcode: Any = None
+    status: Any = None
     success: Any = None
     error: Any = None
     msg: Any = None
@@ -129,8 +142,8 @@ class _Shell(Struct):
     @property
     def codes(self) -> list[Any]:
         """What vendors call success or failure by, as far as it stands here."""
-        named = (self.code, self.errcode, self.error_code, self.errno)
-        return [code for code in named if code is not None]
+        named = (self.code, self.errcode, self.error_code, self.err_code, self.errno)
+        return [c for c in (*named, self.ret, self.retcode, self.status) if c is not None]
 
     @property
     def is_success(self) -> bool:
@@ -229,13 +242,13 @@ def _require_utf8(body: bytes) -> None:
 _GOOD_CODES = frozenset(("0", "0.0", "1", "200", "200.0", "ok", "success", "true", ""))
 _NO_ERRORS: tuple[Any, ...] = (None, False, 0, "", [], {})
 _ranks = msgspec.json.Decoder(list[Raw])
-_shell = msgspec.json.Decoder(_Shell)
-_data = msgspec.json.Decoder(_Data)
-_clock = msgspec.json.Decoder(_Clock)
-_prompt = msgspec.json.Decoder(_Prompt)
-_shape = msgspec.json.Decoder(RowShape)
-_identity = msgspec.json.Decoder(Identity)
-_card = msgspec.json.Decoder(Card)
+_shell = Decoder(_Shell)
+_data = Decoder(_Data)
+_clock = Decoder(_Clock)
+_prompt = Decoder(_Prompt)
+_shape = Decoder(RowShape)
+_identity = Decoder(Identity)
+_card = Decoder(Card)
 _any = msgspec.json.Decoder()
 _fields = msgspec.json.Decoder(dict[str, Raw])
 # With either of them an answer is a captcha, whatever its body says.
@@ -246,6 +259,10 @@ END_OF_TIME = 253_402_300_800
 _LARGE_BYTES = 8 * 1024 * 1024
 _MOST_COMMAS = 5_000_000
 _MOST_ROWS = 10_000
+# 2015, before the platform began.
+_FIRST_MS = 1_420_070_400_000
+# A stale cache's answer is some hours old; a time in another unit is decades off.
+_FAR_MS = 7 * 24 * 3600 * 1000
 
 
 def decode(
@@ -263,6 +280,7 @@ def decode(
     that this is one of them. Halves of characters are mended, see
     `rankspider.endpoint.surrogates`.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     _reject_walls(body, headers or {})
     try:
         return _read(body, trusting, known)
@@ -332,9 +350,12 @@ def _unwrapped(shell: _Shell) -> _Shell:
         digits = next((code for code in codes if code.isascii() and code.isdecimal()), None)
         code = int(digits) if digits and len(digits) < 10 else None
         raise AnswerError(failure.of_vendor_code(code, str(shell.msg or "")))
-    if shell.status_code is not None or (not shell.codes and shell.success is None):
+    if shell.status_code is not None:
         return shell
-    if not shell.extra:  # else the answer itself has a code in place of its `status_code`
+    says_success = bool(shell.codes) or shell.success is not None
+    if not shell.extra and (
+        says_success or shell.data
+    ):  # else the answer itself has a code in place of its `status_code`
         try:
             shell = _shell.decode(shell.data)
         except UNREADABLE as error:
@@ -342,7 +363,7 @@ def _unwrapped(shell: _Shell) -> _Shell:
             raise AnswerError(failure.malformed(message[:300])) from None
         if not shell.is_success:
             return _unwrapped(shell)
-    if shell.status_code is None and shell.extra:
+    if shell.status_code is None and shell.extra and says_success:
         shell.status_code = 0
     return shell
 
@@ -357,8 +378,8 @@ def _bare(shell: _Shell, body: Body) -> Answer:
         now_ms = _clock.decode(shell.extra).now
     except UNREADABLE as error:
         raise AnswerError(failure.malformed(f"no list in it: {error}"[:300])) from None
-    if not 0 < now_ms < END_OF_TIME * 1000:
-        raise AnswerError(failure.malformed("extra.now is no time"))
+    if not _is_plausible(now_ms, data.begin_time):
+        raise AnswerError(failure.malformed(f"extra.now is no time of this list: {now_ms}"))
     if not body.has_list:
         raise AnswerError(failure.malformed("no list in it"))
     body.frame_data = shell.data
@@ -369,6 +390,17 @@ def _bare(shell: _Shell, body: Body) -> Answer:
         delta_time=data.delta_time,
         identity={name: getattr(data, name) for name in LIST_FIELDS},
     )
+
+
+def _is_plausible(now_ms: int, begin_time: int) -> bool:
+    """Whether ``now_ms`` is a time, and one at which that hour's list may be answered.
+
+    A ``begin_time`` that is no hour is for others to judge.
+    """
+    if not _FIRST_MS <= now_ms < END_OF_TIME * 1000:
+        return False
+    is_hour = 0 < begin_time < END_OF_TIME and begin_time % 3600 == 0
+    return not is_hour or abs(now_ms - begin_time * 1000) <= _FAR_MS
 
 
 def _message(shell: _Shell) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from rankspider.endpoint.answer import END_OF_TIME, Answer, BrokenRow, Identity, Row
+from rankspider.endpoint.lenient import integer
 
 HOUR = 3600
 
@@ -117,13 +118,13 @@ def _tells(text: str, score: int) -> bool:
 def _flags_of_twins(user: Identity) -> Iterator[str]:
     """A number and its text that differ, as after a float's rounding; the text is the exact one.
 
-    A twin that is absent, or 0, is not given.
+    A twin that is absent, or 0, is not given; how it is written makes no difference.
     """
-    if user.id and str(user.id) != user.id_str:
+    if integer(user.id) and str(integer(user.id)) != user.id_str:
         yield ID_TWIN
     rooms = user.own_room
-    if rooms and rooms.room_ids and rooms.room_ids_str:
-        if [str(room) for room in rooms.room_ids] != rooms.room_ids_str:
+    if rooms and rooms.numbers and rooms.room_ids_str:
+        if [str(room) for room in rooms.numbers] != rooms.room_ids_str:
             yield ROOM_TWIN
 
 

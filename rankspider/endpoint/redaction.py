@@ -8,6 +8,7 @@ from functools import lru_cache
 # Letters and digits that stand as they are in addresses, JSON, HTML and Python.
 _PLAIN = re.compile(r"[0-9A-Za-z._-]+")
 _LEAST_CHARACTERS = 8
+_MARKS = (b"%", b"\\u00", b"\\x", b"&#")
 
 
 def redacted(text: str, token: str) -> str:
@@ -21,15 +22,28 @@ def masked(body: bytes, token: str) -> bytes:
     A licence of less than eight characters is left in it: what looks like one may be a word or a
     number of the answer's own. So may one of digits alone amid other digits.
     """
-    if len(token) < _LEAST_CHARACTERS or _plainest_part(token) not in body:
+    if len(token) < _LEAST_CHARACTERS:
+        return body
+    if _plainest_part(token) not in body and not _is_encoded(token, body):
         return body
     return _forms_in_bytes(token).sub(b"***", body)
 
 
 @lru_cache(maxsize=256)
 def _plainest_part(token: str) -> bytes:
-    """Which every form has, so that one look tells of all: no encoding changes these."""
+    """Which every usual form has, so that one look tells of all: few encode these."""
     return max(_PLAIN.findall(token), key=len, default="").encode()
+
+
+def _is_encoded(token: str, body: bytes) -> bool:
+    """Whether ``body`` has any character of ``token`` in a form that none needs."""
+    return any(mark in body for mark in _MARKS) and _encoded(token).search(body) is not None
+
+
+@lru_cache(maxsize=256)
+def _encoded(token: str) -> re.Pattern[bytes]:
+    ways = (list(_ways_to_write(char))[:-1] for char in {*token} if _PLAIN.fullmatch(char))
+    return re.compile("|".join(way for each in ways for way in each).encode() or b"(?!)")
 
 
 @lru_cache(maxsize=256)
@@ -55,6 +69,7 @@ def _ways_to_write(char: str) -> Iterator[str]:
         yield _escaped(ascii(char)[2:-1])
     if char in "\"'/\\":
         yield _escaped(re.escape(char))
+    yield f"&#(?:0*{ord(char)}|(?i:x)0*(?i:{ord(char):x}));"
     if html.escape(char) != char:
         yield re.escape(html.escape(char))
     yield re.escape(char)

@@ -18,7 +18,7 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from rankspider.items import OWN_TEXTS, without_mirrors
+from rankspider.items import OWN_TEXTS, facts
 from rankspider.lake import collections
 from rankspider.lake.collections import Document
 
@@ -112,7 +112,7 @@ def differing(collection: str, there: Document, here: Document) -> list[str]:
 def _agree(name: str, there: Any, here: Any) -> bool:
     if name in _LAST and isinstance(there, dt.datetime) and isinstance(here, dt.datetime):
         return here >= there
-    return bool(without_mirrors(there) == without_mirrors(here))
+    return bool(facts(there) == facts(here))
 
 
 def _tie(collection: str, document: Document) -> str:

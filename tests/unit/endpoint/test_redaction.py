@@ -26,7 +26,19 @@ def forms(token: str) -> list[str]:
         repr(token.encode())[2:-1],
         ascii(token)[1:-1],
         html.escape(token),
+        "".join(f"&#{ord(char)};" for char in token),
+        "".join(f"&#x{ord(char):X};" for char in token),
+        "".join(f"%{byte:02X}" for byte in token.encode()),
+        "".join(f"%{byte:02x}" for byte in token.encode()),
+        "".join(json_escapes(char) for char in token),
+        f"{json_escapes(token[0])}{token[1:]}",
     ]
+
+
+def json_escapes(text: str) -> str:
+    """As JSON may write it without need."""
+    units = text.encode("utf-16-be").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 # No white space: licences stand between it in their setting. So blanks around a form of one are

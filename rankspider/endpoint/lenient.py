@@ -1,0 +1,113 @@
+"""Read JSON into typed facts, whatever form a server gives them.
+
+Servers write one fact in several ways: integers as decimal text (protobuf) or as whole floats (Lua,
+JavaScript), ``[]`` for an empty object or text and ``{"0": …}`` for a list (PHP), ``null`` for what
+is absent. What has no default is an identity, a place, a score or a time: it must be there, and be
+what it is after such a change of form; what has one falls back to it.
+"""
+
+import re
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+import msgspec
+from msgspec import Raw, inspect
+
+_T = TypeVar("_T")
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(?:\.0*)?")
+_EXACT = 1 << 53
+"""Up to here a float holds each whole number."""
+# Exact: 1e-400 is no 0.
+_any = msgspec.json.Decoder(float_hook=Decimal)
+
+
+class Decoder(Generic[_T]):
+    """Of JSON to the struct ``type_``. Quick if each fact has its usual form."""
+
+    def __init__(self, type_: type[_T]) -> None:
+        self._strict = msgspec.json.Decoder(type_)
+        self._type = type_
+        self._info = inspect.type_info(type_)
+
+    def decode(self, json: bytes | Raw) -> _T:
+        """Raises one of `rankspider.endpoint.body.UNREADABLE`."""
+        try:
+            return self._strict.decode(json)
+        except msgspec.ValidationError as error:
+            value = _struct(_fields(json), self._info)
+            try:
+                return msgspec.convert(value, self._type)
+            except msgspec.ValidationError:
+                raise error from None  # what it says is of the value as it came
+
+
+def _fields(json: bytes | Raw) -> Any:
+    """An object's fields, each as it came; nested ones are read when their type is known."""
+    value = _any.decode(json)
+    return value if not isinstance(value, dict) else msgspec.json.decode(json, type=dict[str, Raw])
+
+
+def _struct(value: Any, info: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    known = {}
+    for each in info.fields:
+        if each.encode_name not in value:
+            continue
+        part = _of(value[each.encode_name], each.type)
+        if each.required or part is not None:
+            known[each.encode_name] = part
+    return known
+
+
+def _of(raw: Raw, wanted: Any) -> Any:
+    """The value in the form ``wanted``; None for what is empty."""
+    if isinstance(wanted, inspect.RawType):
+        return raw
+    options = wanted.types if isinstance(wanted, inspect.UnionType) else (wanted,)
+    value = _any.decode(raw)
+    for option in options:
+        if isinstance(option, inspect.StructType) and isinstance(value, dict):
+            return _struct(_fields(raw), option)
+        if isinstance(option, inspect.ListType):
+            return _list(raw, value, option)
+    if value in _EMPTY:
+        return "" if value == "" and isinstance(wanted, inspect.StrType) else None
+    for option in options:
+        if (form := _FORMS.get(type(option))) is not None:
+            return form(value)
+    return value
+
+
+def _list(raw: Raw, value: Any, wanted: Any) -> Any:
+    if isinstance(value, dict):  # as PHP writes a list with gaps
+        raws = list(msgspec.json.decode(raw, type=dict[str, Raw]).values())
+    elif isinstance(value, list):
+        raws = msgspec.json.decode(raw, type=list[Raw])
+    elif value in _EMPTY:
+        return None
+    else:  # one element by itself
+        raws = [raw]
+    elements = [_of(each, wanted.item_type) for each in raws]
+    return [each for each in elements if each is not None]
+
+
+def integer(value: Any) -> Any:
+    """``value`` as a whole number if it says one exactly, else as it is."""
+    if isinstance(value, float | Decimal) and -_EXACT < value < _EXACT and value == int(value):
+        return int(value)
+    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
+        return int(value.strip().partition(".")[0])
+    return value
+
+
+def _text(value: Any) -> Any:
+    if isinstance(value, bool):
+        return value
+    number = integer(value)
+    return str(number) if isinstance(number, int) else value
+
+
+_FORMS: dict[type, Callable[[Any], Any]] = {inspect.IntType: integer, inspect.StrType: _text}

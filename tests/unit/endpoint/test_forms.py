@@ -1,0 +1,212 @@
+"""One answer in every form in which servers are known to write it: the facts stay the same."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from rankspider.endpoint.answer import BrokenRow, Row, decode
+from rankspider.endpoint.extraction import Extraction
+from rankspider.endpoint.failure import AnswerError
+from rankspider.endpoint.validation import problem_of
+from rankspider.items import Item, RejectedItem
+from tests.support.sample_answer import sample
+
+Rewriting = Callable[[Any], Any]
+
+
+def encoded(answer: Any) -> bytes:
+    return json.dumps(answer, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def everywhere(change: Rewriting) -> Rewriting:
+    """``change`` done to each value of a document, the innermost first."""
+
+    def rewritten(value: Any) -> Any:
+        if isinstance(value, dict):
+            value = {name: rewritten(each) for name, each in value.items()}
+        elif isinstance(value, list):
+            value = [rewritten(each) for each in value]
+        return change(value)
+
+    return rewritten
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _as_float(value: Any) -> Any:
+    return float(value) if _is_number(value) and abs(value) < 1 << 53 else value
+
+
+def _without_zeros(value: Any) -> Any:
+    return (
+        {k: v for k, v in value.items() if v or k in ("rank", "score")}
+        if isinstance(value, dict)
+        else value
+    )
+
+
+def _with_nulls(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return {k: v if v or k in ("rank", "score", "status_code") else None for k, v in value.items()}
+
+
+def _as_php(value: Any) -> Any:
+    return [] if value == {} else value
+
+
+FORMS: dict[str, Rewriting] = {
+    "integers as text": everywhere(lambda value: str(value) if _is_number(value) else value),
+    "whole floats": everywhere(_as_float),
+    "null for nothing": everywhere(_with_nulls),
+    "nothing left out": everywhere(_without_zeros),
+    "php": everywhere(_as_php),
+    "keys backwards": everywhere(
+        lambda value: dict(reversed(value.items())) if isinstance(value, dict) else value
+    ),
+}
+
+
+def said(body: bytes) -> list[tuple[str, str, str]]:
+    """Which records the answer brings, and what they say."""
+    items = list(Extraction(decode(body), None, keep_private=False))
+    return [(type(item).__name__, item.key, item.digest) for item in items]
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_the_form_makes_no_difference(form: Rewriting) -> None:
+    answer = form(sample())
+    # Absent is no success: the one status that must be there.
+    answer["status_code"] = answer.get("status_code") or 0
+    assert said(encoded(answer)) == said(encoded(sample()))
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda answer: b"\xef\xbb\xbf" + encoded(answer),
+        lambda answer: json.dumps(answer, indent=4).encode(),
+        lambda answer: json.dumps(answer, ensure_ascii=True).replace("/", "\\/").encode(),
+        lambda answer: encoded(answer).replace(b'"ranks"', b'"r\\u0061nks"'),
+        lambda answer: encoded(answer).replace(b'"nickname"', b'"nickn\\u0061me"'),
+        lambda answer: encoded(answer).replace(b'"url_list"', b'"url_li\\u0073t"'),
+        lambda answer: b" \r\n\t" + encoded(answer) + b"\n\n",
+    ],
+)
+def test_the_style_makes_no_difference(written: Callable[[Any], bytes]) -> None:
+    assert said(written(sample())) == said(encoded(sample()))
+
+
+def items_with(change: Callable[[Any], None]) -> list[Item]:
+    answer = sample()
+    change(answer)
+    return list(Extraction(decode(encoded(answer)), None, keep_private=False))
+
+
+def first_user(answer: Any) -> Any:
+    return answer["data"]["ranks"][0]["user"]
+
+
+@pytest.mark.parametrize("twin", ["84990209480", 84990209480.0, "84990209480.0", 0, None, "", []])
+def test_a_twin_of_another_form_flags_nothing(twin: Any) -> None:
+    def change(answer: Any) -> None:
+        first_user(answer)["id_str"] = "84990209480"
+        first_user(answer)["id"] = twin
+
+    for item in items_with(change):
+        assert not isinstance(item, RejectedItem)
+        assert "id-twin" not in getattr(item, "flags", [])
+
+
+@pytest.mark.parametrize("twin", [84990209481, 84990209480.5, 1e30, "another"])
+def test_a_twin_that_differs_is_flagged(twin: Any) -> None:
+    def change(answer: Any) -> None:
+        first_user(answer)["id_str"] = "84990209480"
+        first_user(answer)["id"] = twin
+
+    flagged = [item for item in items_with(change) if "id-twin" in getattr(item, "flags", [])]
+    assert len(flagged) == 1
+
+
+@pytest.mark.parametrize("rooms", ["6919375969501465352", ["6919375969501465352"], {}, None, 6.5])
+def test_a_redundant_room_breaks_nothing(rooms: Any) -> None:
+    def change(answer: Any) -> None:
+        first_user(answer)["own_room"]["room_ids"] = rooms
+
+    assert not any(isinstance(item, RejectedItem) for item in items_with(change))
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}])
+@pytest.mark.parametrize("name", ["region_name", "city_code", "delta_time", "subtitle"])
+def test_an_empty_optional_field_of_the_list(name: str, nothing: Any) -> None:
+    def change(answer: Any) -> None:
+        answer["data"][name] = nothing
+
+    items = items_with(change)
+    assert not any(isinstance(item, RejectedItem) for item in items)
+    if name != "delta_time":
+        assert {getattr(item.ranked_list, name) for item in items if hasattr(item, "rank")} == {""}
+
+
+@pytest.mark.parametrize("name", ["id_str", "sec_uid"])
+@pytest.mark.parametrize("nothing", [None, "", [], {}, 0, 1e19, True])
+def test_an_identity_that_is_none_breaks_its_row(name: str, nothing: Any) -> None:
+    def change(answer: Any) -> None:
+        first_user(answer)[name] = nothing
+
+    assert any(
+        isinstance(item, RejectedItem) or problem_of(item) is not None
+        for item in items_with(change)
+    )
+
+
+@pytest.mark.parametrize("name", ["rank", "score"])
+@pytest.mark.parametrize("value", [None, "", [], "many", 1.5, "1.5", 1e300, True])
+def test_a_place_or_a_score_that_is_none_breaks_its_row(name: str, value: Any) -> None:
+    answer = sample()
+    answer["data"]["ranks"][0][name] = value
+    first, second = decode(encoded(answer)).rows
+    assert isinstance(first, BrokenRow)
+    assert isinstance(second, Row)
+
+
+def test_an_envelope_with_an_empty_message() -> None:
+    enveloped = {"code": 200, "msg": [], "data": sample()}
+    assert said(encoded(enveloped)) == said(encoded(sample()))
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"code": 0, "msg": "ok"},
+        {"code": "0"},
+        {"code": 200.0},
+        {"errcode": 0, "errmsg": "ok"},
+        {"success": True},
+        {"status": "success", "error": None},
+    ],
+)
+def test_a_success_in_any_envelope(around: dict[str, Any]) -> None:
+    assert said(encoded({**around, "data": sample()})) == said(encoded(sample()))
+
+
+@pytest.mark.parametrize("around", [{"code": 3}, {"success": False}, {"error": "no"}, {"ret": -1}])
+def test_a_refusal_with_a_list_in_it_is_a_refusal(around: dict[str, Any]) -> None:
+    with pytest.raises(AnswerError) as raised:
+        decode(encoded({**around, "data": sample()}))
+    assert raised.value.failure.name == "refused"
+
+
+@pytest.mark.parametrize(
+    "now", [1611055049, 1611055049817000, 0, -1, 1, 10**30, 1611055049817 + 31 * 86_400_000]
+)
+def test_a_time_far_from_the_hour_is_none(now: int) -> None:
+    answer = sample()
+    answer["extra"]["now"] = now
+    with pytest.raises(AnswerError) as raised:
+        decode(encoded(answer))
+    assert raised.value.failure.name == "malformed"
