@@ -8,7 +8,7 @@
         assert fault.struck == 3
 
 It reads OP_MSG; whatever else passes as it is. The rules of mongod that SecantusDB does not have,
-`DEPTH_RULE` and `INDEX_RULE`, are faults as well.
+`DEPTH_RULE`, `INDEX_RULE` and `COUNT_RULE`, are faults as well.
 """
 
 import asyncio
@@ -300,6 +300,16 @@ async def _refuse_index(command: Command, _: list[int], forward: Forward) -> Doc
     return await forward(command)
 
 
+async def _count_nothing(command: Command, _: list[int], forward: Forward) -> Document:
+    """Of no document, $count makes none: SecantusDB makes one that says 0."""
+    reply = await forward(command)
+    stages = command.body["pipeline"]
+    if reply["ok"] and stages and "$count" in stages[-1]:
+        cursor = reply["cursor"]
+        cursor["firstBatch"] = [each for each in cursor["firstBatch"] if any(each.values())]
+    return reply
+
+
 def _failed(code: int, name: str = "", labels: Iterable[str] = ()) -> Document:
     failed: Document = {"ok": 0.0, "code": code, "errmsg": _SAID}
     failed |= {"codeName": name} if name else {}
@@ -320,6 +330,7 @@ async def _fail_some(
 
 DEPTH_RULE = partial(Fault, _refuse_depth)
 INDEX_RULE = partial(Fault, _refuse_index, commands=("createIndexes",))
+COUNT_RULE = partial(Fault, _count_nothing, commands=("aggregate",))
 
 
 def reads(act: Act, **about: Any) -> Fault:
