@@ -25,6 +25,9 @@ from tests.support.simulators import Simulator
 # What a developer has set for real must not reach a test.
 OWN_SETTINGS = ("RANK_", "REDIS_", "MONGO_", "CONCURRENT_REQUESTS", "LOG_LEVEL")
 
+# A server to use in place of an embedded MongoDB: see CONTRIBUTING.md.
+MONGO_TEST_URI = os.environ.get("MONGO_TEST_URI")
+
 # `make test` draws the same examples at each run: whether it passes says something of the code,
 # nothing of luck. What explores is `make fuzz`; what that finds becomes an @example of its test.
 # No deadline: how long an example takes says something of the machine.
@@ -45,6 +48,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return item.get_closest_marker("long") is None, "tests/system/" not in item.nodeid
 
     items.sort(key=order)
+    reason = "it is about an embedded MongoDB of its own, not about MONGO_TEST_URI"
+    for item in items:
+        if MONGO_TEST_URI and item.get_closest_marker("embedded_mongo"):
+            item.add_marker(pytest.mark.skip(reason=reason))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -60,10 +67,12 @@ def _clean_environment() -> Iterator[None]:
 def servers(
     tmp_path_factory: pytest.TempPathFactory, _clean_environment: None
 ) -> Iterator[tuple[str, str]]:
-    with embedded_servers(tmp_path_factory.mktemp("servers"), redis=True, mongo=True) as both:
-        assert both.redis_url is not None
-        assert both.mongo_uri is not None
-        yield both.redis_url, both.mongo_uri
+    folder = tmp_path_factory.mktemp("servers")
+    with embedded_servers(folder, redis=True, mongo=not MONGO_TEST_URI) as started:
+        mongo_uri = MONGO_TEST_URI or started.mongo_uri
+        assert started.redis_url is not None
+        assert mongo_uri is not None
+        yield started.redis_url, mongo_uri
 
 
 @pytest.fixture(scope="session")

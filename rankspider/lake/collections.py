@@ -77,9 +77,11 @@ _INDEXES: dict[str, list[IndexModel]] = {
         IndexModel([_NEWEST_HOUR, "observed_at"], name="hour_time"),
         IndexModel(["user_id", "observed_at"], name="user_time"),
         IndexModel("asked_at", name="asked"),
+        IndexModel(["anchor", "asked_at"], name="anchor_asked"),
     ],
     REJECTED: [
         IndexModel(["reason", ("observed_at", DESCENDING)], name="reason_time"),
+        IndexModel(["anchor", ("observed_at", DESCENDING)], name="anchor_time"),
         IndexModel("observed_at", name="time"),
     ],
     f"{OVERLONG}.chunks": [IndexModel(["files_id", "n"], name="files_id_n", unique=True)],

@@ -83,7 +83,8 @@ def calls_counted(
 ) -> Iterator[CallsCounted]:
     """Those that left in ``period`` and have the fields ``only``, a row for each group of them.
 
-    Hours and days in their order; within one, most calls first. One pass on ``asked``::
+    Hours and days in their order; within one, most calls first. One pass on ``asked``, or
+    ``anchor_asked``::
 
         db.calls.aggregate([
           {$match: {asked_at: {$gte: …, $lt: …}}},
@@ -135,7 +136,7 @@ def calls_made(
     database: Database[Document], period: Period, only: Document, most: int | None
 ) -> list[CallMade]:
     """Those that left in ``period`` and have the fields ``only``: the newest ``most``, the last one
-    first. On ``asked``::
+    first. On ``asked``, those of an anchor on ``anchor_asked``::
 
         db.calls.aggregate([
           {$match: {asked_at: {$gte: …, $lt: …}}},

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self
 
+from pymongo.collection import Collection
 from pymongo.database import Database
 
 from rankspider.endpoint.sec_uid import sec_uid_of
@@ -91,7 +92,7 @@ def anchors_named(database: Database[Document], text: str, *, most: int) -> list
     encoded = text.strip().encode(errors="replace")
     try:
         sec_uid = sec_uid_of(encoded)
-        return _by_key(database, {"sec_uid": sec_uid}, {"sec_uid": sec_uid})
+        return _by_sec_uid(database, sec_uid)
     except MemberError:
         name = encoded.decode()  # no public key, so it is one of the others
     found = _exactly(database, name, most) if name else []
@@ -99,10 +100,32 @@ def anchors_named(database: Database[Document], text: str, *, most: int) -> list
     return list({person.user_id: person for person in found}.values())[:most]
 
 
-def _by_key(database: Database[Document], in_users: Document, in_ranks: Document) -> list[Person]:
-    """By one of the two keys, which a standing has even if the profile was refused."""
-    found = database[collections.USERS].find_one(in_users, _FIELDS)
-    found = found or database[collections.RANKS].find_one(in_ranks, _FIELDS)
+def _by_sec_uid(database: Database[Document], sec_uid: str) -> list[Person]:
+    """From its profile. If that was refused: from a call that it answered, or else from the newest
+    hour, since no index of `ranks` has it."""
+    ranks = database[collections.RANKS]
+    found = database[collections.USERS].find_one({"sec_uid": sec_uid}, _FIELDS)
+    if found is None:
+        calls = database[collections.CALLS]
+        call = _first(calls, {"anchor": sec_uid}, {"user_id": {"$gt": ""}})
+        found = call and ranks.find_one({"user_id": call["user_id"]}, _FIELDS)
+    if found is None:
+        newest = ranks.find_one({}, ["begin_time"], sort=[("begin_time", -1), ("rank", 1)])
+        found = newest and _first(ranks, {"begin_time": newest["begin_time"]}, {"sec_uid": sec_uid})
+    return [Person.of(found)] if found else []
+
+
+def _first(collection: Collection[Document], by_index: Document, rest: Document) -> Document | None:
+    """Two stages, as those of a list: see `rankspider.questions.lists`."""
+    stages: list[Document] = [{"$match": by_index}, {"$match": rest}, {"$limit": 1}]
+    with collection.aggregate(stages) as found:
+        return next(found, None)
+
+
+def _by_user_id(database: Database[Document], user_id: str) -> list[Person]:
+    """A standing has it even if the profile was refused."""
+    found = database[collections.USERS].find_one({"_id": user_id}, _FIELDS)
+    found = found or database[collections.RANKS].find_one({"user_id": user_id}, _FIELDS)
     return [Person.of(found)] if found else []
 
 
@@ -110,7 +133,7 @@ def _exactly(database: Database[Document], text: str, most: int) -> list[Person]
     users = database[collections.USERS]
     found = []
     if text.isascii() and text.isdigit():
-        found += _by_key(database, {"_id": text}, {"user_id": text})
+        found += _by_user_id(database, text)
         if 0 < int(text) < _INT64:
             found += map(Person.of, users.find({"short_id": int(text)}, _FIELDS).limit(most))
     for name in ("display_id", "nickname"):

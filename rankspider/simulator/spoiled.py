@@ -9,6 +9,7 @@ Document = dict[str, Any]
 _HOUR: Final = 3600
 _EXACT: Final = 2**53  # whole numbers beyond it do not survive a float
 _HUGE_CHARS: Final = 17 * 1024 * 1024  # more than a MongoDB document may hold
+_DEEP_LEVELS: Final = 200  # MongoDB takes 100
 _SLIM_KEYS: Final = frozenset(
     [
         "id",
@@ -122,6 +123,13 @@ def _huge(document: Document) -> None:
     _users(document)[-1]["signature"] = "模" + "x" * _HUGE_CHARS
 
 
+def _deep(document: Document) -> None:
+    value: Any = 1
+    for _ in range(_DEEP_LEVELS):
+        value = {"a": value}
+    _users(document)[-1]["nested"] = value
+
+
 SPOILED: Final[dict[str, Callable[[Document], None]]] = {
     "empty-list": _empty_list,
     "no-rank": _no_rank,
@@ -135,4 +143,5 @@ SPOILED: Final[dict[str, Callable[[Document], None]]] = {
     "slim": _slim,
     "odd-keys": _odd_keys,
     "huge": _huge,
+    "deep": _deep,
 }

@@ -8,7 +8,7 @@
         assert fault.struck == 3
 
 It reads OP_MSG; whatever else passes as it is. The rules of mongod that SecantusDB does not have,
-`DEPTH_RULE` and `INDEX_RULE`, are faults as well.
+`DEPTH_RULE`, `INDEX_RULE` and `COUNT_RULE`, are faults as well.
 """
 
 import asyncio
@@ -127,7 +127,8 @@ class MongoProxy:
         return f"mongodb://{self._login}127.0.0.1:{port}/?{options}"
 
     def add(self, *faults: Fault) -> Fault:
-        """The first that concerns a command happens to it; return the last."""
+        """The first that concerns a command happens to it, the later ones to what it lets pass;
+        return the last."""
         self._faults += faults
         return self._faults[-1]
 
@@ -174,15 +175,9 @@ class MongoProxy:
         command = _command(message)
         if command is not None:
             self.commands.append(command)
-            for fault in self._faults:
-                indexes = fault.indexes_of(command)
-                if indexes is None:
-                    continue
-                fault.strike()
+            if any(fault.indexes_of(command) is not None for fault in self._faults):
                 forward = partial(_forward, reader, writer)
-                reply = await fault.act(command, indexes, forward)
-                if reply is None:
-                    raise ConnectionResetError
+                reply = await self._answered(list(self._faults), forward, command)
                 client.write(_packed(reply, answers=message))
                 return await client.drain()
         writer.write(message)
@@ -193,6 +188,21 @@ class MongoProxy:
             await client.drain()
             more = _opcode(answer) == _OP_MSG and bool(answer[16] & _MORE_TO_COME)
         return None
+
+    async def _answered(self, faults: list[Fault], forward: Forward, command: Command) -> Document:
+        """What the first of ``faults`` that concerns ``command`` makes of it; to what that sends
+        on, the later ones happen."""
+        for place, fault in enumerate(faults):
+            indexes = fault.indexes_of(command)
+            if indexes is None:
+                continue
+            fault.strike()
+            later = partial(self._answered, faults[place + 1 :], forward)
+            reply = await fault.act(command, indexes, later)
+            if reply is None:
+                raise ConnectionResetError
+            return reply
+        return await forward(command)
 
 
 def whole_command(code: int, name: str = "", labels: Iterable[str] = ()) -> Act:
@@ -213,11 +223,11 @@ def write_errors(code: int, **said: Any) -> Act:
     return act
 
 
-def write_concern_error(code: int) -> Act:
+def write_concern_error(code: int, name: str = "") -> Act:
     """All is done, but not known to be durable."""
 
     async def act(command: Command, _: list[int], forward: Forward) -> Document:
-        concern = {"code": code, "errmsg": _SAID}
+        concern = {"code": code, "errmsg": _SAID} | ({"codeName": name} if name else {})
         return {**await forward(command), "writeConcernError": concern}
 
     return act
@@ -291,6 +301,16 @@ async def _refuse_index(command: Command, _: list[int], forward: Forward) -> Doc
     return await forward(command)
 
 
+async def _count_nothing(command: Command, _: list[int], forward: Forward) -> Document:
+    """Of no document, $count makes none: SecantusDB makes one that says 0."""
+    reply = await forward(command)
+    stages = command.body["pipeline"]
+    if reply["ok"] and stages and "$count" in stages[-1]:
+        cursor = reply["cursor"]
+        cursor["firstBatch"] = [each for each in cursor["firstBatch"] if any(each.values())]
+    return reply
+
+
 def _failed(code: int, name: str = "", labels: Iterable[str] = ()) -> Document:
     failed: Document = {"ok": 0.0, "code": code, "errmsg": _SAID}
     failed |= {"codeName": name} if name else {}
@@ -311,6 +331,7 @@ async def _fail_some(
 
 DEPTH_RULE = partial(Fault, _refuse_depth)
 INDEX_RULE = partial(Fault, _refuse_index, commands=("createIndexes",))
+COUNT_RULE = partial(Fault, _count_nothing, commands=("aggregate",))
 
 
 def reads(act: Act, **about: Any) -> Fault:

@@ -52,11 +52,12 @@ def _collection(query: dict[str, Any]) -> str:
 def _accesses(plan: Any) -> Iterator[str]:
     """Index names and COLLSCANs, wherever they stand in the explanation."""
     if isinstance(plan, dict):
-        if plan.get("stage") == "COLLSCAN":
-            yield "COLLSCAN"
-        elif plan.get("stage") == "IXSCAN":
+        stage = str(plan.get("stage"))
+        if stage == "COLLSCAN":
+            yield stage
+        elif "indexName" in plan:  # IXSCAN, COUNT_SCAN, EXPRESS_IXSCAN …
             yield str(plan["indexName"])
-        elif plan.get("stage") == "IDHACK":
+        elif stage == "IDHACK" or stage.startswith("EXPRESS_"):  # 8.0 has the latter
             yield "_id_"
         plan = [value for key, value in plan.items() if key != "rejectedPlans"]
     if isinstance(plan, list):

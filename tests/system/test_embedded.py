@@ -27,6 +27,8 @@ from tests.support.embedded_homes import has_stopped, home_in, odd_folder
 from tests.support.project import ROOT
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.embedded_mongo
+
 USER = """
 import json, sys
 from pathlib import Path

@@ -91,7 +91,7 @@ MB = 1024 * 1024
 # Answers that hold a list, or say that they do: the anchor is done, and no licence is to blame.
 LISTS = ["empty-list", "no-rank", "dup-user", "rank-gap", "negative-score", "bad-begin-time"]
 # The same list in other clothes; what becomes of it is tested where lists are.
-HARMLESS = ["stale", "twins", "slim", "list-maps", "odd-keys", "huge"]
+HARMLESS = ["stale", "twins", "slim", "list-maps", "odd-keys", "huge", "deep"]
 # Trouble with the licence (guesses but for not-logged-in): no anchor is to blame.
 LICENCE = [
     Row("http401", "licence-refused", REFUSED),

@@ -24,6 +24,8 @@ from tests.support.project import ROOT, scrapy
 from tests.support.simulators import Simulator
 from tests.support.waiting import until
 
+pytestmark = pytest.mark.embedded_mongo
+
 ANCHORS = 1000
 WORKERS = 3
 KILLS = 12

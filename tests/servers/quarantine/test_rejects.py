@@ -25,6 +25,7 @@ from rankspider.lake.writer import Writer
 from rankspider.quarantine.collection import RejectFilter, Rejects
 from rankspider.quarantine.retry import OF_THE_FIRST_RELEASE, Quarantine
 from tests.support.lake_records import written
+from tests.support.query_plans import indexes_used
 from tests.support.sample_answer import Document, passed, records, sample, text_for_a_number
 
 Database = AsyncDatabase[dict[str, Any]]
@@ -314,3 +315,16 @@ def test_a_newer_lake_is_read_and_not_written(run: Run, database: Any) -> None:
         with pytest.raises(RankspiderError, match="of version 99"):
             run(action, "--anchor", "asked")
     assert database.rejected.count_documents({}) == 2
+
+
+async def test_those_of_an_anchor_are_found_by_an_index(
+    async_database: Database, mongo_uri: str
+) -> None:
+    await open_lake(async_database, {})
+    selection = RejectFilter(anchor="x")
+    used = indexes_used(
+        mongo_uri,
+        async_database.name,
+        lambda lake: list(lake.rejected.find(selection.query, sort=[("observed_at", -1)])),
+    )
+    assert used == {"rejected.anchor_time"}

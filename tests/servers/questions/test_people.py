@@ -1,16 +1,19 @@
 """An anchor is found by whatever somebody has of it."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
 from pymongo import IndexModel
 
 from rankspider.errors import NotInTheLake, SeveralAnchors
-from rankspider.lake.collections import RANKS, USERS
+from rankspider.lake.collections import CALLS, RANKS, USERS
+from rankspider.moments import HOUR
 from rankspider.questions.people import anchors_named, the_anchor
 from rankspider.simulator.world import synthetic_sec_uid
 
-FIRST, SECOND, THIRD, UNPROFILED = (synthetic_sec_uid(1, index) for index in range(4))
+FIRST, SECOND, THIRD, UNPROFILED, CALLED = (synthetic_sec_uid(1, index) for index in range(5))
+NOON = dt.datetime(2026, 3, 1, 12, tzinfo=dt.UTC)
 PEOPLE = [
     ("6000000000000000001", FIRST, 12345678901, "first.anchor", "陈赫 Live"),
     ("6000000000000000002", SECOND, 0, "6000000000000000001", "陈\x1b[2J"),
@@ -25,7 +28,14 @@ def people(database: Any) -> Any:
     database[USERS].insert_many(
         {"_id": person[0], **dict(zip(names, person, strict=True))} for person in PEOPLE
     )
-    database[RANKS].insert_one({"user_id": "6000000000000000009", "sec_uid": UNPROFILED})
+    standings = (("8", CALLED, NOON - HOUR), ("9", UNPROFILED, NOON))
+    database[RANKS].insert_many(
+        {"user_id": f"600000000000000000{n}", "sec_uid": sec_uid, "begin_time": hour, "rank": 1}
+        for n, sec_uid, hour in standings
+    )
+    database[CALLS].insert_many(
+        {"anchor": CALLED, "user_id": user_id} for user_id in (None, "6000000000000000008")
+    )
     return database
 
 
@@ -49,6 +59,7 @@ def people(database: Any) -> Any:
         ("陈", [1, 2]),
         # No profile of it is in the lake.
         (UNPROFILED, [9]),
+        (CALLED, [8]),
         ("6000000000000000009", [9]),
         ("0", []),
         ("9" * 40, []),

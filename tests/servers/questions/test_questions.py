@@ -11,16 +11,17 @@ from hypothesis import strategies as st
 
 from rankspider.moments import HOUR, Period, hour_of
 from rankspider.questions.board import Board, board
+from rankspider.questions.coverage import unseen
 from rankspider.questions.curve import curve, overall_speed
 from rankspider.questions.lists import ListName
 from rankspider.questions.moment import board_at
 from rankspider.questions.movers import movers
-from rankspider.questions.people import the_anchor
+from rankspider.questions.people import anchors_named, the_anchor
 from rankspider.questions.states import state_at
 from rankspider.questions.streaks import leaders, streaks_of
 from rankspider.questions.trend import trend
 from rankspider.questions.which import chosen, newest_hour
-from rankspider.simulator.world import Standing
+from rankspider.simulator.world import Standing, synthetic_sec_uid
 from tests.support.commands_in_process import asked
 from tests.support.query_plans import indexes_used
 from tests.support.simulated_market import FIRST_HOUR, HOURS_WATCHED, Market
@@ -266,6 +267,14 @@ def test_every_query_is_answered_by_an_index(market: Market, mongo_uri: str) -> 
             {"snapshots.hour_time", "ranks.user_hour", "users._id_"},
         ),
         "anchor": (lambda lake: the_anchor(lake, sec_uid), {"users.sec_uid"}),
+        "unknown sec_id": (
+            lambda lake: anchors_named(lake, synthetic_sec_uid(99, 99), most=1),
+            {"users.sec_uid", "calls.anchor_asked", "ranks.hour_place", "ranks.hour_best"},
+        ),
+        "coverage of a month": (
+            lambda lake: unseen(lake, Period(FIRST_HOUR - 700 * HOUR, LATER), LATER),
+            {*any_of_the_hour, "calls.user_time", "users._id_"},
+        ),
         "names": (
             lambda lake: (the_anchor(lake, user_id), the_anchor(lake, "访客")),
             {"users._id_", "users.short_id", "users.display_id", "users.nickname"},

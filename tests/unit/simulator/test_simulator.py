@@ -637,6 +637,8 @@ async def test_spoiled_profiles() -> None:
     assert (user["$where"], user["a.b"], user["nested"]["$set"]["c.d"]) == (1, 2, 4)
     _, bad = await spoiled("huge")
     assert len(bad["anchor_info"]["user"]["signature"]) > 17_000_000
+    _, bad = await spoiled("deep")
+    assert str(bad["anchor_info"]["user"]["nested"]).count("{") == 200
 
 
 @pytest.mark.asyncio
@@ -646,7 +648,7 @@ async def test_every_failure_is_listed_and_tested() -> None:
     others = """
         params-enveloped empty captcha verify not-json bad-utf8 reset cut slow empty-list no-rank
         dup-user rank-gap negative-score bad-begin-time stale twins slim list-maps odd-keys huge
-        bad-gzip bomb-gzip bomb-br bomb-zstd redirect http429-date http503-later token-echo
+        deep bad-gzip bomb-gzip bomb-br bomb-zstd redirect http429-date http503-later token-echo
     """
     assert set(listed) == {*STATUSES, *STATUS_CODES, *VENDOR_CODES, *others.split()}
 
