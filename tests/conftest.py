@@ -104,9 +104,13 @@ async def async_redis(redis_url: str) -> AsyncIterator["redis_asyncio.Redis"]:
 
 
 @pytest.fixture
-def database_name(mongo_uri: str) -> str:
-    """It goes with its server: to drop one takes SecantusDB six seconds."""
-    return f"test_{uuid.uuid4().hex}"
+def database_name(mongo_uri: str) -> Iterator[str]:
+    """An embedded server goes with all its databases: to drop one takes SecantusDB six seconds."""
+    name = f"test_{uuid.uuid4().hex}"
+    yield name
+    if MONGO_TEST_URI:
+        with MongoClient[dict[str, Any]](mongo_uri) as client:
+            client.drop_database(name)
 
 
 @pytest.fixture
