@@ -90,7 +90,7 @@ class Calls:
             delivery.fail(
                 failed.name,
                 message,
-                hopeless=failed.verdict is Verdict.ANCHOR_WRONG,
+                hopeless=failed.verdict is Verdict.ANCHOR_WRONG and count != "held",
                 retry_after=failed.retry_after,
             )
 
@@ -113,10 +113,11 @@ class Calls:
         if _is_of_licence(failed):
             self.last_refusal = failed.message
             return outcome, "counted"  # not blamed at all
+        anchor = delivery.sec_uid if delivery else None
         if outcome is CallOutcome.ANSWERED:
-            self.stretch.answered()
-            return outcome, "counted"
-        self.stretch.failed(delivery.sec_uid if delivery else None, failed)
+            is_of_all = self.stretch.refused(anchor, failed)
+            return (CallOutcome.ALIKE, "held") if is_of_all else (outcome, "counted")
+        self.stretch.failed(anchor, failed)
         if outcome is CallOutcome.TROUBLE and self.stretch.is_long:
             outcome = CallOutcome.ALIKE
         asked: Asked | None = meta.get(ASKED)

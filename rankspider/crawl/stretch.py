@@ -46,6 +46,14 @@ class Stretch:
         self._failures, self._told_at = 0, _MANY
         self._anchors.clear()
 
+    def refused(self, anchor: str | None, failed: Failure) -> bool:
+        """The endpoint said something of an anchor, and so it answers. Return whether it says the
+        same of so many in a row, and no list, that it is no word about any of them."""
+        if failed.name != self._last:
+            self.answered()
+        self.failed(anchor, failed)
+        return self._alike >= _MANY and self.is_long
+
     def failed(self, anchor: str | None, failed: Failure) -> None:
         """It goes on."""
         if self._answers and failed.name != self._last:
@@ -62,11 +70,13 @@ class Stretch:
                 "The last %d calls, for %d anchors, all failed, the last one with %s (%s). That is "
                 "the endpoint's fault, the licence's or the whole queue's: no try is counted, no "
                 "anchor is given up, and only a probe goes out now and then until one is answered. "
-                "'scrapy doctor' asks without an anchor; if that is answered, look at the queue",
+                "'scrapy doctor' asks without an anchor; if that is answered, look at the queue. "
+                "Anchors that were given up for it before: 'scrapy dead-letters --reason %s'",
                 self._failures,
                 len(self._anchors),
                 failed.name,
                 failed.message,
+                failed.name,
             )
 
     @property

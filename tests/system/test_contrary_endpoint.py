@@ -74,6 +74,21 @@ def test_a_refusal_of_everybody_in_unknown_words_is_nobodys_fault(
     assert asked.total() <= 40
 
 
+def test_what_is_said_of_every_anchor_is_said_of_none(
+    environment: dict[str, str], redis_client: Redis, queue_key: str
+) -> None:
+    """As when the vendor renames a parameter: the first are given up, the rest wait."""
+    redis_client.rpush(queue_key, *sec_uids(60))
+    wrong = {"status_code": 10011, "data": {"message": "Request params error"}, "extra": {}}
+    ended, asked = run(environment, lambda *_: http(json_body(wrong)))
+    assert ended.returncode == 4, ended.log
+    assert "dead-letters --reason wrong-parameters" in ended.log
+    given_up = letters(redis_client, queue_key)
+    assert len(given_up) < 10
+    assert len(waiting(redis_client, queue_key)) == 60 - len(given_up)
+    assert asked.total() <= 60
+
+
 def test_a_few_bad_anchors_among_good_ones_are_buried_and_stop_nobody(
     environment: dict[str, str], redis_client: Redis, queue_key: str
 ) -> None:
