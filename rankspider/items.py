@@ -49,6 +49,9 @@ OWN_TEXTS = (
 )
 
 
+# Of a room; a longer text is none, and would make a key of any length.
+_ID_DIGITS = 20
+
 LIST_FIELDS = ("currency", "title", "subtitle", "city_code", "region_name")
 """What tells the lists of an hour apart, and where they are of."""
 
@@ -129,12 +132,21 @@ class RankItem(_Tied):
 
     @property
     def standing(self) -> tuple[int, int, int]:
-        """What one document of history holds."""
         return self.rank, self.score, self.delta
 
     @property
+    def room_id(self) -> str | None:
+        """The room it is of; None when not live, which some say by a 0."""
+        return next((room for room in self.room_ids if room.strip("0")), None)
+
+    @property
     def history_key(self) -> str:
-        return f"{self.key}/{joined(*self.standing)}"
+        """One document of history holds a standing in one room, on the list or off it: what was
+        true when it was reached, no later observation says otherwise."""
+        room = self.room_id or ""
+        where = [room if len(room) <= _ID_DIGITS else digest_of(room)] if room else []
+        off_the_list = ["off"] if self.rank and not self.listed else []
+        return f"{self.key}/{joined(*self.standing, *where, *off_the_list)}"
 
     @property
     def tie(self) -> str:
@@ -218,13 +230,13 @@ class ListItem(_Tied):
 
     @cached_property
     def state(self) -> str:
-        """Of who stood where: what one document of snapshots holds, flagged or not."""
-        return digest_of((self.user_ids, self.scores, self.other_fields))
+        """Of who stood where: what one document of snapshots holds, whatever stood beside it."""
+        return digest_of((self.user_ids, self.scores))
 
     @cached_property
     def digest(self) -> str:
         """Of all it says but the time."""
-        return digest_of((self.state, self.flags)) if self.flags else self.state
+        return digest_of((self.state, self.other_fields, self.flags))
 
 
 class Form(StrEnum):
