@@ -14,6 +14,8 @@ from rankspider.questions.lists import ListName
 from rankspider.questions.sightings import Sighting, sightings_by_hour
 
 _AT_ONCE = 100
+END_SECONDS = 120
+"""Seen so shortly before its close, a list shows how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
