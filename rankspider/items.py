@@ -15,6 +15,8 @@ import msgspec
 from itemadapter import ItemAdapter
 
 _MOST_DIGITS = 20
+_EXACT = 1 << 53
+"""Up to here a float holds each whole number."""
 
 
 def joined(*parts: object) -> str:
@@ -41,7 +43,9 @@ def facts(value: Any) -> Any:
     if isinstance(value, str) and value.isdecimal() and value.isascii():
         is_number = len(value) < _MOST_DIGITS and (value[0] != "0" or value == "0")
         return int(value) if is_number else value
-    if isinstance(value, bool) or (isinstance(value, float) and value.is_integer()):
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, float) and -_EXACT < value < _EXACT and value.is_integer():
         return int(value)
     return value
 
@@ -63,6 +67,9 @@ OWN_TEXTS = (
     "fixed_footer_description",
 )
 
+
+# Of a room; a longer text is none, and would make a key of any length.
+_ID_DIGITS = 20
 
 LIST_FIELDS = ("currency", "title", "subtitle", "city_code", "region_name")
 """What tells the lists of an hour apart, and where they are of."""
@@ -144,12 +151,21 @@ class RankItem(_Tied):
 
     @property
     def standing(self) -> tuple[int, int, int]:
-        """What one document of history holds."""
         return self.rank, self.score, self.delta
 
     @property
+    def room_id(self) -> str | None:
+        """The room it is of; None when not live, which some say by a 0."""
+        return next((room for room in self.room_ids if room.strip("0")), None)
+
+    @property
     def history_key(self) -> str:
-        return f"{self.key}/{joined(*self.standing)}"
+        """One document of history holds a standing in one room, on the list or off it: what was
+        true when it was reached, no later observation says otherwise."""
+        room = self.room_id or ""
+        where = [room if len(room) <= _ID_DIGITS else digest_of(room)] if room else []
+        off_the_list = ["off"] if self.rank and not self.listed else []
+        return f"{self.key}/{joined(*self.standing, *where, *off_the_list)}"
 
     @property
     def tie(self) -> str:
@@ -233,13 +249,13 @@ class ListItem(_Tied):
 
     @cached_property
     def state(self) -> str:
-        """Of who stood where: what one document of snapshots holds, flagged or not."""
-        return digest_of((self.user_ids, self.scores, self.other_fields))
+        """Of who stood where: what one document of snapshots holds, whatever stood beside it."""
+        return digest_of((self.user_ids, self.scores))
 
     @cached_property
     def digest(self) -> str:
         """Of all it says but the time."""
-        return digest_of((self.state, self.flags)) if self.flags else self.state
+        return digest_of((self.state, self.other_fields, self.flags))
 
 
 class Form(StrEnum):

@@ -127,13 +127,15 @@ def hour_text(hour: dt.datetime, zone: dt.tzinfo) -> str:
 
 
 def clock_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
-    """``19:42:07``."""
-    return f"{moment.astimezone(zone):%H:%M:%S}"
+    """``19:42:07``, as `moment_text` has it."""
+    return moment_text(moment, zone).partition(" ")[2]
 
 
 def moment_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
-    """``2030-01-31 19:42:07``."""
-    return f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}"
+    """``2030-01-31 19:42:07``; with its offset where a clock change repeats that time."""
+    there = moment.astimezone(zone)
+    is_repeated = there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset()
+    return there.replace(tzinfo=there.tzinfo if is_repeated else None).isoformat(" ", "seconds")
 
 
 def span_text(period: Period, zone: dt.tzinfo) -> str:

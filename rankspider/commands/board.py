@@ -9,17 +9,16 @@ from scrapy.exceptions import UsageError
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import NotInTheLake
-from rankspider.moments import clock_text, hour_of, hour_text, moment_in
+from rankspider.moments import clock_text, hour_of, hour_text, moment_in, moment_text
 from rankspider.questions.board import Board, Place, board
 from rankspider.questions.command import write
+from rankspider.questions.finals import END_SECONDS
 from rankspider.questions.moment import board_at
 from rankspider.report import Report, json_object
 from rankspider.servers import reachable_lake
 from rankspider.terminal import harmless, shortened, table
 
 _NAME_COLUMNS = 32
-_END_SECONDS = 120
-"""Seen so shortly before its close, a list shows how it ended; as 'scrapy coverage' has it."""
 
 
 class Command(RankCommand):
@@ -112,14 +111,18 @@ def _headline(found: Board, zone: dt.tzinfo) -> str:
     parts = (found.title, found.subtitle, found.region_name, found.currency)
     name = " ".join(harmless(part) for part in parts if part) or "a list without a name"
     hour, observed = hour_text(found.begin_time, zone), clock_text(found.observed_at, zone)
-    left = f"{found.seconds_before_close:,} s before the close"
-    return f"{name}, hour of {hour}, observed at {observed}, {left} ({_state(found)})"
+    if found.next_observed_at is not None:
+        observed += f" and next at {moment_text(found.next_observed_at, zone)}"
+    left = found.seconds_before_close
+    when = f"{abs(left):,} s {'before' if left >= 0 else 'after'} the close"
+    return f"{name}, hour of {hour}, observed at {observed}, {when} ({_state(found)})"
 
 
 def _state(found: Board) -> str:
     if not found.is_final:
         return "live"
-    return "final" if found.seconds_before_close <= _END_SECONDS else "over, its end was not seen"
+    was_seen = 0 <= found.seconds_before_close <= END_SECONDS
+    return "final" if was_seen else "over, its end was not seen"
 
 
 def _listed(rows: list[Place]) -> list[str]:

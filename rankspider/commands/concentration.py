@@ -9,6 +9,7 @@ from rankspider.report import Report
 class Command(QuestionCommand):
     name = "concentration"
     default_hours = 24
+    rests_on_ends = True
     summary = "Share of an hour's points that the first 3 and 10 have"
     description = (
         "Of the points on the list as it was seen last in each hour: the share of the first 3 and "
@@ -20,4 +21,5 @@ class Command(QuestionCommand):
         name, period = asking.list_and_period()
         rows = concentration(asking.database, name, period)
         head = f"{name}: concentration, {span_text(period, asking.zone)}"
+        asking.about_hours(name, period)  # for its remarks: the rows tell the rest
         return Report(head, Concentration, rows)

@@ -68,6 +68,7 @@ class Command(QuestionCommand):
         missed = unseen(database, period, asking.now, hours=options.unseen)
         gaps = sum(hour.is_gap for hour in hours)
         self._has_gaps = bool(gaps or missed)
+        asking.about_hours(name, period)  # for its remarks: the notes are this answer itself
         span = span_text(period, asking.zone)
         notes = [
             f"Hours without a list, or without one in the last {within:g} s (--within): {gaps}",

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Any, get_args
 
 from rankspider.errors import NotInTheLake
-from rankspider.moments import HOUR, clock_text, hour_text
+from rankspider.moments import HOUR, Period, clock_text, hour_text
 from rankspider.questions.command import Asking, QuestionCommand
 from rankspider.questions.lists import ListName
 from rankspider.questions.movers import Move, Mover, movers
@@ -15,6 +15,7 @@ from rankspider.report import Report
 
 class Command(QuestionCommand):
     name = "movers"
+    rests_on_ends = True
     summary = "Show who entered and left the list against the hour before"
     description = (
         "Show who stands on an hour's list and did not on that of the hour before, and who no "
@@ -29,13 +30,15 @@ class Command(QuestionCommand):
     def answer(self, asking: Asking) -> Report:
         name, hour = asking.list_and_hour()
         found = movers(asking.database, name, hour)
+        about = asking.about_hours(name, Period(hour - HOUR, hour + HOUR))
         if found is None:
-            raise NotInTheLake(f"{_missing(name, hour, asking)}: give another --hour")
+            missing = f"{_missing(name, hour, asking)}: give another --hour"
+            raise NotInTheLake("; ".join([missing, *asking.remarks]))
         shown = [row for row in found.rows if asking.options.all or row.move in ("entered", "left")]
         states = f"{_seen(found.before, asking)}; {_seen(found.after, asking)}"
         moves = Counter(row.move for row in found.rows)
         counts = ", ".join(f"{move}: {moves[move]}" for move in get_args(Move))
-        return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[counts])
+        return Report(head=f"{name}: {states}", row=Mover, rows=shown, notes=[counts, *about])
 
 
 def _missing(name: ListName, hour: dt.datetime, asking: Asking) -> str:

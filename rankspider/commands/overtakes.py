@@ -5,7 +5,7 @@ from typing import Any
 
 from scrapy.exceptions import UsageError
 
-from rankspider.moments import HOUR, clock_text, hour_text
+from rankspider.moments import HOUR, Period, clock_text, hour_text
 from rankspider.questions.command import Asking, QuestionCommand
 from rankspider.questions.overtakes import Overtake, overtakes
 from rankspider.questions.states import State, state_at
@@ -16,6 +16,7 @@ _DEFAULT_MINUTES = 5
 
 class Command(QuestionCommand):
     name = "overtakes"
+    rests_on_ends = True
     summary = "Who passed whom in the last minutes of an hour"
     description = (
         "Each time a seller on the list was first seen ahead of one that had been ahead of it, "
@@ -46,7 +47,9 @@ class Command(QuestionCommand):
             f"{name}: overtakes in the last {minutes:g} minutes of the hour of "
             f"{hour_text(hour, asking.zone)}"
         )
-        notes = [] if rows else [_why_none(state_at(asking.database, name, hour), asking)]
+        notes = asking.about_hours(name, Period(hour, hour + HOUR))
+        if not rows:
+            notes.append(_why_none(state_at(asking.database, name, hour), asking))
         return Report(head, Overtake, rows, notes)
 
 

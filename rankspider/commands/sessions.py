@@ -11,6 +11,7 @@ from rankspider.report import Report
 class Command(QuestionCommand):
     name = "sessions"
     default_hours = 24
+    rests_on_ends = True
     may_name_an_anchor = True
     summary = "Live sessions: minutes on air at entry into the list and at the peak"
     description = (
@@ -32,4 +33,4 @@ class Command(QuestionCommand):
         most = asking.options.limit
         rows = sessions(asking.database, name, period, user_id=user_id, most=most)
         head = f"{name}: sessions{who}, {span_text(period, asking.zone)}"
-        return Report(head, Session, rows)
+        return Report(head, Session, rows, asking.about_hours(name, period))

@@ -11,6 +11,7 @@ from rankspider.report import Report
 class Command(QuestionCommand):
     name = "streaks"
     default_hours = 24
+    rests_on_ends = True
     may_name_an_anchor = True
     summary = "Show who was on the list for how many hours, and how many in a row"
     description = (
@@ -35,4 +36,5 @@ class Command(QuestionCommand):
             rows = leaders(asking.database, name, period, asking.options.limit)
         start, end = (hour_text(hour, asking.zone) for hour in (period.start, period.end))
         head = f"{name}, {len(period)} hours from {start} to {end}"
-        return Report(head=head, row=Streaks, rows=rows)
+        notes = asking.about_hours(name, period)
+        return Report(head=head, row=Streaks, rows=rows, notes=notes)

@@ -9,6 +9,7 @@ from rankspider.report import Report
 class Command(QuestionCommand):
     name = "tags"
     default_hours = 24
+    rests_on_ends = True
     summary = "Tags and their share of places and points"
     description = (
         "Over the lists as they were seen last in each hour: how many places each tag (综合 ...) "
@@ -19,4 +20,5 @@ class Command(QuestionCommand):
     def answer(self, asking: Asking) -> Report:
         name, period = asking.list_and_period()
         head = f"{name}: tags, {span_text(period, asking.zone)}"
-        return Report(head, TagShare, tags(asking.database, name, period))
+        rows = tags(asking.database, name, period)
+        return Report(head, TagShare, rows, asking.about_hours(name, period))

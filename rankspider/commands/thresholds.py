@@ -39,4 +39,4 @@ class Command(QuestionCommand):
         rows = thresholds(asking.database, name, period, asking.zone, within_seconds=within)
         head = f"{name}: scores at the close, {span_text(period, asking.zone)}"
         note = f"Without hours whose list was not seen in their last {within:g} s (--within)."
-        return Report(head, Threshold, rows, [note])
+        return Report(head, Threshold, rows, [note, *asking.about_hours(name, period)])

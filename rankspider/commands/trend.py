@@ -9,6 +9,7 @@ class Command(QuestionCommand):
     name = "trend"
     default_hours = 24
     names_an_anchor = True
+    rests_on_ends = True
     summary = "Show an anchor's places over the hours"
     description = (
         "Show where ANCHOR stood when each hour's list was seen last, its best place of the hour, "
@@ -21,10 +22,9 @@ class Command(QuestionCommand):
         anchor = asking.anchor()
         name, period = asking.list_and_period()
         rows = trend(asking.database, name, period, anchor.user_id)
-        missing = len(period) - len(rows)
         return Report(
             head=f"{anchor.label} in {name}",
             row=HourPlace,
             rows=rows,
-            notes=[f"Hours without this list in the lake: {missing}"] if missing else [],
+            notes=asking.about_hours(name, period),
         )

@@ -25,8 +25,8 @@ logger = logging.getLogger(__name__)
 _T = TypeVar("_T")
 
 SCRIPT = importlib.resources.files(__package__).joinpath("arbiter.lua").read_text(encoding="utf-8")
-# As records are laid out; what another layout left is of no use.
-_LAYOUT = 1
+# As records are laid out and documents named; what another layout left is of no use.
+_LAYOUT = 2
 HOUR_MS = 3_600_000
 # So long a worker is trusted to store what it said it would: a few times what a busy server takes.
 _CLAIM_MS = 15_000

@@ -1,4 +1,7 @@
-"""The folder of an export: ``COLLECTION/day=YYYY-MM-DD/hour=HH/part-0.FORMAT``, hours in UTC."""
+"""The folder of an export: ``COLLECTION/day=YYYY-MM-DD/hour=H/part-0.FORMAT``, hours in UTC.
+
+``hour=3``: what is written as ``03``, readers take for text.
+"""
 
 import contextlib
 import datetime as dt
@@ -38,6 +41,8 @@ class Folder:
             if not lock.try_exclusive():
                 raise ExportError(f"another export is at work in {self.root}: wait for its end")
             (self.root / _UNFINISHED).unlink(missing_ok=True)  # of one that was killed
+            for hour in self.root.glob("*/day=*/hour=0[0-9]"):  # of an earlier release
+                hour.rename(hour.with_name(f"hour={hour.name[-1]}"))
             schemas = {table.collection: table.schema for table in tables}
             try:
                 self.manifest.open(options, schemas)
@@ -55,7 +60,7 @@ class Folder:
 
     def path(self, collection: str, hour: dt.datetime) -> Path:
         day = f"day={hour:%Y-%m-%d}"
-        return self.root / collection / day / f"hour={hour:%H}" / f"part-0.{self._extension}"
+        return self.root / collection / day / f"hour={hour.hour}" / f"part-0.{self._extension}"
 
     def holds(self, part: Part) -> bool:
         """Whether its file is there, as long as it was."""

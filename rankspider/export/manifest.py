@@ -25,6 +25,8 @@ class Part:
     bytes: int
     final: bool
     """Whether the hour was over when it was read."""
+    seen_ms: int | None = None
+    """`rankspider.export.source.Extent.seen_ms` then; None: an earlier release did not note it."""
 
     @classmethod
     def of(cls, line: dict[str, Any]) -> Self:

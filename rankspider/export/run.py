@@ -72,16 +72,18 @@ class Export:
         part = self._folder.manifest.part(source.table.collection, hour)
         if part is None or not part.final or not self._folder.holds(part):
             return False
-        count = source.count(hour)
-        return count == part.rows if source.table.moves else count <= part.rows
+        extent = source.extent(hour)
+        if extent.rows < part.rows:
+            return not source.table.moves
+        return extent == (part.rows, part.seen_ms)
 
     def _write(self, source: Source, hour: dt.datetime, *, final: bool) -> int:
-        collection = source.table.collection
+        collection, extent = source.table.collection, source.extent(hour)
         with self._folder.new_file(collection, hour) as file:
             with contextlib.closing(self._format.writer(file, source.table)) as writer:
                 rows = write_rows(source, hour, writer, self._progress)
             length = file.tell()
-        part = Part(collection, hour, rows, length, final)
+        part = Part(collection, hour, rows, length, final, extent.seen_ms)
         if rows:
             self._folder.manifest.record(part)
         else:  # all of it was observed again meanwhile, and belongs to a newer hour

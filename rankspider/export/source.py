@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from bson import json_util
 from gridfs import GridFSBucket
@@ -24,6 +24,18 @@ _OVERLONG = json_util.JSONOptions(tz_aware=True)
 def later(time: dt.datetime, span: dt.timedelta) -> dt.datetime:
     """``time`` plus ``span``, or the end of time if that comes first: MongoDB goes beyond it."""
     return time + span if time <= END_OF_TIME - span else END_OF_TIME
+
+
+class Extent(NamedTuple):
+    """Of the documents of an hour."""
+
+    rows: int
+    seen_ms: int
+    """From the first to the last observation of each, added up: a later last time, or an earlier
+    first one, makes it more."""
+
+
+NOTHING = Extent(0, 0)
 
 
 class Source:
@@ -66,8 +78,18 @@ class Source:
         found = self._utmost(-1, None, None)
         return None if found is None else hour_of(found)
 
-    def count(self, hour: dt.datetime) -> int:
-        return self._collection.count_documents(self._between(hour, later(hour, HOUR)))
+    def extent(self, hour: dt.datetime) -> Extent:
+        """What the lake has of ``hour``."""
+        first, last = self.table.seen
+        span = {"$subtract": [{"$toLong": f"${last}"}, {"$toLong": f"${first}"}]}
+        pipeline: list[Document] = [
+            {"$match": self._between(hour, later(hour, HOUR))},
+            {"$group": {"_id": None, "rows": {"$sum": 1}, "seen_ms": {"$sum": span}}},
+        ]
+        with self._collection.aggregate(pipeline) as found:
+            return next(
+                (Extent(int(each["rows"]), int(each["seen_ms"])) for each in found), NOTHING
+            )
 
     def documents(self, hour: dt.datetime) -> Iterator[Document]:
         """All of one hour, whole; no more than a batch of them is in memory."""

@@ -41,6 +41,8 @@ class Table:
     direction: int = DESCENDING
     """Of the time in its index: read that way, no server has to sort an hour, and it comes in the
     order of the index's next field."""
+    seen: tuple[str, str] = ("first_observed_at", "last_observed_at")
+    """Names of the columns between which a document was observed."""
     moves: bool = False
     """Whether documents leave their hour for a newer one, as what is observed again does."""
 
@@ -113,23 +115,42 @@ _BESTS = dict.fromkeys(("best_rank", "peak_score"), ColumnKind.INTEGER)
 _FIRST = {"first_observed_at": ColumnKind.TIME}
 _INTERVAL = {**_FIRST, "last_observed_at": ColumnKind.TIME}
 _NEWEST = {**_FIRST, "observed_at": ColumnKind.TIME}
+_SEEN_NEWEST = ("first_observed_at", "observed_at")
 _SIGHTED = {"observed_at": ColumnKind.TIME, "last_observed_at": ColumnKind.TIME}
 
 _ALL = (
-    Table(collections.RANKS, _columns({**_STANDING, **_BESTS, **_NEWEST})),
+    Table(collections.RANKS, _columns({**_STANDING, **_BESTS, **_NEWEST}), seen=_SEEN_NEWEST),
     Table(collections.RANK_HISTORY, _columns({**_STANDING, **_INTERVAL})),
-    Table(collections.USERS, _columns({**_USER, **_NEWEST}), "observed_at", ASCENDING, moves=True),
+    Table(
+        collections.USERS,
+        _columns({**_USER, **_NEWEST}),
+        "observed_at",
+        ASCENDING,
+        _SEEN_NEWEST,
+        moves=True,
+    ),
     Table(
         collections.USER_HISTORY, _columns({**_USER, **_INTERVAL}), "first_observed_at", ASCENDING
     ),
     Table(collections.SNAPSHOTS, _columns({**_LIST, **_STATE, **_INTERVAL})),
-    Table(collections.SIGHTINGS, _columns({**_LIST, "state": ColumnKind.TEXT, **_SIGHTED})),
-    Table(collections.CALLS, _columns(_CALL, revised=False), "asked_at", ASCENDING),
+    Table(
+        collections.SIGHTINGS,
+        _columns({**_LIST, "state": ColumnKind.TEXT, **_SIGHTED}),
+        seen=("observed_at", "last_observed_at"),
+    ),
+    Table(
+        collections.CALLS,
+        _columns(_CALL, revised=False),
+        "asked_at",
+        ASCENDING,
+        ("asked_at", "asked_at"),
+    ),
     Table(
         collections.REJECTED,
         _columns({**_REJECTED, **_NEWEST}),
         "observed_at",
         ASCENDING,
+        _SEEN_NEWEST,
         moves=True,
     ),
 )

@@ -119,7 +119,7 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
     standing = {
         **_hour(item.ranked_list),
         **_said(item, _OF_STANDING),
-        "room_id": item.room_ids[0] if item.room_ids else None,
+        "room_id": item.room_id,
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.tie),
     }
@@ -129,7 +129,7 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
         {**standing, "observed_at": item.observed_at},
         least={"first_observed_at": item.observed_at},
         most={"peak_score": item.score},
-        best_rank=item.rank,
+        best_rank=item.rank if item.listed else 0,
     )
     yield _write_of_history(collections.RANK_HISTORY, item, standing)
 

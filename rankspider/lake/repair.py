@@ -48,9 +48,9 @@ async def make_whole(database: Database, writer: Writer) -> int:
     for hour in hours:
         begin = int(hour.timestamp())
         ids = {"_id": {"$gte": f"{begin}/", "$lt": f"{begin}0"}}  # 0 comes after /
-        fields = ["rank", "score", "first_observed_at", "revision"]
+        fields = ["rank", "listed", "score", "first_observed_at", "revision"]
         standings = database[collections.RANK_HISTORY].find(ids, fields)
-        count += await _bring_up(database, writer, standings, 3, _fold_standings)
+        count += await _bring_up(database, writer, standings, 6, _fold_standings)
     recent = {"first_observed_at": {"$gte": min(hours)}}
     users = database[collections.USER_HISTORY].find(recent, ["first_observed_at", "revision"])
     count += await _bring_up(database, writer, users, 1, _fold_users)
@@ -78,13 +78,13 @@ async def _bring_up(
     id_parts: int,
     fold: Callable[[str, list[Document]], Write],
 ) -> int:
-    """``id_parts``: how many parts of an id in the history come after the id in the collection that
+    """``id_parts``: how many parts of an id in the history are the id in the collection that
     follows from it; ``fold``: the bounds that some documents of one such id come to."""
     count = 0
     while documents := await history.to_list(_LOOKED_UP):  # looked up by their ids at once
         groups: dict[str, list[Document]] = defaultdict(list)
         for document in documents:
-            groups[document["_id"].rsplit("/", id_parts)[0]].append(document)
+            groups["/".join(document["_id"].split("/")[:id_parts])].append(document)
         newest = {key: max(same, key=itemgetter("revision")) for key, same in groups.items()}
         bounds = {key: fold(key, same) for key, same in groups.items()}
         some = next(iter(bounds.values()))
@@ -116,7 +116,7 @@ def _is_behind(stored: Document | None, bounds: Write, revision: str) -> bool:
 
 
 def _fold_standings(key: str, documents: list[Document]) -> Write:
-    ranks = [document["rank"] for document in documents if document["rank"]]
+    ranks = [each["rank"] for each in documents if each["rank"] and each["listed"]]
     return Write(
         collections.RANKS,
         key,

@@ -1,12 +1,14 @@
 """Which version of the code a lake was written for: one document in the collection ``meta``.
 
-``{"_id": "schema", "version": 2}``. A lake without it was written by the first release, or is
+``{"_id": "schema", "version": 3}``. A lake without it was written by the first release, or is
 empty: version 0. No version changes what is stored already; what is written from then on is new:
 
 1. the version itself, the validators, and the field ``flags``.
 2. the collection ``calls``, and ``last_observed_at`` of ``sightings``, which are of some seconds
    each and no longer of one moment. A history tells when something was last seen to be news; a
    worker of version 1 would move that on, and knows nothing of calls.
+3. the room in the ``_id`` of a standing in `rank_history`, of which a worker of version 2 would
+   make another user's; and states of `snapshots` that differ in what stands beside them are one.
 """
 
 from typing import Any
@@ -17,7 +19,7 @@ from pymongo.errors import DuplicateKeyError
 from rankspider.errors import RankspiderError
 from rankspider.lake.collections import META
 
-VERSION = 2
+VERSION = 3
 
 _ID = "schema"
 

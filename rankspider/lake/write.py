@@ -21,7 +21,7 @@ class Write:
     most: Document = field(default_factory=dict)
     """Fields that only ever rise."""
     best_rank: int | None = None
-    """The place, 0 off the list: of those above 0 the least stays. None: there is no such field."""
+    """The place on the list, 0 off it: of those above 0 the least stays. None: no such field."""
 
     @property
     def revision(self) -> str:

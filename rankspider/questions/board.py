@@ -58,7 +58,7 @@ class Board:
     observed_at: dt.datetime
     """When it was seen last, up to the moment asked for."""
     seconds_before_close: int
-    """From then to the end of the hour; 0 if it was observed after that."""
+    """From then to the end of the hour; below 0: it was observed after that alone."""
     is_final: bool
     """Whether the hour is over; if not, the list is (or was, at a moment in the past) changing."""
     rows: list[Place]
@@ -72,6 +72,12 @@ class Board:
     is_whole: bool = True
     """Whether the lake has the list as such. If not, as when each answer had a broken row in it,
     these are rows that were stored by themselves, and not all may be of one moment."""
+    next_observed_at: dt.datetime | None = None
+    """When the list was next seen after the moment asked for; None: never, or none was."""
+
+    @property
+    def name(self) -> ListName:
+        return ListName(self.currency, self.title, self.subtitle, self.city_code)
 
 
 def board(
@@ -105,7 +111,7 @@ def board(
     found = found or _rows_alone(database, hour, currency, title)
     if found is None:
         return None
-    name = ListName(found.currency, found.title, found.subtitle, found.city_code)
+    name = found.name
     listed = [row.user_id for row in found.rows]
     off: list[Document] = [
         {"$match": {"begin_time": hour}},
@@ -175,7 +181,7 @@ def _board(
         region_name=region_name,
         begin_time=hour,
         observed_at=seen_at,
-        seconds_before_close=max(0, left),
+        seconds_before_close=left,
         is_final=False,
         rows=rows,
         own=[],

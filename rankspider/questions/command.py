@@ -5,7 +5,7 @@ import datetime as dt
 import sys
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -15,12 +15,14 @@ from scrapy.exceptions import UsageError
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.errors import NotInTheLake
-from rankspider.moments import Period, Range, hour_of, moment_in
+from rankspider.moments import HOUR, Period, Range, hour_of, moment_in, moment_text
+from rankspider.questions.finals import END_SECONDS, newest_by_hour, seconds_before_close
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import Person, the_anchor
-from rankspider.questions.which import chosen, newest_hour
+from rankspider.questions.which import chosen, hours_of_lists, newest_hour
 from rankspider.report import Report, csv_of, json_of, table_of
 from rankspider.servers import reachable_lake
+from rankspider.terminal import harmless, remark, shortened
 
 EXIT_CODES = (
     "Times are given and shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 "
@@ -45,10 +47,18 @@ class Asking:
     default_hours: int
     ends_now: bool
 
+    remarks: list[str] = field(default_factory=list)
+    """What whoever reads the answer must know, in whatever form it is written."""
+
     def anchor(self) -> Person:
         """The one that was named. Raises `NotInTheLake` or `SeveralAnchors`."""
         assert self.name is not None
-        return the_anchor(self.database, self.name)
+        person = the_anchor(self.database, self.name)
+        if person.until is not None:
+            name, until = shortened(harmless(self.name), 40), moment_text(person.until, self.zone)
+            called = f"{person.label} (user_id {person.user_id})"
+            self.remarks.append(f"{name} is what {called} was called, last seen at {until}.")
+        return person
 
     def list_and_hour(self) -> tuple[ListName, dt.datetime]:
         """The list that is meant, and its hour: ``--hour``, or the newest."""
@@ -59,6 +69,25 @@ class Asking:
         period = self.period()
         last = [self._newest()] if self.ends_now else []
         return self._chosen([*period.newest_first, *last])[0], period
+
+    def about_hours(self, name: ListName, period: Period) -> list[str]:
+        """Notes: how many hours of ``period`` have no such list, or none that was seen up to its
+        end. That there are others then, as after a list was renamed, is a remark."""
+        known = hours_of_lists(self.database, period)
+        missing = set(period) - set(known.pop(name, ()))
+        for other, hours in sorted(known.items()):
+            if count := len(missing.intersection(hours)):
+                self.remarks.append(f"In {count} of the hours without this list there is {other}.")
+        notes = [f"Hours without this list in the lake: {len(missing)}"] if missing else []
+        within = self.options.within
+        seen = [
+            seconds_before_close(hour, newest.at)
+            for hour, newest in newest_by_hour(self.database, name, period)
+            if hour + HOUR <= self.now
+        ]
+        if count := sum(not 0 <= seconds <= within for seconds in seen):
+            notes.append(f"Hours not seen in their last {within:g} s (--within): {count}")
+        return notes
 
     def period(self) -> Period:
         """The hours meant; by default they end with the newest in the lake, or the present one."""
@@ -101,6 +130,8 @@ class QuestionCommand(RankCommand):
     """Whether ``--currency`` and ``--title`` say which."""
     default_hours: ClassVar[int] = 0
     """How many hours, unless options say so; 0: it is asked of one, ``--hour``."""
+    rests_on_ends: ClassVar[bool] = False
+    """Whether the answer is only as good as the lists were watched up to their hours' ends."""
     ends_now: ClassVar[bool] = False
     """Whether hours end with the present one by default, whatever the lake holds of it."""
 
@@ -138,6 +169,14 @@ class QuestionCommand(RankCommand):
         else:
             group.add_argument("--hour", metavar="T", help="the hour that T lies in (newest)")
         self.add_question(group)
+        if self.rests_on_ends:
+            group.add_argument(
+                "--within",
+                type=float,
+                default=END_SECONDS,
+                metavar="S",
+                help="say of which hours nobody saw the last S seconds (%(default)s)",
+            )
         if self.asks_of_a_list:
             group.add_argument("--currency", metavar="C", help="the list in this unit")
             group.add_argument(
@@ -149,6 +188,8 @@ class QuestionCommand(RankCommand):
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         name = self._name_in(args)
+        if self.rests_on_ends and not opts.within >= 0:  # nor NaN
+            raise UsageError("--within must be 0 or more")
         limit = getattr(opts, "limit", None)
         if limit is not None and limit < 1:
             raise UsageError("--limit must be 1 or more")
@@ -162,8 +203,12 @@ class QuestionCommand(RankCommand):
         span = Range(start, end, getattr(opts, "hours", None))
         with reachable_lake(configuration) as database:
             when = (hour, span, self.default_hours, self.ends_now)
-            report = self.answer(Asking(database, zone, now, opts, name, *when))
-        write(report, opts, zone)
+            asking = Asking(database, zone, now, opts, name, *when)
+            report = self.answer(asking)
+        if opts.json or opts.csv:
+            for each in asking.remarks:
+                remark(each)
+        write(replace(report, notes=[*asking.remarks, *report.notes]), opts, zone)
         return 0
 
     def _name_in(self, args: list[str]) -> str | None:
@@ -173,7 +218,7 @@ class QuestionCommand(RankCommand):
         if len(args) > 1 or (self.names_an_anchor and not args):
             raise UsageError(
                 "name one anchor: a user_id, a sec_id, a profile link, a display_id, a short_id, "
-                "or (part of) a nickname, in quotes if it has blanks"
+                "or (part of) a nickname, in quotes if it has blanks; user_id:NUMBER says which"
             )
         return args[0] if args else None
 

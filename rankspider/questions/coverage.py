@@ -10,6 +10,7 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.moments import HOUR, Period
+from rankspider.questions.finals import seconds_before_close
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import nicknames
 from rankspider.questions.sightings import BUCKET, Sighting, Sightings, sightings_by_hour
@@ -33,6 +34,7 @@ class HourCovered:
     states: int
     """How many distinct ones were seen."""
     seconds_before_close: int | None = column("last seen, s before close")
+    """Below 0: only after it."""
     largest_gap_seconds: int = column("largest gap, s")
     """The longest time without an observation, also from the start of the hour and up to its end
     (or to now). Without `calls`, one shorter than ten seconds may be less."""
@@ -82,17 +84,17 @@ def hours_covered(
 def _hour_covered(seen: Sightings, now: dt.datetime, within_seconds: float) -> HourCovered:
     close, newest = seen.hour + HOUR, seen.newest()
     gap, since = _gap_in(seen, newest, min(close, now))
-    left = None if newest is None else round((close - newest.at).total_seconds())
+    left = None if newest is None else seconds_before_close(seen.hour, newest.at)
     state: State = "missing" if left is None else "ok"
     if now < close:
         state = "open"
-    elif left is not None and left > within_seconds:
+    elif left is not None and not 0 <= left <= within_seconds:
         state = "no end"
     return HourCovered(
         hour=seen.hour,
         state=state,
-        states=len(seen.states),
-        seconds_before_close=left if left is None else max(0, left),
+        states=len(seen.seen_states),
+        seconds_before_close=left,
         largest_gap_seconds=round(gap.total_seconds()),
         gap_began_at=since,
     )
@@ -107,7 +109,11 @@ def _gap_in(
     between. Within ten seconds of which sightings have the ends, the first calls of the hour tell.
     """
     if newest is None or not seen.buckets:
-        return _largest_gap(seen.hour, end, sorted(span[:2] for span in seen.states))
+        within = sorted(
+            (span.first, span.last if span.last < seen.hour + HOUR else span.first)
+            for span in seen.states
+        )
+        return _largest_gap(seen.hour, end, within)
     moments = {newest.at, *(sighting.at for sighting in seen.known())}
     found = _largest_gap(seen.hour, end, _each(moments))
     if found[0] >= BUCKET:
@@ -125,7 +131,8 @@ def _largest_gap(
 ) -> tuple[dt.timedelta, dt.datetime]:
     """The longest time between ``start`` and ``end`` that is in no interval, and when it began."""
     largest, since, seen_to = dt.timedelta(0), start, start
-    for first, last in [*seen, (end, end)]:
+    for begun, last in [*seen, (end, end)]:
+        first = min(begun, end)
         if first - seen_to > largest:
             largest, since = first - seen_to, seen_to
         seen_to = max(seen_to, last)

@@ -18,12 +18,12 @@ from rankspider.report import column
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
     """One standing, from when it was first seen until it was last seen; one that came back, as
-    after points were taken back, is there once more."""
+    after points were taken back or after a list without it, is there once more."""
 
     since: dt.datetime
     until: dt.datetime
     place: int
-    """0: not listed."""
+    """On the list; 0: not listed, whatever place the endpoint gives it."""
     score: int = column("points")
     delta: int = column("behind next")
     """Points behind the next better place; off the list it follows no known rule."""
@@ -36,7 +36,8 @@ def curve(
 ) -> list[Point]:
     """The standings of a user in the list ``name`` of ``hour``, the first one first.
 
-    Off the list a user has none unless it was asked for. On ``user_hour_time``::
+    Off the list a user has none unless it was asked for. What was seen after the close tells of the
+    hour only where nothing was seen within. On ``user_hour_time``::
 
         db.rank_history.aggregate([
           {$match: {user_id: …, begin_time: …}},
@@ -60,25 +61,45 @@ def curve(
         standings = list(found)
     if not standings:
         return []
+    said = {_said(standing): standing for standing in standings}
     seen = [
-        (standing[moment], number)
-        for number, standing in enumerate(standings)
+        (standing[moment], _said(standing))
+        for standing in standings
         for moment in ("first_observed_at", "last_observed_at")
     ]
     seen += _asked(database, hour, user_id, standings)
     seen += _listed(database, name, hour, user_id, standings)
-    return list(_points(stays(dict(enumerate(standings)), seen)))
+    within = [each for each in seen if hour <= each[0] < hour + HOUR]
+    found_again = stays({**said, _ABSENT: {}}, _without_own(sorted(within or seen)))
+    return list(_points(standing for standing in found_again if "rank" in standing))
 
 
-_Seen = tuple[dt.datetime, int]
-"""When, and which of the standings."""
+_Said = tuple[int, int, int]
+_Seen = tuple[dt.datetime, _Said]
+"""When, and what."""
+_ABSENT: _Said = (-1, 0, 0)
+"""The list was seen without the user."""
+
+
+def _said(standing: Document) -> _Said:
+    """What tells one standing from another: place on the list, points, points behind the next."""
+    return standing["rank"] if standing["listed"] else 0, standing["score"], standing["delta"]
+
+
+def _without_own(seen: Iterable[_Seen]) -> Iterator[_Seen]:
+    """A list without the user ends its stay there, and none off the list."""
+    is_listed = False
+    for at, said in seen:
+        if said != _ABSENT or is_listed:
+            yield at, said
+        is_listed = said[0] > 0
 
 
 def _asked(
     database: Database[Document], hour: dt.datetime, user_id: str, standings: list[Document]
 ) -> Iterator[_Seen]:
     """When the user was asked for."""
-    numbers = {each["_id"]: number for number, each in enumerate(standings)}
+    said = {each["_id"]: _said(each) for each in standings}
     when = {"$gte": standings[0]["first_observed_at"], "$lt": hour + 2 * HOUR}
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "observed_at": when}},
@@ -86,8 +107,8 @@ def _asked(
     ]
     with database[collections.CALLS].aggregate(pipeline) as found:
         for call in found:
-            if call["standing"] in numbers:
-                yield call["observed_at"], numbers[call["standing"]]
+            if call["standing"] in said:
+                yield call["observed_at"], said[call["standing"]]
 
 
 def _listed(
@@ -97,26 +118,27 @@ def _listed(
     user_id: str,
     standings: list[Document],
 ) -> Iterator[_Seen]:
-    """When the list was seen with the user on it."""
-    numbers: dict[tuple[int, ...], int] = {}
-    for number, each in enumerate(standings):
+    """When the list was seen, with the user on it or without; nothing if it never was on it."""
+    numbers: dict[tuple[int, ...], _Said] = {}
+    for each in standings:
         if each["listed"]:
             # A row may tell another delta than follows from the points, and is flagged then.
-            numbers[each["rank"], each["score"]] = number
-            numbers[each["rank"], each["score"], each["delta"]] = number
+            numbers[each["rank"], each["score"]] = _said(each)
+            numbers[each["rank"], each["score"], each["delta"]] = _said(each)
     if not numbers:
         return
     sightings = sightings_of(database, name, hour).since(hour)
     pipeline: list[Document] = [
         {"$match": {"_id": {"$in": sorted({state for _, state in sightings})}}},
-        {"$match": {"user_ids": user_id}},
+        {"$match": {"user_ids": {"$type": "array"}}},
         {"$project": standing_in_state(user_id)},
     ]
     with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
         said = {each["_id"]: (each["place"], each["score"], each["delta"]) for each in found}
     for at, state in sightings:
         if state in said:
-            which = numbers.get(said[state], numbers.get(said[state][:2]))
+            place = said[state][0]
+            which = numbers.get(said[state], numbers.get(said[state][:2])) if place else _ABSENT
             if which is not None:
                 yield at, which
 
@@ -132,7 +154,7 @@ def _points(standings: Iterable[Document]) -> Iterator[Point]:
         point = Point(
             since=standing["first_observed_at"],
             until=standing["last_observed_at"],
-            place=standing["rank"],
+            place=_said(standing)[0],
             score=standing["score"],
             delta=standing["delta"],
             points_per_minute=None,

@@ -11,9 +11,11 @@ from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.moments import HOUR, Period
 from rankspider.questions.lists import ListName
-from rankspider.questions.sightings import sightings_by_hour
+from rankspider.questions.sightings import Sighting, sightings_by_hour
 
 _AT_ONCE = 100
+END_SECONDS = 120
+"""Seen so shortly before its close, a list shows how it ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +29,22 @@ class Final:
 
     @property
     def seconds_before_close(self) -> int:
-        """How long before the end of the hour it was seen; 0 if at the end, or after it."""
-        return max(0, round((self.hour + HOUR - self.seen_at).total_seconds()))
+        """How long before the end of the hour it was seen; below 0: only after it."""
+        return seconds_before_close(self.hour, self.seen_at)
+
+
+def seconds_before_close(hour: dt.datetime, seen_at: dt.datetime) -> int:
+    return round((hour + HOUR - seen_at).total_seconds())
+
+
+def newest_by_hour(
+    database: Database[Document], name: ListName, period: Period
+) -> Iterator[tuple[dt.datetime, Sighting]]:
+    """The last sighting of each hour of ``period`` that has one, the earliest hour first."""
+    for sightings in sightings_by_hour(database, name, period):
+        newest = sightings.newest()
+        if newest is not None:
+            yield sightings.hour, newest
 
 
 def finals(
@@ -48,14 +64,12 @@ def finals(
 
         db.snapshots.aggregate([{$match: {_id: {$in: […]}}}, {$project: {…}}])
     """
-    last = {}
-    for sightings in sightings_by_hour(database, name, period):
-        newest = sightings.newest()
-        close = sightings.hour + HOUR
-        if newest is not None and (
-            within_seconds is None or (close - newest.at).total_seconds() <= within_seconds
-        ):
-            last[newest.state] = (sightings.hour, newest.at)
+    last = {
+        newest.state: (hour, newest.at)
+        for hour, newest in newest_by_hour(database, name, period)
+        if within_seconds is None
+        or 0 <= (hour + HOUR - newest.at).total_seconds() <= within_seconds
+    }
     keys = list(last)
     for start in range(0, len(keys), _AT_ONCE):
         some = keys[start : start + _AT_ONCE]

@@ -6,8 +6,9 @@ from typing import Any
 
 from pymongo.database import Database
 
-from rankspider.moments import HOUR, hour_of
+from rankspider.moments import HOUR, Period, hour_of
 from rankspider.questions.board import Board, is_over, seen_list
+from rankspider.questions.sightings import sightings_by_hour
 
 
 def board_at(
@@ -29,5 +30,16 @@ def board_at(
         found = seen_list(database, hour, currency, title, moment)
         if found is not None:
             is_final = moment >= hour + HOUR and is_over(database, hour, now)
-            return replace(found, is_final=is_final)
+            following = _next_after(database, found, moment)
+            return replace(found, is_final=is_final, next_observed_at=following)
     return None
+
+
+def _next_after(
+    database: Database[dict[str, Any]], found: Board, moment: dt.datetime
+) -> dt.datetime | None:
+    """In the hour of ``found`` or the one after."""
+    hour = found.begin_time
+    hours = sightings_by_hour(database, found.name, Period(hour, hour + 2 * HOUR))
+    seen = (sightings.next_after(moment) for sightings in hours)
+    return next((at for at in seen if at is not None), None)

@@ -1,9 +1,10 @@
 """Who passed whom in the last minutes of an hour."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
+from operator import itemgetter
 
 from pymongo.database import Database
 
@@ -20,7 +21,8 @@ from rankspider.report import column
 class Overtake:
     """Between two states that follow each other, one seller went past another.
 
-    Both are on the list before and after: who enters or leaves it overtakes nobody.
+    Both are on the list before and after: who enters or leaves it overtakes nobody. Nor does who
+    only comes level in points: ahead is who was, until one has more.
     """
 
     seen_at: dt.datetime
@@ -57,7 +59,7 @@ def overtakes(
     since = hour + HOUR - dt.timedelta(minutes=minutes)
     found = [
         overtake
-        for before, after in pairwise(_states(database, name, hour, since))
+        for before, after in pairwise(_ties_settled(_states(database, name, hour, since)))
         for overtake in overtakes_between(before, after, places)
     ]
     names = nicknames(
@@ -81,6 +83,20 @@ def _states(
     found = database[collections.SNAPSHOTS].find(keys, ["user_ids", "scores"])
     states = {state["_id"]: state for state in found}
     return stays(states, (sighting for sighting in seen if sighting.state in states))
+
+
+def _ties_settled(states: Iterable[Document]) -> Iterator[Document]:
+    """``states``, in each those of equal points in the order in which they were before."""
+    was: dict[str, int] = {}
+    for state in states:
+        users: list[str] = []
+        listed = zip(state["user_ids"], state["scores"], strict=True)
+        for _, tied in groupby(listed, key=itemgetter(1)):
+            group = [user_id for user_id, _ in tied]
+            there = iter(sorted((each for each in group if each in was), key=was.__getitem__))
+            users += [next(there) if each in was else each for each in group]
+        was = {user_id: place for place, user_id in enumerate(users)}
+        yield {**state, "user_ids": users}
 
 
 def overtakes_between(before: Document, after: Document, places: int | None) -> Iterator[Overtake]:

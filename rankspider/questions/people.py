@@ -1,11 +1,13 @@
 """Who is meant: an anchor found by its id, its public key, a link, or a name."""
 
+import datetime as dt
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pymongo.collection import Collection
+from pymongo.cursor import Cursor
 from pymongo.database import Database
 
 from rankspider.endpoint.sec_uid import sec_uid_of
@@ -18,6 +20,12 @@ _FIELDS = ["user_id", "sec_uid", "short_id", "display_id", "nickname"]
 _MOST_SHOWN = 20
 _AT_ONCE = 100
 _INT64 = 1 << 63
+_NAMES = ("display_id", "nickname")
+_NAMED = ("user_id", "short_id", *_NAMES)
+_FORMS = (
+    "a user_id, a sec_id, a profile link, a display_id, a short_id, or (part of) a nickname, now "
+    "or formerly; user_id:, short_id:, display_id: or nickname: before it says which it is now"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,8 @@ class Person:
     display_id: str
     nickname: str
     """As it came, control characters and all."""
+    until: dt.datetime | None = None
+    """When it was last seen under the name that found it; None: it is called so now."""
 
     @classmethod
     def of(cls, document: Document) -> Self:
@@ -70,10 +80,7 @@ def the_anchor(database: Database[Document], text: str) -> Person:
     """
     found = anchors_named(database, text, most=_MOST_SHOWN + 1)
     if not found:
-        raise NotInTheLake(
-            f"no anchor in the lake is called {shortened(text, 80)}: give a user_id, a "
-            "sec_id, a profile link, a display_id, a short_id, or (part of) a nickname"
-        )
+        raise NotInTheLake(f"no anchor in the lake is called {shortened(text, 80)}: give {_FORMS}")
     if len(found) > 1:
         raise SeveralAnchors(_several(text, found))
     return found[0]
@@ -83,10 +90,11 @@ def anchors_named(database: Database[Document], text: str, *, most: int) -> list
     """The anchors ``text`` names, at most ``most``, each once.
 
     A ``sec_uid`` (also in a link or in JSON), ``user_id``, ``short_id``, ``display_id`` or
-    ``nickname`` that is equal to it; if there is none, the nicknames that hold it, in any case of
-    letters. Each is one query, such as ``db.users.find({display_id: …})``, on the index of that
-    field; the last one, ``db.users.find({nickname: /…/i}).hint("nickname")``, reads all of that
-    index.
+    ``nickname`` that is equal to it, or was, by `user_history`; if there is none, the nicknames
+    that hold it, in any case of letters, or else those that did. After ``user_id:`` or another
+    field's name: what that field now is. Each is one query, such as
+    ``db.users.find({display_id: …})``, on the index of that field; those for what holds it, such as
+    ``db.users.find({nickname: /…/i}).hint("nickname")``, read all of that index.
     """
     # A shell may hand over bytes that are no UTF-8, and BSON holds nothing else.
     encoded = text.strip().encode(errors="replace")
@@ -95,9 +103,23 @@ def anchors_named(database: Database[Document], text: str, *, most: int) -> list
         return _by_sec_uid(database, sec_uid)
     except MemberError:
         name = encoded.decode()  # no public key, so it is one of the others
-    found = _exactly(database, name, most) if name else []
-    found = found or (_holding(database, name, most) if name else [])
-    return list({person.user_id: person for person in found}.values())[:most]
+    found = _called(database, name, most) if name else []
+    # Who is called so now as well as formerly stands first.
+    return list({person.user_id: person for person in reversed(found)}.values())[::-1][:most]
+
+
+def _called(database: Database[Document], name: str, most: int) -> list[Person]:
+    field, _, value = name.partition(":")
+    if field in _NAMED and value:
+        return _now(database, field, value.strip(), most)
+    found = [each for field in _NAMED for each in _now(database, field, name, most)]
+    for field in _NAMES:
+        found += _formerly(database, {field: name}, most)
+    if found:
+        return found
+    holds = {"nickname": {"$regex": re.escape(name), "$options": "i"}}
+    users = _hinted(database[collections.USERS], holds).limit(most)
+    return list(map(Person.of, users)) or _formerly(database, holds, most)
 
 
 def _by_sec_uid(database: Database[Document], sec_uid: str) -> list[Person]:
@@ -129,33 +151,55 @@ def _by_user_id(database: Database[Document], user_id: str) -> list[Person]:
     return [Person.of(found)] if found else []
 
 
-def _exactly(database: Database[Document], text: str, most: int) -> list[Person]:
-    users = database[collections.USERS]
-    found = []
-    if text.isascii() and text.isdigit():
-        found += _by_user_id(database, text)
-        if 0 < int(text) < _INT64:
-            found += map(Person.of, users.find({"short_id": int(text)}, _FIELDS).limit(most))
-    for name in ("display_id", "nickname"):
-        found += map(Person.of, users.find({name: text}, _FIELDS).limit(most))
-    return found
+def _now(database: Database[Document], field: str, text: str, most: int) -> list[Person]:
+    """Those whose ``field`` is ``text``."""
+    is_number = text.isascii() and text.isdigit()
+    if field == "user_id":
+        return _by_user_id(database, text) if is_number else []
+    if field == "short_id" and not (is_number and 0 < int(text[:20]) == int(text) < _INT64):
+        return []
+    value = int(text) if field == "short_id" else text
+    found = database[collections.USERS].find({field: value}, _FIELDS).limit(most)
+    return list(map(Person.of, found))
 
 
-def _holding(database: Database[Document], text: str, most: int) -> list[Person]:
-    users = database[collections.USERS]
-    pattern = {"$regex": re.escape(text), "$options": "i"}
-    found = users.find({"nickname": pattern}, _FIELDS).limit(most)
-    if "nickname" in users.index_information():  # not in a lake that no worker has opened
-        found = found.hint("nickname")
-    return [Person.of(user) for user in found]
+def _formerly(database: Database[Document], query: Document, most: int) -> list[Person]:
+    """Those who fitted ``query`` once, and when that was seen last."""
+    until: dict[str, dt.datetime] = {}
+    fields = ["user_id", "last_observed_at"]
+    for profile in _hinted(database[collections.USER_HISTORY], query, fields):
+        who, at = profile["user_id"], profile["last_observed_at"]
+        if who in until or len(until) < most:
+            until[who] = max(at, until.get(who, at))
+    users = database[collections.USERS].find({"_id": {"$in": list(until)}}, _FIELDS)
+    people = {user["_id"]: Person.of(user) for user in users}
+    return [replace(people[who], until=at) for who, at in until.items() if who in people]
+
+
+def _hinted(
+    collection: Collection[Document], query: Document, fields: Sequence[str] = _FIELDS
+) -> Cursor[Document]:
+    """On the index of the one field that ``query`` names, where a worker has made it."""
+    (field,) = query
+    found = collection.find(query, fields)
+    return found.hint(field) if field in collection.index_information() else found
 
 
 def _several(text: str, found: list[Person]) -> str:
     rows = [
-        (person.label, person.display_id, person.user_id, person.sec_uid)
+        (
+            person.label,
+            person.display_id,
+            str(person.short_id or ""),
+            person.user_id,
+            person.sec_uid,
+            "now" if person.until is None else f"until {person.until:%Y-%m-%d %H:%M}Z",
+        )
         for person in sorted(found, key=lambda each: each.user_id)[:_MOST_SHOWN]
     ]
     count = f"more than {_MOST_SHOWN}" if len(found) > _MOST_SHOWN else str(len(found))
     name = shortened(text, 80)
     lines = [f"{count} anchors are called {name}: name one by its user_id or sec_id"]
-    return "\n".join([*lines, *table(("nickname", "display_id", "user_id", "sec_id"), rows)])
+    heads = ("nickname", "display_id", "short_id", "user_id", "sec_id", "called so")
+    hint = "A number may be several things: user_id:NUMBER names one"
+    return "\n".join([*lines, *table(heads, rows), hint])

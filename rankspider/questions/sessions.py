@@ -41,6 +41,11 @@ class Session:
     """How many hours the lake has of it."""
 
 
+# What a stale cache answers after the close is of no room's time.
+_HOUR_MS = 3_600_000
+_WITHIN_HOUR = {"$expr": {"$lt": ["$first_observed_at", {"$add": ["$begin_time", _HOUR_MS]}]}}
+
+
 class _Room(NamedTuple):
     user_id: str
     room_id: str
@@ -77,7 +82,7 @@ def sessions(
         db.rank_history.aggregate([
           {$match: {user_id: …, begin_time: {$gt: …, $lt: …}}},
           {$match: {"list.currency": …, "list.title": …, …}},
-          {$match: {room_id: {$ne: null}}},
+          {$match: {room_id: {$ne: null}, $expr: {$lt: ["$first_observed_at", CLOSE]}}},
           {$group: {_id: "$room_id", peak: {$max: "$score"}}}])
 
     The chosen ones are then read whole, also from before ``period``, from the hour in which they
@@ -120,7 +125,7 @@ def _rooms(
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": hours}},
         name.stage,
-        {"$match": {"room_id": {"$ne": None}}},
+        {"$match": {"room_id": {"$ne": None}, **_WITHIN_HOUR}},
         {"$group": {"_id": "$room_id", "peak": {"$max": "$score"}}},
     ]
     for group in database[collections.RANK_HISTORY].aggregate(pipeline):
@@ -135,7 +140,7 @@ def _session(database: Database[Document], name: ListName, user_id: str, room_id
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": {"$gt": before}}},
         name.stage,
-        {"$match": {"room_id": room_id}},
+        {"$match": {"room_id": room_id, **_WITHIN_HOUR}},
         {"$project": dict.fromkeys(_FIELDS, 1)},
     ]
     standings = list(database[collections.RANK_HISTORY].aggregate(pipeline))

@@ -8,6 +8,9 @@ observations, and all that any of them holds is known:
   are moments, without a last one);
 - `snapshots` a state's first of all, and one of the last time it stood.
 
+What was seen outside of its hour, as a stale cache answers after the close, tells of it only where
+nothing was seen within.
+
 So without `calls`, what is said is right to within ten seconds: of two states that were served by
 turns, it is then the one whose first or last there came latest. An hour from before there were
 sightings has `snapshots` alone: a state is taken to have held from its first to its last.
@@ -17,6 +20,7 @@ import datetime as dt
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from typing import NamedTuple, TypeVar
@@ -31,7 +35,10 @@ from rankspider.questions.lists import ListName
 BUCKET = dt.timedelta(seconds=10)
 """What a document of `sightings` is about."""
 _LAST = ({"$sort": {"observed_at": -1, "list_state": -1}}, {"$limit": 1})
-_Key = TypeVar("_Key", int, str)
+_FIRST = ({"$sort": {"observed_at": 1}}, {"$limit": 1})
+_MILLISECOND = dt.timedelta(milliseconds=1)
+_BEGIN_OF_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
+_Key = TypeVar("_Key", tuple[int, int, int], str)
 
 
 class Sighting(NamedTuple):
@@ -50,7 +57,7 @@ class Span(NamedTuple):
     state: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Sightings:
     """Of one list in one hour."""
 
@@ -67,7 +74,7 @@ class Sightings:
 
         `calls` are asked only for what comes after all that the other two know.
         """
-        moment = moment or END_OF_TIME
+        moment = min(moment or END_OF_TIME, self._span[1])
         known = [each for each in self.known() if each.at <= moment]
         if not known:
             return None
@@ -77,8 +84,16 @@ class Sightings:
             return max([newest, *called])
         # If each state held from its first to its last: of two, the one that came later.
         begun = [span for span in self.states if span.first <= moment]
-        at, _, state = max((min(span.last, moment), span.first, span.state) for span in begun)
-        return Sighting(at, state)
+        last = max(begun, key=lambda span: (min(span.last, moment), *span[::2]))
+        return max(each for each in known if each.state == last.state)
+
+    def next_after(self, moment: dt.datetime) -> dt.datetime | None:
+        """When any state of it was first seen after ``moment``; None: never."""
+        known = (each.at for each in self.known() if each.at > moment)
+        after = min(known, default=END_OF_TIME)
+        called = self.called(moment + _MILLISECOND, after, *_FIRST)
+        after = min([after, *(each.at for each in called)])
+        return None if after == END_OF_TIME else after
 
     def since(self, moment: dt.datetime) -> list[Sighting]:
         """All from ``moment`` on, the earliest first, but for those that repeat the one before."""
@@ -91,6 +106,23 @@ class Sightings:
 
     def known(self) -> Iterator[Sighting]:
         """All but those of `calls`, in no order."""
+        first, last = self._span
+        return (each for each in self._ends() if first <= each.at <= last)
+
+    @property
+    def seen_states(self) -> set[str]:
+        """Each state that was seen."""
+        return {each.state for each in self.known()}
+
+    @cached_property
+    def _span(self) -> tuple[dt.datetime, dt.datetime]:
+        """Between which moments it was seen: those of its hour, unless none is."""
+        within = self.hour, self.hour + HOUR - _MILLISECOND
+        if any(within[0] <= each.at <= within[1] for each in self._ends()):
+            return within
+        return _BEGIN_OF_TIME, END_OF_TIME
+
+    def _ends(self) -> Iterator[Sighting]:
         for span in (*self.states, *self.buckets):
             yield Sighting(span.first, span.state)
             yield Sighting(span.last, span.state)
@@ -105,7 +137,7 @@ class Sightings:
               {$sort: {observed_at: -1, list_state: -1}}, {$limit: 1}])
         """
         key = self.name.of_hour(self.hour).key
-        when = {"$gte": first, "$lte": last}
+        when = {"$gte": max(first, self._span[0]), "$lte": min(last, self._span[1])}
         pipeline: list[Document] = [
             {"$match": {"begin_time": self.hour, "observed_at": when}},
             {"$match": {"list_state": {"$gte": f"{key}/", "$lt": f"{key}0"}}},  # 0 comes after /

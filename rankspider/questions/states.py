@@ -74,8 +74,9 @@ def standing_in_state(user_id: str) -> Document:
     index = {"$indexOfArray": ["$user_ids", user_id]}
     score = {"$arrayElemAt": ["$scores", index]}
     above = {"$arrayElemAt": ["$scores", {"$max": [0, {"$subtract": [index, 1]}]}]}
+    is_there = {"$gte": [index, 0]}
     return {
         "place": {"$add": [index, 1]},
-        "score": score,
-        "delta": {"$subtract": [above, score]},
+        "score": {"$cond": [is_there, score, None]},
+        "delta": {"$cond": [is_there, {"$subtract": [above, score]}, None]},
     }

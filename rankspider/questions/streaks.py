@@ -13,7 +13,7 @@ from rankspider.moments import HOUR, Period
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import nicknames
 from rankspider.questions.trend import standings_pipeline
-from rankspider.questions.which import has_list
+from rankspider.questions.which import hours_of_lists
 from rankspider.report import column
 
 
@@ -36,6 +36,7 @@ class Streaks:
     last_hour: dt.datetime = column("last listed", is_hour=True)
 
 
+_FIELDS = ("user_id", "begin_time", "best_rank", "observed_at")
 _Places = dict[dt.datetime, int]
 """One user's best place in each hour in which it was on the list."""
 
@@ -45,25 +46,27 @@ def leaders(
 ) -> list[Streaks]:
     """Those with the most hours on the list in ``period``, at most ``most`` of them.
 
-    For each hour that has the list (`has_list`), on ``hour_best`` (a range of hours would read
-    every anchor that was asked for)::
+    For each hour that has the list (`hours_of_lists`), on ``hour_best`` (a range of hours would
+    read every anchor that was asked for)::
 
         db.ranks.aggregate([
           {$match: {begin_time: …, best_rank: {$gt: 0}}},
           {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
-          {$project: {user_id: 1, best_rank: 1}}])
+          {$project: {user_id: 1, begin_time: 1, best_rank: 1, observed_at: 1}}])
+
+    What a stale cache showed after the close is left out; see `_within_hour`.
     """
     listed: dict[str, _Places] = defaultdict(dict)
-    hours = [hour for hour in period if has_list(database, name, hour)]
+    hours = hours_of_lists(database, period)[name]
     for hour in hours:
         pipeline: list[Document] = [
             {"$match": {"begin_time": hour, "best_rank": {"$gt": 0}}},
             name.stage,
-            {"$project": {"user_id": 1, "best_rank": 1}},
+            {"$project": dict.fromkeys(_FIELDS, 1)},
         ]
         with database[collections.RANKS].aggregate(pipeline) as found:
-            for standing in found:
-                listed[standing["user_id"]][hour] = standing["best_rank"]
+            for user_id, hour_, place in _within_hour(database, name, list(found)):
+                listed[user_id][hour_] = place
     rows = [_streaks(user_id, places, hours[-1]) for user_id, places in listed.items()]
     return _named(database, sorted(rows, key=_standing)[:most])
 
@@ -73,20 +76,44 @@ def streaks_of(
 ) -> list[Streaks]:
     """The same of one user: one row, or none if it was not listed in ``period``.
 
-    The hours are one query, on ``user_hour``: that of `rankspider.questions.trend`. Each is
-    asked for its list, and those at the end of ``period`` are, as for the leaders.
+    The hours are one query, on ``user_hour``: that of `rankspider.questions.trend`.
     """
+    hours = hours_of_lists(database, period)[name]
     pipeline = standings_pipeline(name, period, user_id)
     with database[collections.RANKS].aggregate(pipeline) as found:
-        places = {
-            each["begin_time"]: each["best_rank"]
-            for each in found
-            if each["best_rank"] and has_list(database, name, each["begin_time"])
-        }
-    if not places:
-        return []
-    newest = next(hour for hour in period.newest_first if has_list(database, name, hour))
-    return _named(database, [_streaks(user_id, places, newest)])
+        standings = [each for each in found if each["best_rank"] and each["begin_time"] in hours]
+    places = {hour: place for _, hour, place in _within_hour(database, name, standings)}
+    return _named(database, [_streaks(user_id, places, hours[-1])] if places else [])
+
+
+def _within_hour(
+    database: Database[Document], name: ListName, standings: list[Document]
+) -> Iterator[tuple[str, dt.datetime, int]]:
+    """User, hour and best place of ``standings`` in `ranks`; of those that were seen after their
+    hour as well, by what was seen within it. On ``hour_time``::
+
+        db.rank_history.aggregate([
+          {$match: {begin_time: …, first_observed_at: {$lt: CLOSE}}},
+          {$match: {"list.currency": …, "list.title": …, …}},
+          {$match: {user_id: {$in: […]}, listed: true, rank: {$gt: 0}}},
+          {$group: {_id: "$user_id", place: {$min: "$rank"}}}])
+    """
+    late: dict[dt.datetime, list[str]] = defaultdict(list)
+    for each in standings:
+        if each["observed_at"] < each["begin_time"] + HOUR:
+            yield each["user_id"], each["begin_time"], each["best_rank"]
+        else:
+            late[each["begin_time"]].append(each["user_id"])
+    for hour, user_ids in late.items():
+        pipeline: list[Document] = [
+            {"$match": {"begin_time": hour, "first_observed_at": {"$lt": hour + HOUR}}},
+            name.stage,
+            {"$match": {"user_id": {"$in": user_ids}, "listed": True, "rank": {"$gt": 0}}},
+            {"$group": {"_id": "$user_id", "place": {"$min": "$rank"}}},
+        ]
+        with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
+            for group in found:
+                yield group["_id"], hour, group["place"]
 
 
 def _streaks(user_id: str, places: _Places, newest: dt.datetime) -> Streaks:

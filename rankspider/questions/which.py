@@ -14,7 +14,7 @@ from pymongo.database import Database
 
 from rankspider.lake import collections
 from rankspider.lake.collections import Document
-from rankspider.moments import HOUR, hour_of
+from rankspider.moments import HOUR, Period, hour_of
 from rankspider.questions.lists import ListName
 from rankspider.questions.sightings import Sighting, sightings_of
 
@@ -68,20 +68,29 @@ def lists_of(
     return {name: sighting for name, sighting in newest.items() if sighting is not None}
 
 
-def has_list(database: Database[Document], name: ListName, hour: dt.datetime) -> bool:
-    """On ``hour_time``::
+def hours_of_lists(
+    database: Database[Document], period: Period
+) -> dict[ListName, list[dt.datetime]]:
+    """The hours of ``period`` that have each list, empty or not, the earliest first. On
+    ``hour_time``::
 
-    db.snapshots.aggregate([{$match: {begin_time: …}}, {$match: {"list.currency": …, …}},
-                            {$limit: 1}, {$project: {_id: 1}}])
+        db.snapshots.aggregate([
+          {$match: {begin_time: {$gte: …, $lt: …}}},
+          {$group: {_id: {hour: "$begin_time", currency: "$list.currency", …}}},
+          {$sort: {"_id.hour": 1}}])
     """
+    key = {"hour": "$begin_time", **{part: f"$list.{part}" for part in ListName._fields}}
     pipeline: list[Document] = [
-        {"$match": {"begin_time": hour}},
-        name.stage,
-        {"$limit": 1},
-        {"$project": {"_id": 1}},
+        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
+        {"$group": {"_id": key}},
+        {"$sort": {"_id.hour": 1}},
     ]
+    hours: dict[ListName, list[dt.datetime]] = defaultdict(list)
     with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
-        return next(iter(found), None) is not None
+        for group in found:
+            hour = group["_id"].pop("hour")
+            hours[ListName(**group["_id"])].append(hour)
+    return hours
 
 
 def lists_of_rows(

@@ -4,6 +4,9 @@ A crawl notes in `calls` until when it saw what stays as it is, and in the recor
 that was news; a replay notes the last time of all. With it goes what an observation says beside its
 record: the seconds left, the mirrors' hosts, who was asked, how far an unlisted anchor is from the
 list. So documents that differ in nothing else, and are seen later in the replay, count as the same.
+
+What is older than a collection keeps its documents (`rankspider.lake.retention`), either side may
+have forgotten.
 """
 
 import datetime as dt
@@ -19,7 +22,7 @@ from pymongo.collection import Collection
 from pymongo.database import Database
 
 from rankspider.items import OWN_TEXTS, facts
-from rankspider.lake import collections
+from rankspider.lake import collections, retention
 from rankspider.lake.collections import Document
 
 COMPARED = (
@@ -31,6 +34,7 @@ COMPARED = (
     collections.REJECTED,
 )
 _FEW = 3
+_BEGIN_OF_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
 _LAST = ("observed_at", "last_observed_at")
 # The same record at another moment says these anew.
 _MOMENTARY: dict[str, tuple[str, ...]] = {
@@ -47,6 +51,8 @@ class Difference:
     same: int = 0
     seen_later: int = 0
     """The same, but for when the replay saw it last."""
+    outdated: int = 0
+    """Older than the lake keeps it, and gone from one side."""
     different: int = 0
     only_in_lake: int = 0
     only_replayed: int = 0
@@ -64,24 +70,31 @@ def compare(
     lake: Database[Document],
     replayed: Database[Document],
     progress: Callable[[str], None],
+    now: dt.datetime | None = None,
 ) -> dict[str, Difference]:
-    """By collection; ``progress`` is called with the name of each before it is read."""
-    found = {}
+    """By collection; ``progress`` is called with the name of each before it is read. How long the
+    lake keeps it, its own index says."""
+    found, now = {}, now or dt.datetime.now(dt.UTC)
     for collection in COMPARED:
         progress(collection)
-        found[collection] = _compared(collection, lake, replayed)
+        expiry = lake[collection].index_information().get(retention.INDEX, {})
+        seconds = expiry.get("expireAfterSeconds")
+        since = _BEGIN_OF_TIME if seconds is None else now - dt.timedelta(seconds=seconds)
+        found[collection] = _compared(collection, lake, replayed, since)
     return found
 
 
 def _compared(
-    collection: str, lake: Database[Document], replayed: Database[Document]
+    collection: str, lake: Database[Document], replayed: Database[Document], since: dt.datetime
 ) -> Difference:
     difference = Difference()
     both = (_by_id(side, database[collection]) for side, database in enumerate((lake, replayed)))
     for id_, same_id in groupby(merge(*both, key=itemgetter(0)), key=itemgetter(0)):
         sides = {side: document for _, side, document in same_id}
         there, here = sides.get(0), sides.get(1)
-        if here is None:
+        if len(sides) == 1 and all(_is_before(collection, each, since) for each in sides.values()):
+            difference.outdated += 1
+        elif here is None:
             difference.only_in_lake += 1
             _add(difference.only_in_lake_ids, id_)
         elif there is None:
@@ -89,7 +102,7 @@ def _compared(
             _add(difference.only_replayed_ids, id_)
         elif there == here:
             difference.same += 1
-        elif fields := differing(collection, there, here):
+        elif fields := differing(collection, there, here, since):
             difference.different += 1
             _add(difference.different_ids, f"{id_}: {', '.join(fields)}")
         else:
@@ -97,9 +110,19 @@ def _compared(
     return difference
 
 
-def differing(collection: str, there: Document, here: Document) -> list[str]:
-    """The fields in which two documents of one ``_id`` differ, but for a later last time here."""
+def _is_before(collection: str, document: Document, since: dt.datetime) -> bool:
+    dated = document.get(collections.DATED[collection])
+    return isinstance(dated, dt.datetime) and dated < since
+
+
+def differing(
+    collection: str, there: Document, here: Document, since: dt.datetime = _BEGIN_OF_TIME
+) -> list[str]:
+    """The fields in which two documents of one ``_id`` differ, but for a later last time here, and
+    a first one from before ``since``: a document that went came back without it."""
     ignored = ("revision", *_MOMENTARY.get(collection, ()))
+    if min(each.get("first_observed_at") or since for each in (there, here)) < since:
+        ignored += ("first_observed_at",)
     if collection in _STANDINGS and not here.get("listed"):
         ignored += OWN_TEXTS
     return [

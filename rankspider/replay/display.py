@@ -36,13 +36,12 @@ def replayed_text(
 
 
 def _differences(compared: Mapping[str, Difference]) -> list[str]:
-    heads = ("collection", " same", " seen later", " different", " only in the lake")
+    heads = ("collection", " same", " seen later", " outdated", " different", " only in the lake")
     rows = [
         (
             name,
-            *(f"{count:,}" for count in (each.same, each.seen_later, each.different)),
-            f"{each.only_in_lake:,}",
-            f"{each.only_replayed:,}",
+            *(f"{count:,}" for count in (each.same, each.seen_later, each.outdated)),
+            *(f"{count:,}" for count in (each.different, each.only_in_lake, each.only_replayed)),
         )
         for name, each in compared.items()
     ]

@@ -124,5 +124,5 @@ def assert_follows_from_history(database: Any) -> None:
             assert document["revision"] >= max(each["revision"] for each in said[key])
             if "peak_score" in document:
                 assert document["peak_score"] == max(each["score"] for each in said[key])
-                ranks = [each["rank"] for each in said[key] if each["rank"]]
+                ranks = [each["rank"] for each in said[key] if each["rank"] and each["listed"]]
                 assert document["best_rank"] == min(ranks, default=0)

@@ -18,3 +18,10 @@ def test_a_life_with_a_kill(redis_url: str, mongo_uri: str, tmp_path: Path) -> N
     assert outcome.figures["kills"] == 1
     assert outcome.figures["late"] > 10
     assert outcome.figures["displaced"] > 50
+
+
+def test_every_question_of_a_life(redis_url: str, mongo_uri: str, tmp_path: Path) -> None:
+    plan = Plan(answers=300, workers=2, order=3, moments=20, commands=0, style=dress.MIXED)
+    outcome = live(plan, Stage(redis_url, mongo_uri, tmp_path))
+    assert not outcome.differences, f"{outcome.figures}\n{outcome.differences}"
+    assert outcome.figures["questions"] > 100

@@ -1,4 +1,4 @@
-"""The board of each moment beside the truth: the one place where a question is asked.
+"""The board of each moment beside the truth.
 
 Of the lake's questions this is the one that tells most: it rests on when each state was seen.
 """
@@ -37,8 +37,11 @@ class Boards:
         self._hours: dict[int, list[tuple[int, bool, Said]]] = defaultdict(list)
         for said, is_settled in expected.answers:
             self._hours[said.begin * 1000].append((said.observed, is_settled, said))
-        for answers in self._hours.values():
+        for begin, answers in self._hours.items():
             answers.sort(key=lambda each: each[0])
+            within = [each for each in answers if begin <= each[0] < begin + _HOUR_MS]
+            if any(is_settled for _, is_settled, _ in within):
+                answers[:] = within  # what a stale cache says after the close is not heard
         self._times = {hour: [at for at, *_ in each] for hour, each in self._hours.items()}
 
     @property

@@ -32,8 +32,10 @@ def key_of_standing(said: Said, user_id: str) -> str:
 
 
 def key_of_history(said: Said, row: Row) -> str:
+    """A standing in one room is one document."""
     key = key_of_standing(said, row.profile.user_id)
-    return f"{key}/{row.rank}/{row.score}/{row.delta}"
+    room = f"/{row.room}" if row.room else ""
+    return f"{key}/{row.rank}/{row.score}/{row.delta}{room}"
 
 
 def hour(said: Said) -> Document:

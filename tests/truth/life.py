@@ -22,6 +22,7 @@ from tests.truth.fleet import Fleet
 from tests.truth.lake import COLLECTIONS, Lake, read_lake
 from tests.truth.market import HOUR, Market
 from tests.truth.producer import Producer
+from tests.truth.questions import compare_questions
 from tests.truth.telling import Telling
 from tests.truth.trouble import Trouble
 
@@ -151,6 +152,9 @@ def _judged(plan: Plan, run: _Run, lines: list[Line], database: Any) -> Outcome:
     asked = board.compare_boards(database, boards, moments, found)
     some = board.some_of(moments, plan.commands, plan.order) if plan.commands else []
     board.compare_commands(run.environment, boards, some, found)
+    questions = 0
+    if plan.is_undisturbed and not plan.shares_milliseconds:
+        questions = compare_questions(database, expected, plan.order, found)
     for code in run.fleet.failed:
         found.add("workers", "ended badly", f"exit code {code}")
     hopeless = {line.anchor for line in lines if line.outcome in faults.HOPELESS_NAMES}
@@ -170,6 +174,7 @@ def _judged(plan: Plan, run: _Run, lines: list[Line], database: Any) -> Outcome:
         "forgotten": run.trouble.forgotten,
         "seconds": round(run.seconds, 1),
         "boards": asked + len(some),
+        "questions": questions,
         **{name: len(lake[name]) for name in plan.collections},
         "differences": len(found),
     }

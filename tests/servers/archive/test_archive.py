@@ -16,7 +16,7 @@ from rankspider.archive.reading import ArchiveReader
 from rankspider.archive.selection import AnswerFilter
 from rankspider.endpoint.failure import soft_ban
 from rankspider.errors import ArchiveDamaged
-from rankspider.lake.collections import ensure_archive_indexes
+from rankspider.lake.collections import DATED, ensure_archive_indexes
 from rankspider.replay.comparison import compare
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.support.archived_answers import NOON, Lake, answer, bodies, kept, replayed, shown
@@ -165,3 +165,39 @@ async def test_the_archive_command(
     ):
         with pytest.raises(UsageError, match=message):
             shown("show", *where, **wrong)
+
+
+async def test_what_retention_removed_is_no_difference(
+    async_database: AsyncDatabase[dict[str, Any]], database: Lake, mongo_uri: str
+) -> None:
+    lists = bodies(6, rows=4, every=3) + bodies(
+        6, rows=4, every=3, start=NOON + dt.timedelta(days=9)
+    )
+    await kept(
+        async_database, *(answer(body, synthetic_sec_uid(1, n)) for n, body in enumerate(lists))
+    )
+    names = [f"{database.name}_{n}" for n in range(2)]
+    try:
+        lake, again = (database.client[name] for name in names)
+        for name in names:
+            await replayed(database, mongo_uri, name)
+        since = NOON + dt.timedelta(days=5)
+        for name, dated in DATED.items():
+            if name != "calls":
+                lake[name].delete_many({dated: {"$lt": since}})
+                keys = [(dated, -1)]
+                lake[name].create_index(keys, name="expiry", expireAfterSeconds=9000 * 86_400)
+        # One who was forgotten, and seen again.
+        back = lake.users.find_one({})
+        again.users.update_one({"_id": back["_id"]}, {"$set": {"first_observed_at": NOON}})
+        now = since + dt.timedelta(days=9000)  # so that nothing expires meanwhile
+        found = compare(lake, again, lambda _: None, now)
+        assert all(each.is_none for each in found.values()), found
+        assert found["ranks"].outdated > 4
+        # What is younger than that must be there.
+        lake.ranks.delete_one({"begin_time": {"$gt": since}})
+        assert compare(lake, again, lambda _: None, now)["ranks"].only_replayed == 1
+        assert not compare(lake, again, lambda _: None, NOON)["ranks"].is_none
+    finally:
+        for name in names:
+            database.client.drop_database(name)

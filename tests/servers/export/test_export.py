@@ -547,3 +547,48 @@ def test_hours_between_long_gaps(lake: Any) -> None:
     assert list(source.hours(times[1], times[5])) == hours[1:5]
     assert list(source.hours(times[3] - ONE_HOUR, times[3])) == []
     assert source.newest_hour() == hours[-1]
+
+
+def test_what_is_seen_again_later_is_written_anew(lake: Any, tmp_path: Path) -> None:
+    """As a late answer or a profile that stays does, whose document stays in its hour."""
+    hours = hours_of(lake, 3)
+    names = sorted(TABLES)
+
+    def again() -> dict[str, int]:
+        results = exported(lake, tmp_path, *names, form="jsonl")
+        return {each.collection: each.hours_written for each in results}
+
+    again()
+    assert set(again().values()) == {0, 1}  # the newest may go on
+    late = hours[0] + dt.timedelta(minutes=50)
+    state = lake.snapshots.find_one({"begin_time": hours[0]})
+    store(lake, user(0, late), standing(1, hours[0], observed_at=late))
+    store(lake, ListItem(list_of(hours[0]), state["user_ids"], state["scores"], 9, {}, late))
+    written_again = again()
+    for name in ("ranks", "rank_history", "user_history", "snapshots"):
+        assert written_again[name] == 2, name
+    text = (tmp_path / "user_history/day=2026-01-31/hour=11/part-0.jsonl").read_text()
+    (profile,) = map(json.loads, text.splitlines())
+    assert profile["last_observed_at"] == f"{late:%Y-%m-%dT%H:%M:%S.000Z}"
+    assert profile["first_observed_at"] < profile["last_observed_at"]
+
+
+def test_hours_compare_as_numbers(lake: Any, tmp_path: Path) -> None:
+    """Also those that an earlier release wrote with two digits."""
+    night = HOUR.replace(hour=3)
+    store(lake, standing(1, night), standing(1, HOUR))
+    lake.calls.insert_one({"anchor": None, "asked_at": night})
+    exported(lake, tmp_path)
+    old = tmp_path / "ranks/day=2026-01-31/hour=3"
+    old.rename(old.with_name("hour=03"))
+    (again,) = exported(lake, tmp_path, "ranks")
+    assert (again.hours_written, again.hours_kept) == (1, 1)
+    for name, hours in (("ranks", [3, 11]), ("sightings", []), ("calls", [3])):
+        files = list(tmp_path.glob(f"{name}/**/*.parquet"))
+        assert len(files) == len(hours), name
+        if hours:
+            rows = duckdb.sql(
+                f"SELECT hour FROM read_parquet('{tmp_path}/{name}/**/*.parquet') "
+                "WHERE hour BETWEEN 3 AND 12 AND day = DATE '2026-01-31' ORDER BY hour"
+            )
+            assert [hour for (hour,) in rows.fetchall()] == hours

@@ -277,7 +277,8 @@ def test_every_query_is_answered_by_an_index(market: Market, mongo_uri: str) -> 
         ),
         "names": (
             lambda lake: (the_anchor(lake, user_id), the_anchor(lake, "访客")),
-            {"users._id_", "users.short_id", "users.display_id", "users.nickname"},
+            {"users._id_", "users.short_id", "users.display_id", "users.nickname"}
+            | {"user_history.display_id", "user_history.nickname"},
         ),
     }
     for question, (ask, expected) in questions.items():

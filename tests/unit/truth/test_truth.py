@@ -250,7 +250,7 @@ def call(seconds: int, anchor: int, state: str, standing: str) -> Document:
 def lake_of_five() -> Lake:
     """Written by hand."""
     rank_history = [
-        named(f"{KEY}/1001/1/300/0", 600, 600, "1-x", **FIRST),
+        named(f"{KEY}/1001/1/300/0/77", 600, 600, "1-x", **FIRST),
         named(f"{KEY}/1002/2/100/200", 600, 614, "1-x", **SECOND),
         named(f"{KEY}/1002/2/200/100", 607, 607, "1-y", **SECOND_IN_B),
         named(f"{KEY}/1003/0/40/9", 628, 628, "0-z", **UNLISTED),
@@ -279,11 +279,11 @@ def lake_of_five() -> Lake:
             sighting(630, "a", 633, 633),
         ],
         "calls": [
-            call(600, 1001, "a", "1/300/0"),
+            call(600, 1001, "a", "1/300/0/77"),
             call(614, 1002, "a", "2/100/200"),
-            call(607, 1001, "b", "1/300/0"),
+            call(607, 1001, "b", "1/300/0/77"),
             call(628, 1003, "a", "0/40/9"),
-            call(633, 1001, "a", "1/300/0"),
+            call(633, 1001, "a", "1/300/0/77"),
         ],
         "rejected": [],
     }
