@@ -14,7 +14,12 @@ from scrapy import Request
 from scrapy.core.downloader.handlers._aiohttp import AiohttpDownloadHandler
 from scrapy.crawler import Crawler
 from scrapy.downloadermiddlewares.httpcompression import HttpCompressionMiddleware
-from scrapy.exceptions import DownloadTimeoutError, IgnoreRequest, ResponseDataLossError
+from scrapy.exceptions import (
+    DownloadTimeoutError,
+    IgnoreRequest,
+    NotConfigured,
+    ResponseDataLossError,
+)
 from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
@@ -61,7 +66,9 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         self._most_inflated = min((limit for limit in limits if limit), default=_GIGABYTE)
         self._session._max_line_size = self._session._max_field_size = _HEADER_BYTES
         self._session._max_headers = _HEADERS
-        self._compression = HttpCompressionMiddleware.from_crawler(crawler)
+        self._compression: HttpCompressionMiddleware | None = None
+        with suppress(NotConfigured):  # COMPRESSION_ENABLED=0
+            self._compression = HttpCompressionMiddleware.from_crawler(crawler)
         # A call that is made again by itself is one more to pay for.
         self._session._retry_connection = False
         # Redirects, proxies and data loss are logged by whoever meets them.
@@ -146,6 +153,8 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         if answer.status == 200 and is_damaged(answer.body, self._most_inflated):
             # Scrapy would take as much of it as can be had.
             raise ResponseDataLossError("the gzip stream is damaged or cut off")
+        if self._compression is None:
+            return answer
         try:
             decoded = self._compression.process_response(request, answer)
         except IgnoreRequest:

@@ -15,6 +15,7 @@ _GOOD_FOR_ONE = 20
 _MANY = 10
 # A drained worker does not wait for longer, unless the endpoint is in trouble that passes.
 _PATIENCE_SECONDS = 30.0
+_VENDORS_WORDS = frozenset(("refused", "vendor-busy"))
 _PASSING = frozenset(
     ("network", "server-error", "vendor-busy", "too-fast", "dropped-by-platform", "soft-ban")
 )
@@ -81,9 +82,11 @@ class Stretch:
 
     @property
     def is_everybodys(self) -> bool:
-        """Whether it is the fault of no single anchor."""
+        """Whether it is the fault of no single anchor. What a vendor says in its own words before
+        it was ever heard to answer is no word about the anchor that happened to be the first."""
         few = min(_MOST_FEW, max(_FEW, self._answers // _GOOD_FOR_ONE))
-        return not self._answers or len(self._anchors) > few
+        is_first_word = not self._answers and self._last in _VENDORS_WORDS
+        return is_first_word or len(self._anchors) > few
 
     @property
     def is_long(self) -> bool:

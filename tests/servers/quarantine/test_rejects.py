@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from scrapy.exceptions import UsageError
@@ -17,6 +16,7 @@ from rankspider.connections.mongo import connect
 from rankspider.endpoint import answer as answers
 from rankspider.endpoint import validation
 from rankspider.endpoint.answer import Card, RowShape
+from rankspider.endpoint.lenient import Decoder
 from rankspider.errors import RankspiderError
 from rankspider.items import RejectedItem
 from rankspider.lake import overlong
@@ -26,7 +26,14 @@ from rankspider.quarantine.collection import RejectFilter, Rejects
 from rankspider.quarantine.retry import OF_THE_FIRST_RELEASE, Quarantine
 from tests.support.lake_records import written
 from tests.support.query_plans import indexes_used
-from tests.support.sample_answer import Document, passed, records, sample, text_for_a_number
+from tests.support.sample_answer import (
+    Document,
+    passed,
+    read_strictly,
+    records,
+    sample,
+    text_for_a_number,
+)
 
 Database = AsyncDatabase[dict[str, Any]]
 Change = Callable[[Document], None]
@@ -63,10 +70,15 @@ def text_for_a_number_of_the_own_row(answer: Document) -> None:
     answer["data"]["anchor_info"]["delta"] = "7"
 
 
+@pytest.fixture(autouse=True)
+def _before_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_strictly(monkeypatch)
+
+
 def read_text_as_numbers(patch: pytest.MonkeyPatch) -> None:
     """The fix."""
-    patch.setattr(answers, "_shape", msgspec.json.Decoder(RowShape, strict=False))
-    patch.setattr(answers, "_card", msgspec.json.Decoder(Card, strict=False))
+    patch.setattr(answers, "_shape", Decoder(RowShape))
+    patch.setattr(answers, "_card", Decoder(Card))
 
 
 @pytest.mark.parametrize(

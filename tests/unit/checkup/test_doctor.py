@@ -379,7 +379,7 @@ def test_no_encryption_and_nobody_there() -> None:
 
 def test_users_that_cannot_be_stored() -> None:
     answer = json.loads(SAMPLE_FILE.read_bytes())
-    answer["data"]["ranks"][1]["user"]["gender"] = "2"
+    answer["data"]["ranks"][1]["user"]["gender"] = "two"
     with vendor(200, json.dumps(answer).encode()) as (url, _):
         finding = by_name(asked(url, TOKEN))["endpoint"]
     assert finding.what.startswith("of a list of 2 rows, 1 of its users would be rejected: unread")

@@ -10,7 +10,7 @@ from rankspider.crawl.disk import DiskWatch
 def test_each_change_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     watch = DiskWatch(tmp_path, least_bytes=0)
     watch.look()
-    assert caplog.messages == []
+    assert caplog.messages == [], "the disk of the tests is full"
     watch.least_bytes = 1 << 62
     for _ in range(3):
         watch.look()

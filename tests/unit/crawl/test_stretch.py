@@ -22,8 +22,10 @@ def test_nobody_is_to_blame_before_anybody_was_answered() -> None:
     stretch = stretch_of(0, ("a", REFUSED))
     assert stretch.is_everybodys
     assert not stretch.is_long
-    assert stretch_of(0, *[("a", REFUSED), ("a", BROKEN)] * 10).is_long
-    assert not stretch_of(0, *[("a", REFUSED), ("a", BROKEN)] * 9).is_long
+    assert not stretch_of(0, ("a", BROKEN)).is_everybodys
+    mixed = [(anchor, failed) for anchor in "abcdef" for failed in (REFUSED, BROKEN)]
+    assert stretch_of(0, *mixed * 2).is_long
+    assert not stretch_of(0, *mixed).is_long
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,17 @@
 """Rejected records and their keys."""
 
+import pytest
+
 from rankspider.endpoint import validation
 from rankspider.items import Form, Item, RejectedItem
 from rankspider.lake.documents import rejected_item, writes_of
 from rankspider.quarantine.reread import items_of
-from tests.support.sample_answer import passed, records, sample, text_for_a_number
+from tests.support.sample_answer import passed, read_strictly, records, sample, text_for_a_number
+
+
+@pytest.fixture(autouse=True)
+def _text_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    read_strictly(monkeypatch)
 
 
 def test_a_rejected_item_is_read_back_as_it_was() -> None:
