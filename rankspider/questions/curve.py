@@ -10,7 +10,7 @@ from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.moments import HOUR
 from rankspider.questions.lists import ListName
-from rankspider.questions.sightings import sightings_of, stays
+from rankspider.questions.sightings import Sightings, sightings_of, stays
 from rankspider.questions.states import standing_in_state
 from rankspider.report import column
 
@@ -68,9 +68,11 @@ def curve(
         for moment in ("first_observed_at", "last_observed_at")
     ]
     seen += _asked(database, hour, user_id, standings)
-    seen += _listed(database, name, hour, user_id, standings)
-    within = [each for each in seen if hour <= each[0] < hour + HOUR]
-    found_again = stays({**said, _ABSENT: {}}, _without_own(sorted(within or seen)))
+    sightings = sightings_of(database, name, hour)
+    seen += _listed(database, sightings, user_id, standings)
+    first, last = sightings.span
+    within = sorted(each for each in seen if first <= each[0] <= last)
+    found_again = stays({**said, _ABSENT: {}}, _without_own(within))
     return list(_points(standing for standing in found_again if "rank" in standing))
 
 
@@ -113,8 +115,7 @@ def _asked(
 
 def _listed(
     database: Database[Document],
-    name: ListName,
-    hour: dt.datetime,
+    sightings: Sightings,
     user_id: str,
     standings: list[Document],
 ) -> Iterator[_Seen]:
@@ -127,15 +128,15 @@ def _listed(
             numbers[each["rank"], each["score"], each["delta"]] = _said(each)
     if not numbers:
         return
-    sightings = sightings_of(database, name, hour).since(hour)
+    seen = sightings.since(sightings.hour)
     pipeline: list[Document] = [
-        {"$match": {"_id": {"$in": sorted({state for _, state in sightings})}}},
+        {"$match": {"_id": {"$in": sorted({state for _, state in seen})}}},
         {"$match": {"user_ids": {"$type": "array"}}},
         {"$project": standing_in_state(user_id)},
     ]
     with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
         said = {each["_id"]: (each["place"], each["score"], each["delta"]) for each in found}
-    for at, state in sightings:
+    for at, state in seen:
         if state in said:
             place = said[state][0]
             which = numbers.get(said[state], numbers.get(said[state][:2])) if place else _ABSENT

@@ -3,8 +3,7 @@
 import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
-from operator import itemgetter
+from itertools import pairwise
 
 from pymongo.database import Database
 
@@ -57,11 +56,7 @@ def overtakes(
         db.snapshots.find({_id: {$in: […]}}, {user_ids: 1, scores: 1})
     """
     since = hour + HOUR - dt.timedelta(minutes=minutes)
-    found = [
-        overtake
-        for before, after in pairwise(_ties_settled(_states(database, name, hour, since)))
-        for overtake in overtakes_between(before, after, places)
-    ]
+    found = list(_passings(_states(database, name, hour, since), places))
     names = nicknames(
         database, (who for each in found for who in (each.user_id, each.passed_user_id))
     )
@@ -85,38 +80,40 @@ def _states(
     return stays(states, (sighting for sighting in seen if sighting.state in states))
 
 
-def _ties_settled(states: Iterable[Document]) -> Iterator[Document]:
-    """``states``, in each those of equal points in the order in which they were before."""
-    was: dict[str, int] = {}
-    for state in states:
-        users: list[str] = []
-        listed = zip(state["user_ids"], state["scores"], strict=True)
-        for _, tied in groupby(listed, key=itemgetter(1)):
-            group = [user_id for user_id, _ in tied]
-            there = iter(sorted((each for each in group if each in was), key=was.__getitem__))
-            users += [next(there) if each in was else each for each in group]
-        was = {user_id: place for place, user_id in enumerate(users)}
-        yield {**state, "user_ids": users}
+_Pair = frozenset[str]
 
 
-def overtakes_between(before: Document, after: Document, places: int | None) -> Iterator[Overtake]:
-    """Of two states of `snapshots`, by the new places, then by who was passed; without names."""
-    was = {user_id: place for place, user_id in enumerate(before["user_ids"], 1)}
-    not_before = before["last_observed_at"]
-    rows = list(zip(after["user_ids"], after["scores"], strict=True))
-    for place, (user_id, score) in enumerate(rows[:places], 1):
-        for passed_place, (passed_user_id, passed_score) in enumerate(rows[place:], place + 1):
-            if was.get(user_id, 0) > was.get(passed_user_id, len(was)):
-                yield Overtake(
-                    seen_at=after["first_observed_at"],
-                    not_before=not_before,
-                    user_id=user_id,
-                    nickname="",
-                    from_place=was[user_id],
-                    place=place,
-                    score=score,
-                    passed_user_id=passed_user_id,
-                    passed_nickname="",
-                    passed_place=passed_place,
-                    passed_score=passed_score,
-                )
+def _passings(states: Iterable[Document], places: int | None) -> Iterator[Overtake]:
+    """Of states of `snapshots` that follow each other, by the new places, then by who was passed;
+    without names."""
+    level: set[_Pair] = set()
+    for before, after in pairwise(states):
+        was = {user_id: place for place, user_id in enumerate(before["user_ids"], 1)}
+        rows = list(zip(after["user_ids"], after["scores"], strict=True))
+        before_level, level = level, set()
+        for place, (user_id, score) in enumerate(rows, 1):
+            for passed_place, (passed, passed_score) in enumerate(rows[place:], place + 1):
+                if user_id not in was or passed not in was:
+                    continue
+                was_above = was[user_id] < was[passed]
+                if was_above and not before_level:
+                    continue
+                pair = frozenset((user_id, passed))
+                if was_above != (pair in before_level):
+                    continue  # it was ahead already
+                if score == passed_score:
+                    level.add(pair)  # above the other, and not ahead of it yet
+                elif places is None or place <= places:
+                    yield Overtake(
+                        seen_at=after["first_observed_at"],
+                        not_before=before["last_observed_at"],
+                        user_id=user_id,
+                        nickname="",
+                        from_place=max(was[user_id], was[passed]),
+                        place=place,
+                        score=score,
+                        passed_user_id=passed,
+                        passed_nickname="",
+                        passed_place=passed_place,
+                        passed_score=passed_score,
+                    )

@@ -74,7 +74,7 @@ class Sightings:
 
         `calls` are asked only for what comes after all that the other two know.
         """
-        moment = min(moment or END_OF_TIME, self._span[1])
+        moment = min(moment or END_OF_TIME, self.span[1])
         known = [each for each in self.known() if each.at <= moment]
         if not known:
             return None
@@ -106,7 +106,7 @@ class Sightings:
 
     def known(self) -> Iterator[Sighting]:
         """All but those of `calls`, in no order."""
-        first, last = self._span
+        first, last = self.span
         return (each for each in self._ends() if first <= each.at <= last)
 
     @property
@@ -115,7 +115,7 @@ class Sightings:
         return {each.state for each in self.known()}
 
     @cached_property
-    def _span(self) -> tuple[dt.datetime, dt.datetime]:
+    def span(self) -> tuple[dt.datetime, dt.datetime]:
         """Between which moments it was seen: those of its hour, unless none is."""
         within = self.hour, self.hour + HOUR - _MILLISECOND
         if any(within[0] <= each.at <= within[1] for each in self._ends()):
@@ -137,7 +137,7 @@ class Sightings:
               {$sort: {observed_at: -1, list_state: -1}}, {$limit: 1}])
         """
         key = self.name.of_hour(self.hour).key
-        when = {"$gte": max(first, self._span[0]), "$lte": min(last, self._span[1])}
+        when = {"$gte": max(first, self.span[0]), "$lte": min(last, self.span[1])}
         pipeline: list[Document] = [
             {"$match": {"begin_time": self.hour, "observed_at": when}},
             {"$match": {"list_state": {"$gte": f"{key}/", "$lt": f"{key}0"}}},  # 0 comes after /

@@ -171,10 +171,11 @@ def test_a_flag_is_something_new() -> None:
     assert dataclasses.replace(item, flags=["delta"]).digest != item.digest
 
 
-def test_what_is_fine_is_told_from_nothing_as_the_first_release_did() -> None:
-    """Else an older lake would hold a second document for one profile, standing or state."""
+def test_a_text_beside_a_state_is_something_new_and_no_other_state() -> None:
     (state,) = list_items(records(sample()))
-    assert state.digest == state.state
+    other = dataclasses.replace(state, other_fields={"rules": "new"})
+    assert other.digest != state.digest
+    assert other.history_key == state.history_key
 
 
 def test_a_row_beside_another_neighbour_is_looked_at_again() -> None:
