@@ -1,0 +1,85 @@
+"""What the commands share that take several anchors, and those that add up a period."""
+
+import argparse
+from pathlib import Path
+from typing import Any, ClassVar
+
+from scrapy.exceptions import UsageError
+
+from rankspider.moments import Period
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.lists import ListName
+from rankspider.questions.people import Person, the_anchor
+from rankspider.questions.results import what_is_missing
+
+_WITHIN_SECONDS = 120
+
+
+class PeriodCommand(QuestionCommand):
+    """Rests on how the hours of a period ended."""
+
+    default_hours = 24
+
+    def add_question(self, group: Any) -> None:
+        for option, hours in (("--day", 24), ("--week", 7 * 24), ("--month", 30 * 24)):
+            group.add_argument(
+                option, dest="hours", action="store_const", const=hours, help=f"--hours {hours}"
+            )
+        group.add_argument(
+            "--within",
+            type=float,
+            default=_WITHIN_SECONDS,
+            metavar="S",
+            help="count the hours whose list nobody saw in their last S seconds (%(default)s)",
+        )
+
+    def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        if not opts.within >= 0:  # nor NaN
+            raise UsageError("--within must be 0 or more")
+        return super().execute(args, opts)
+
+    def notes(self, asking: Asking, name: ListName, period: Period) -> list[str]:
+        """Which hours the answer does not rest on, or hardly."""
+        within = asking.options.within
+        return what_is_missing(asking.database, name, period, asking.now, within)
+
+
+class GroupCommand(QuestionCommand):
+    """Takes anchors as arguments, and with ``--file`` from a file, one a line."""
+
+    least: ClassVar[int] = 1
+    most: ClassVar[int | None] = None
+
+    def syntax(self) -> str:
+        return "ANCHOR ANCHOR [options]" if self.most else "[ANCHOR …] [--file F] [options]"
+
+    def add_question(self, group: Any) -> None:
+        super().add_question(group)
+        group.add_argument(
+            "--file", metavar="F", help="also the anchors in F, one a line (# begins a remark)"
+        )
+
+    def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        opts.anchors = [*args, *(_in_file(opts.file) if opts.file else ())]
+        count = len(opts.anchors)
+        if count < self.least or (self.most and count > self.most):
+            how_many = "two anchors" if self.most else "one anchor or more"
+            raise UsageError(
+                f"name {how_many}, as arguments or in --file: by user_id, sec_id, profile link, "
+                "display_id, short_id or (part of) the nickname, in quotes if it has blanks"
+            )
+        return super().execute([], opts)
+
+    def people(self, asking: Asking) -> list[Person]:
+        """Those that were named, each once. Raises `NotInTheLake` or `SeveralAnchors`."""
+        named = [the_anchor(asking.database, text) for text in asking.options.anchors]
+        return list({person.user_id: person for person in named}.values())
+
+
+def _in_file(path: str) -> list[str]:
+    try:
+        lines = Path(path).read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--file {path} cannot be read as UTF-8 text: {error}") from None
+    stripped = (line.strip() for line in lines)
+    return [line for line in stripped if line and not line.startswith("#")]
