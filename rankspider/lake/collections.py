@@ -70,6 +70,8 @@ _INDEXES: dict[str, list[IndexModel]] = {
     USER_HISTORY: [
         IndexModel(["user_id", "first_observed_at"], name="user_time"),
         IndexModel("first_observed_at", name="time"),
+        IndexModel("display_id", name="display_id"),
+        IndexModel("nickname", name="nickname"),
     ],
     SNAPSHOTS: [IndexModel([_NEWEST_HOUR, "first_observed_at"], name="hour_time")],
     SIGHTINGS: [IndexModel([_NEWEST_HOUR, "observed_at"], name="hour_time")],

@@ -99,6 +99,8 @@ class QuestionCommand(RankCommand):
     """Whether it may be left out."""
     asks_of_a_list: ClassVar[bool] = True
     """Whether ``--currency`` and ``--title`` say which."""
+    asks_of_a_time: ClassVar[bool] = True
+    """Whether options say of which hour or hours."""
     default_hours: ClassVar[int] = 0
     """How many hours, unless options say so; 0: it is asked of one, ``--hour``."""
     ends_now: ClassVar[bool] = False
@@ -135,7 +137,7 @@ class QuestionCommand(RankCommand):
         )
         if self.default_hours:
             self._add_period(group)
-        else:
+        elif self.asks_of_a_time:
             group.add_argument("--hour", metavar="T", help="the hour that T lies in (newest)")
         self.add_question(group)
         if self.asks_of_a_list:

@@ -45,19 +45,25 @@ class Total:
 
 
 def results(
-    database: Database[Document], name: ListName, period: Period, tag: str | None = None
+    database: Database[Document],
+    name: ListName,
+    period: Period,
+    tag: str | None = None,
+    *,
+    within_seconds: float | None = None,
 ) -> Iterator[Result]:
     """Each hour of ``period`` that has the list, the earliest first.
 
     `finals` with ``{user_ids: "$user_ids", scores: "$scores"}``, a day at a time. With ``tag``,
     only places of sellers that had it then (`rankspider.questions.tags`); they keep their places.
+    With ``within_seconds``, only hours whose list was seen so shortly before their close.
     """
     fields = {"user_ids": "$user_ids", "scores": "$scores"}
     for day in days(period):
         tagged = set()
         if tag is not None:
             tagged = {who for who, its in tags_of_places(database, name, day) if tag in its}
-        for final in finals(database, name, day, fields):
+        for final in finals(database, name, day, fields, within_seconds=within_seconds):
             places, scores = {}, {}
             rows = zip(final.fields["user_ids"], final.fields["scores"], strict=True)
             for place, (user_id, score) in enumerate(rows, 1):
