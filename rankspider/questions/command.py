@@ -5,7 +5,7 @@ import datetime as dt
 import sys
 from abc import abstractmethod
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 from zoneinfo import ZoneInfo
 
@@ -18,6 +18,7 @@ from rankspider.errors import NotInTheLake
 from rankspider.moments import Period, Range, hour_of, moment_in
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import Person, the_anchor
+from rankspider.questions.terms import HEADINGS
 from rankspider.questions.which import chosen, newest_hour
 from rankspider.report import Report, csv_of, json_of, table_of
 from rankspider.servers import reachable_lake
@@ -44,6 +45,8 @@ class Asking:
     range: Range
     default_hours: int
     ends_now: bool
+    context: dict[str, Any] = field(default_factory=dict)
+    """The hour and the list, if the answer is of one hour and one list."""
 
     def anchor(self) -> Person:
         """The one that was named. Raises `NotInTheLake` or `SeveralAnchors`."""
@@ -52,7 +55,9 @@ class Asking:
 
     def list_and_hour(self) -> tuple[ListName, dt.datetime]:
         """The list that is meant, and its hour: ``--hour``, or the newest."""
-        return self._chosen([self.hour or self._newest()])
+        name, hour = self._chosen([self.hour or self._newest()])
+        self.context.update(hour=hour, list=str(name))
+        return name, hour
 
     def list_and_period(self) -> tuple[ListName, Period]:
         """The list that is meant, and the hours: ``--from``, ``--to``, ``--hours``."""
@@ -145,11 +150,10 @@ class QuestionCommand(RankCommand):
             group.add_argument(
                 "--title", metavar="L", help="the list of this title (site-wide, observed last)"
             )
-        forms = parser.add_argument_group(title="How it is written").add_mutually_exclusive_group()
-        forms.add_argument("--json", action="store_true", help="JSON, one object a line")
-        forms.add_argument("--csv", action="store_true", help="CSV with a head")
+        add_forms(parser.add_argument_group(title="How it is written"), "JSON, one object a line")
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        check_forms(opts)
         name = self._name_in(args)
         limit = getattr(opts, "limit", None)
         if limit is not None and limit < 1:
@@ -164,8 +168,9 @@ class QuestionCommand(RankCommand):
         span = Range(start, end, getattr(opts, "hours", None))
         with reachable_lake(configuration) as database:
             when = (hour, span, self.default_hours, self.ends_now)
-            report = self.answer(Asking(database, zone, now, opts, name, *when))
-        write(report, opts, zone)
+            asking = Asking(database, zone, now, opts, name, *when)
+            report = self.answer(asking)
+        write(replace(report, context=asking.context), opts, zone)
         return 0
 
     def _name_in(self, args: list[str]) -> str | None:
@@ -180,11 +185,39 @@ class QuestionCommand(RankCommand):
         return args[0] if args else None
 
 
+def add_forms(group: Any, json: str) -> None:
+    """Add the options that say how an answer is written."""
+    forms = group.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help=f"{json}, times in UTC")
+    forms.add_argument("--csv", action="store_true", help="CSV with a head")
+    group.add_argument(
+        "--bom",
+        action="store_true",
+        help="with --csv: begin with the mark that Excel knows UTF-8 by",
+    )
+    group.add_argument(
+        "--lang", choices=tuple(HEADINGS), default="en", help="with --csv: headings (%(default)s)"
+    )
+    group.add_argument(
+        "--defuse",
+        action="store_true",
+        help="with --csv: an apostrophe before texts that a spreadsheet takes for formulas",
+    )
+
+
+def check_forms(opts: argparse.Namespace) -> None:
+    """Raises `UsageError` for what only CSV has, without ``--csv``."""
+    if not opts.csv and (opts.bom or opts.defuse or opts.lang != "en"):
+        raise UsageError("--bom, --lang and --defuse are about spreadsheets: give --csv as well")
+
+
 def write(report: Report, opts: argparse.Namespace, zone: ZoneInfo) -> None:
     """Write it to standard output as ``--json``, ``--csv`` or neither says."""
     if opts.json:
         sys.stdout.writelines(json_of(report))
     elif opts.csv:
-        sys.stdout.writelines(csv_of(report, zone))
+        headings, is_defused = HEADINGS[opts.lang], opts.defuse
+        sys.stdout.write("\ufeff" if opts.bom else "")
+        sys.stdout.writelines(csv_of(report, zone, headings=headings, is_defused=is_defused))
     else:
         sys.stdout.write(table_of(report, zone))

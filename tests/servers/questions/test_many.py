@@ -229,3 +229,18 @@ def test_what_makes_no_sense(ask: Ask, tmp_path: Path) -> None:
         assert (code, out) == (2, "")
         assert complaint in err
     assert ask("share", "nobody at all")[0] == 1
+
+
+def test_spreadsheets(ask: Ask) -> None:
+    hour = ("--hour", HOUR.isoformat())
+    code, out, err = ask("compare", "=name 1", *hour, "--csv", "--bom", "--lang", "zh", "--defuse")
+    assert (code, err) == (0, "")
+    assert out.startswith("\ufeff昵称,用户ID,名次,热度,")
+    (row,) = csv.DictReader(out.removeprefix("\ufeff").splitlines())
+    assert (row["昵称"], row["小时"]) == ("'=name 1", "2021-01-19T19:00:00+08:00")
+    assert row["榜单"] == "全站 小时榜 热度"
+    (line,) = ask("compare", "name 2", *hour, "--json")[1].splitlines()
+    assert json.loads(line)["hour"] == "2021-01-19T11:00:00Z"
+    for row in csv.DictReader(ask("board", *hour, "--csv", "--defuse")[1].splitlines()):
+        assert row["list"] == "全站 小时榜 热度"
+    assert ask("leaders", *SPAN, "--bom")[0] == ask("board", "--json", "--lang", "zh")[0] == 2
