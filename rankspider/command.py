@@ -96,7 +96,7 @@ class RankCommand(ScrapyCommand):
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
         """Called by Scrapy."""
         log_filter.install()
-        is_data = any(getattr(opts, name, False) for name in ("json", "csv", "raw"))
+        is_data = any(getattr(opts, name, False) for name in ("json", "csv", "raw", "follow"))
         write_what_can_be_written(is_data=is_data)
         for name in _NAMES & vars(opts).keys():
             if isinstance(value := getattr(opts, name), str):

@@ -11,8 +11,9 @@ import datetime as dt
 import io
 import types
 import typing
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from rankspider.terminal import harmless, harmless_json, shortened, table
 
 _TEXT_COLUMNS = 40
 _NUMBERS = {int, float}
+# The wide ones are what some spreadsheets take for the same; a tab is escaped by then.
+_FORMULA = (*"=+-@\t\r", *"＝＋－＠", "\\t", "\\r")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Report:
     rows: Sequence[Any]
     notes: Sequence[str] = ()
     """Lines under the table."""
+    context: Mapping[str, Any] = field(default_factory=dict)
+    """What JSON and CSV say in every row, behind its own columns, since they have no head line."""
 
 
 def column(head: str | None, *, is_hour: bool = False) -> Any:
@@ -60,7 +65,7 @@ def table_of(report: Report, zone: dt.tzinfo) -> str:
 def json_of(report: Report) -> Iterator[str]:
     """One object a line, times in UTC."""
     for row in report.rows:
-        yield _json(row) + "\n"
+        yield _json(_columns(report, row)) + "\n"
 
 
 def json_object(value: Any) -> str:
@@ -73,13 +78,37 @@ def _json(value: Any) -> str:
     return harmless_json(msgspec.json.encode(value, enc_hook=int).decode())
 
 
-def csv_of(report: Report, zone: dt.tzinfo) -> Iterator[str]:
+def csv_of(
+    report: Report,
+    zone: dt.tzinfo,
+    *,
+    headings: Mapping[str, str] = MappingProxyType({}),
+    is_defused: bool = False,
+) -> Iterator[str]:
     """A head and a line a row, times in ``zone`` with their offset, texts `harmless`: programs that
-    read lines take a newline in a cell for the end of one."""
-    names = [field.name for field in dataclasses.fields(report.row)]
-    yield _csv_line(names)
+    read lines take a newline in a cell for the end of one.
+
+    ``headings``: other heads than the names of the columns. ``is_defused``: an apostrophe stands
+    before each text that a spreadsheet would take for a formula.
+    """
+    names = [*(each.name for each in dataclasses.fields(report.row)), *report.context]
+    yield _csv_line([headings.get(name, name) for name in names])
     for row in report.rows:
-        yield _csv_line([_csv_cell(getattr(row, name), zone) for name in names])
+        values = _columns(report, row).values()
+        cells = [(value, _csv_cell(value, zone)) for value in values]
+        yield _csv_line(
+            [_defused(*each) for each in cells] if is_defused else [cell for _, cell in cells]
+        )
+
+
+def _columns(report: Report, row: Any) -> dict[str, Any]:
+    own = {each.name: getattr(row, each.name) for each in dataclasses.fields(row)}
+    return {**own, **report.context}
+
+
+def _defused(value: Any, cell: str) -> str:
+    is_text = not isinstance(value, int | float | dt.datetime)
+    return f"'{cell}" if is_text and cell.lstrip().startswith(_FORMULA) else cell
 
 
 def _csv_line(cells: list[str]) -> str:

@@ -11,8 +11,9 @@ from rankspider.configuration import Configuration
 from rankspider.errors import NotInTheLake
 from rankspider.moments import clock_text, hour_of, hour_text, moment_in, moment_text
 from rankspider.questions.board import Board, Place, board
-from rankspider.questions.command import write
+from rankspider.questions.command import add_forms, check_forms, write
 from rankspider.questions.finals import END_SECONDS
+from rankspider.questions.lists import ListName
 from rankspider.questions.moment import board_at
 from rankspider.report import Report, json_object
 from rankspider.servers import reachable_lake
@@ -48,22 +49,23 @@ class Command(RankCommand):
         )
         group.add_argument("--currency", help="the hour's list in this unit (observed last)")
         group.add_argument("--title", help="the hour's list of this title (observed last)")
-        forms = group.add_mutually_exclusive_group()
-        forms.add_argument("--json", action="store_true", help="as JSON, times in UTC")
-        forms.add_argument("--csv", action="store_true", help="the places as CSV with a head")
+        add_forms(parser.add_argument_group(title="How it is written"), "JSON, one object in all")
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
         if args:
             raise UsageError(f"not understood: {' '.join(args)}")
         if (opts.limit or 0) < 0 or opts.own < 0:
             raise UsageError("--limit and --own must be 0 or more")
+        check_forms(opts)
         configuration = Configuration.read(self.project_settings)
         zone = configuration.timezone
         found = self._read(opts, configuration)
         if opts.limit is not None:
             del found.rows[opts.limit :]
         if opts.csv:
-            write(Report("", Place, found.rows), opts, zone)
+            parts = (found.currency, found.title, found.subtitle, found.city_code)
+            context = {"hour": found.begin_time, "list": str(ListName(*parts))}
+            write(Report("", Place, found.rows, context=context), opts, zone)
         else:
             sys.stdout.write(json_object(found) if opts.json else board_text(found, zone))
         return 0

@@ -19,6 +19,7 @@ from rankspider.moments import HOUR, Period, Range, hour_of, moment_in, moment_t
 from rankspider.questions.finals import END_SECONDS, newest_by_hour, seconds_before_close
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import Person, the_anchor
+from rankspider.questions.terms import HEADINGS
 from rankspider.questions.which import chosen, hours_of_lists, newest_hour
 from rankspider.report import Report, csv_of, json_of, table_of
 from rankspider.servers import reachable_lake
@@ -46,6 +47,8 @@ class Asking:
     range: Range
     default_hours: int
     ends_now: bool
+    context: dict[str, Any] = field(default_factory=dict)
+    """The hour and the list, if the answer is of one hour and one list."""
 
     remarks: list[str] = field(default_factory=list)
     """What whoever reads the answer must know, in whatever form it is written."""
@@ -62,7 +65,9 @@ class Asking:
 
     def list_and_hour(self) -> tuple[ListName, dt.datetime]:
         """The list that is meant, and its hour: ``--hour``, or the newest."""
-        return self._chosen([self.hour or self._newest()])
+        name, hour = self._chosen([self.hour or self._newest()])
+        self.context.update(hour=hour, list=str(name))
+        return name, hour
 
     def list_and_period(self) -> tuple[ListName, Period]:
         """The list that is meant, and the hours: ``--from``, ``--to``, ``--hours``."""
@@ -128,6 +133,8 @@ class QuestionCommand(RankCommand):
     """Whether it may be left out."""
     asks_of_a_list: ClassVar[bool] = True
     """Whether ``--currency`` and ``--title`` say which."""
+    asks_of_a_time: ClassVar[bool] = True
+    """Whether options say of which hour or hours."""
     default_hours: ClassVar[int] = 0
     """How many hours, unless options say so; 0: it is asked of one, ``--hour``."""
     rests_on_ends: ClassVar[bool] = False
@@ -166,7 +173,7 @@ class QuestionCommand(RankCommand):
         )
         if self.default_hours:
             self._add_period(group)
-        else:
+        elif self.asks_of_a_time:
             group.add_argument("--hour", metavar="T", help="the hour that T lies in (newest)")
         self.add_question(group)
         if self.rests_on_ends:
@@ -182,11 +189,10 @@ class QuestionCommand(RankCommand):
             group.add_argument(
                 "--title", metavar="L", help="the list of this title (site-wide, observed last)"
             )
-        forms = parser.add_argument_group(title="How it is written").add_mutually_exclusive_group()
-        forms.add_argument("--json", action="store_true", help="JSON, one object a line")
-        forms.add_argument("--csv", action="store_true", help="CSV with a head")
+        add_forms(parser.add_argument_group(title="How it is written"), "JSON, one object a line")
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        check_forms(opts)
         name = self._name_in(args)
         if self.rests_on_ends and not opts.within >= 0:  # nor NaN
             raise UsageError("--within must be 0 or more")
@@ -208,7 +214,8 @@ class QuestionCommand(RankCommand):
         if opts.json or opts.csv:
             for each in asking.remarks:
                 remark(each)
-        write(replace(report, notes=[*asking.remarks, *report.notes]), opts, zone)
+        notes = [*asking.remarks, *report.notes]
+        write(replace(report, notes=notes, context=asking.context), opts, zone)
         return 0
 
     def _name_in(self, args: list[str]) -> str | None:
@@ -223,11 +230,39 @@ class QuestionCommand(RankCommand):
         return args[0] if args else None
 
 
+def add_forms(group: Any, json: str) -> None:
+    """Add the options that say how an answer is written."""
+    forms = group.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help=f"{json}, times in UTC")
+    forms.add_argument("--csv", action="store_true", help="CSV with a head")
+    group.add_argument(
+        "--bom",
+        action="store_true",
+        help="with --csv: begin with the mark that Excel knows UTF-8 by",
+    )
+    group.add_argument(
+        "--lang", choices=tuple(HEADINGS), default="en", help="with --csv: headings (%(default)s)"
+    )
+    group.add_argument(
+        "--defuse",
+        action="store_true",
+        help="with --csv: an apostrophe before texts that a spreadsheet takes for formulas",
+    )
+
+
+def check_forms(opts: argparse.Namespace) -> None:
+    """Raises `UsageError` for what only CSV has, without ``--csv``."""
+    if not opts.csv and (opts.bom or opts.defuse or opts.lang != "en"):
+        raise UsageError("--bom, --lang and --defuse are about spreadsheets: give --csv as well")
+
+
 def write(report: Report, opts: argparse.Namespace, zone: ZoneInfo) -> None:
     """Write it to standard output as ``--json``, ``--csv`` or neither says."""
     if opts.json:
         sys.stdout.writelines(json_of(report))
     elif opts.csv:
-        sys.stdout.writelines(csv_of(report, zone))
+        headings, is_defused = HEADINGS[opts.lang], opts.defuse
+        sys.stdout.write("\ufeff" if opts.bom else "")
+        sys.stdout.writelines(csv_of(report, zone, headings=headings, is_defused=is_defused))
     else:
         sys.stdout.write(table_of(report, zone))

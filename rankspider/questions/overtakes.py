@@ -56,7 +56,7 @@ def overtakes(
         db.snapshots.find({_id: {$in: […]}}, {user_ids: 1, scores: 1})
     """
     since = hour + HOUR - dt.timedelta(minutes=minutes)
-    found = list(_passings(_states(database, name, hour, since), places))
+    found = list(passings(_states(database, name, hour, since), places))
     names = nicknames(
         database, (who for each in found for who in (each.user_id, each.passed_user_id))
     )
@@ -83,7 +83,7 @@ def _states(
 _Pair = frozenset[str]
 
 
-def _passings(states: Iterable[Document], places: int | None) -> Iterator[Overtake]:
+def passings(states: Iterable[Document], places: int | None) -> Iterator[Overtake]:
     """Of states of `snapshots` that follow each other, by the new places, then by who was passed;
     without names."""
     level: set[_Pair] = set()

@@ -50,10 +50,10 @@ def tags(database: Database[Document], name: ListName, period: Period) -> list[T
     places: Counter[str] = Counter()
     points: Counter[str] = Counter()
     count = total = 0
-    for day in _days(period):
+    for day in days(period):
         scores = _scores(database, name, day)
         count, total = count + len(scores), total + sum(scores.values())
-        for place, its_tags in _tags(database, name, day):
+        for place, its_tags in tags_of_places(database, name, day):
             if place in scores:
                 score = scores[place]
                 for tag in dict.fromkeys(its_tags) or [""]:
@@ -71,7 +71,8 @@ def tags(database: Database[Document], name: ListName, period: Period) -> list[T
     ]
 
 
-def _days(period: Period) -> Iterator[Period]:
+def days(period: Period) -> Iterator[Period]:
+    """``period`` in parts that are short enough to be held."""
     start = period.start
     while start < period.end:
         end = min(start + _HOURS_AT_ONCE * HOUR, period.end)
@@ -88,9 +89,10 @@ def _scores(database: Database[Document], name: ListName, day: Period) -> dict[_
     }
 
 
-def _tags(
+def tags_of_places(
     database: Database[Document], name: ListName, day: Period
 ) -> Iterator[tuple[_Place, list[str]]]:
+    """Hour and user, and its tags then; of a place, the newest ones."""
     pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": day.start, "$lt": day.end}}},
         name.stage,

@@ -1,29 +1,39 @@
-"""What it takes: the score of some places when the hour closed, by hour of day."""
+"""What it takes: the score of some places when the hour closed, by hour of day or weekday."""
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 from pymongo.database import Database
 
 from rankspider.lake.collections import Document
 from rankspider.moments import Period
-from rankspider.questions.finals import finals
 from rankspider.questions.lists import ListName
+from rankspider.questions.results import results
 
 PLACES = (1, 3, 10)
 LAST = "last"
+_ANY = -1
+TIMES: dict[str, Callable[[dt.datetime], tuple[int, int]]] = {
+    "hour": lambda hour: (_ANY, hour.hour),
+    "weekday": lambda hour: (hour.isoweekday(), _ANY),
+    "both": lambda hour: (hour.isoweekday(), hour.hour),
+}
+"""Weekday and hour of day."""
+_Key = tuple[tuple[int, int], int, str]
+"""Time, and number and name of the place."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The score of one place at the close of the hours that begin at one hour of day."""
+    """The score of one place at the close of the hours that begin at one time of day or week."""
 
-    hour_of_day: int
-    """0 to 23, in the zone asked for."""
+    weekday: int | None
+    """1, Monday, to 7, in the zone asked for; None if it was not asked for."""
+    hour_of_day: int | None
+    """0 to 23, the same."""
     place: str
     """A number, or ``last``: the end of the list, however long it was."""
     hours: int
@@ -41,25 +51,38 @@ def thresholds(
     *,
     places: Sequence[int] = PLACES,
     within_seconds: float = 300,
+    by: str = "hour",
+    tag: str | None = None,
 ) -> list[Threshold]:
-    """By hour of day and place; hours whose last state is older than asked for are left out.
+    """By one of `TIMES` and place; hours whose last state is older than asked for are left out.
 
-    `finals` with ``{"1": {$arrayElemAt: ["$scores", 0]}, …, last: {$last: "$scores"}}``. Of each
-    hour no more than these numbers are kept.
+    With ``tag``, places are counted among the sellers that had it then. From
+    `rankspider.questions.results.results`, a day at a time. Of each hour no more than these
+    numbers are kept.
     """
-    fields: dict[str, Any] = {
-        str(place): {"$arrayElemAt": ["$scores", place - 1]} for place in places
-    }
-    fields[LAST] = {"$arrayElemAt": ["$scores", -1]}
-    scores: dict[tuple[int, str], list[int]] = defaultdict(list)
-    for final in finals(database, name, period, fields, within_seconds=within_seconds):
-        hour_of_day = final.hour.astimezone(zone).hour
+    scores: dict[_Key, list[int]] = defaultdict(list)
+    for result in results(database, name, period, tag, within_seconds=within_seconds):
+        hour, found = result.hour.astimezone(zone), list(result.scores.values())
+        when = TIMES[by](hour)
         # A place beyond the end of the list has no score.
-        for place, score in final.fields.items():
-            scores[hour_of_day, place].append(score)
-    order = [(hour, place) for hour in range(24) for place in fields]
+        for number, place in enumerate(places):
+            if place <= len(found):
+                scores[when, number, str(place)].append(found[place - 1])
+        if found:
+            scores[when, len(places), LAST].append(found[-1])
     return [
-        Threshold(*key, len(found), min(found), float(median(found)), max(found))
-        for key in order
-        if (found := scores.get(key))
+        Threshold(
+            _known(when[0]),
+            _known(when[1]),
+            place,
+            len(of_place),
+            min(of_place),
+            float(median(of_place)),
+            max(of_place),
+        )
+        for (when, _, place), of_place in sorted(scores.items())
     ]
+
+
+def _known(part: int) -> int | None:
+    return None if part == _ANY else part

@@ -306,7 +306,8 @@ def test_the_commands(market: Market, mongo_uri: str, capsys: Any) -> None:
     assert f"hour of {hour + 8 * HOUR:%Y-%m-%d %H:%M}+08:00" in shown
     assert "points a minute from the first of these to the last" in shown
     moved = ask("movers", "--hour", local, "--csv").splitlines()
-    assert moved[0] == "move,place,place_before,nickname,user_id,score,score_before"
+    assert moved[0] == "move,place,place_before,nickname,user_id,score,score_before,hour,list"
+    assert moved[1].endswith(f",{local}:00+08:00,全站 小时榜 热度")
     assert any(line.startswith("left,,") for line in moved)
     few, all_of_them = (
         len(moved),

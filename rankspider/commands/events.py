@@ -1,0 +1,69 @@
+"""``scrapy events``: what happened since a moment, and as it happens."""
+
+import argparse
+import datetime as dt
+import sys
+import time
+from typing import Any
+
+from scrapy.exceptions import UsageError
+
+from rankspider.moments import HOUR, moment_in, moment_text
+from rankspider.questions.command import Asking, QuestionCommand
+from rankspider.questions.events import Event, events
+from rankspider.report import Report, json_of
+
+# What another worker saw may be stored later than what was seen after it.
+_LATE = dt.timedelta(minutes=5)
+
+
+class Command(QuestionCommand):
+    name = "events"
+    asks_of_a_time = False
+    summary = "Who entered, left, was passed, went on air, or broke its record"
+    description = (
+        "What was first seen since a moment: who entered or left the first --first places, was "
+        "passed within them, went on air, or had its best place or most points so far. As in: "
+        "scrapy events --since 45min, or scrapy events --follow, which writes JSON, one object a "
+        "line, as it happens, until Ctrl-C."
+    )
+
+    def add_question(self, group: Any) -> None:
+        group.add_argument("--since", default="1h", metavar="T", help="from T on (%(default)s)")
+        group.add_argument(
+            "--first", type=int, default=10, metavar="N", help="the first N places (%(default)s)"
+        )
+        group.add_argument("--follow", action="store_true", help="go on until Ctrl-C, as JSON")
+        group.add_argument(
+            "--every", type=float, default=2, metavar="S", help="--follow: look each S seconds"
+        )
+
+    def execute(self, args: list[str], opts: argparse.Namespace) -> int:
+        if opts.first < 1 or not 0 < opts.every <= 3600:
+            raise UsageError("--first must be 1 or more, --every above 0, and 3600 at most")
+        if opts.follow and opts.csv:
+            raise UsageError("--follow writes JSON: leave out --csv")
+        return super().execute(args, opts)
+
+    def answer(self, asking: Asking) -> Report:
+        options, zone = asking.options, asking.zone
+        since = moment_in(options.since, "--since", zone, asking.now)
+        assert since is not None
+        if not dt.timedelta(0) < asking.now - since <= 31 * 24 * HOUR:
+            raise UsageError("--since must be in the past, by 31 days at most")
+        name, _ = asking.list_and_hour()
+        asking.context.pop("hour")  # a row has its own
+        told: set[object] = set()
+        until = asking.now
+        while True:
+            found = events(asking.database, name, since, until, first=options.first)
+            report = Report(f"{name}: since {moment_text(since, zone)}", Event, found)
+            if not options.follow:
+                return report
+            new = [each for each in found if each.key not in told]
+            told.update(each.key for each in new)
+            sys.stdout.writelines(json_of(Report("", Event, new, context=asking.context)))
+            sys.stdout.flush()
+            time.sleep(options.every)
+            until = dt.datetime.now(dt.UTC)
+            since = max(since, until - _LATE)
