@@ -32,5 +32,5 @@ class Command(PeriodCommand):
         rows = rising(asking.database, name, period, by=by, most=most)
         head = f"{name}: rising by {by}, {span_text(period, asking.zone)}"
         notes = asking.about_hours(name, period)
-        earlier = self.notes(asking, name, before(period))
+        earlier = asking.about_hours(name, before(period))
         return Report(head, Riser, rows, [*notes, *(f"The period before: {n}" for n in earlier)])

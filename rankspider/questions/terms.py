@@ -99,6 +99,7 @@ CHINESE = {
     "tags": "类目",
     "to_next": "距上一名热度",
     "until": "截止时间",
+    "without_own": "无本人名次数",
     "user_id": "用户ID",
     "weekday": "星期",
     "wins": "第一名小时数",
