@@ -122,8 +122,9 @@ def _holding(database: Database[Document], text: str, most: int) -> list[Person]
     users = database[collections.USERS]
     pattern = {"$regex": re.escape(text), "$options": "i"}
     found = users.find({"nickname": pattern}, _FIELDS).limit(most)
-    if "nickname" in users.index_information():  # not in a lake that no worker has opened
-        found = found.hint("nickname")
+    for name, index in users.index_information().items():  # none before a worker has opened it
+        if index["key"] == [("nickname", 1)]:
+            found = found.hint(name)
     return [Person.of(user) for user in found]
 
 
