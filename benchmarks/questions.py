@@ -23,7 +23,7 @@ from pymongo.database import Database
 from benchmarks.lake_of_weeks import fill
 from rankspider.embedded import embedded_servers
 from rankspider.lake import collections
-from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.moments import HOUR, Period
 from rankspider.questions.board import board
 from rankspider.questions.concentration import concentration

@@ -11,7 +11,7 @@ from pymongo.asynchronous.mongo_client import AsyncMongoClient
 
 from benchmarks.stage import Stage
 from rankspider.lake import collections
-from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.indexes import ensure_indexes
 
 _BULK = 500
 Writes = list["ReplaceOne[dict[str, Any]]"]

@@ -50,7 +50,7 @@ DATED = {
 """The time by which a collection's documents have an age."""
 
 _NEWEST_HOUR = ("begin_time", DESCENDING)
-_INDEXES: dict[str, list[IndexModel]] = {
+INDEXES: dict[str, list[IndexModel]] = {
     RANKS: [
         IndexModel([_NEWEST_HOUR, "rank"], name="hour_place"),
         IndexModel([_NEWEST_HOUR, "best_rank"], name="hour_best"),
@@ -89,7 +89,7 @@ _INDEXES: dict[str, list[IndexModel]] = {
     f"{OVERLONG}.chunks": [IndexModel(["files_id", "n"], name="files_id_n", unique=True)],
 }
 _EXPIRY = IndexModel("expires_at", name="expiry", expireAfterSeconds=0)
-_ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
+ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
     ARCHIVE: [
         IndexModel(["anchor", "observed_at"], name="anchor_time"),
         IndexModel(["begin_time", "observed_at"], name="hour_time"),
@@ -103,12 +103,6 @@ _ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
 _RACE_SECONDS = 0.05
 
 
-async def ensure_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
-    """Make the indexes that are missing; making one that is there changes nothing."""
-    for collection, indexes in _INDEXES.items():
-        await database[collection].create_indexes(indexes)
-
-
 async def identity_of(database: AsyncDatabase[dict[str, Any]]) -> str:
     """What tells this lake from every other, as long as it is not dropped."""
     made = {"$setOnInsert": {"identity": uuid.uuid4().hex}}
@@ -120,9 +114,3 @@ async def identity_of(database: AsyncDatabase[dict[str, Any]]) -> str:
             identity: str = lake["identity"]
             return identity
         await asyncio.sleep(_RACE_SECONDS)
-
-
-async def ensure_archive_indexes(database: AsyncDatabase[dict[str, Any]]) -> None:
-    """The same for the archive, which a lake without one does not need."""
-    for collection, indexes in _ARCHIVE_INDEXES.items():
-        await database[collection].create_indexes(indexes)

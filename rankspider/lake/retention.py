@@ -6,19 +6,19 @@ https://www.mongodb.com/docs/manual/core/index-ttl/
 from collections.abc import Mapping
 from typing import Any
 
-from pymongo import DESCENDING
+from pymongo import ASCENDING, DESCENDING, IndexModel
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
 from rankspider.errors import RankspiderError
 from rankspider.lake.collections import DATED, SIGHTINGS, SNAPSHOTS
+from rankspider.lake.indexes import IndexInTheWay, ensure, key_of, listed
 
 INDEX = "expiry"
 
 _DAY_SECONDS = 86_400
 _NAMESPACE_NOT_FOUND, _INDEX_NOT_FOUND = 26, 27
-_INDEX_DIFFERS = (85, 86)
 _UNAUTHORIZED = 13
 
 
@@ -37,7 +37,8 @@ async def ensure_retention(
 ) -> None:
     """Make each collection keep its documents for ``days``, and those not named for ever.
 
-    The sightings of a list's states are kept as long as the states. Raises `RetentionRefused`.
+    The sightings of a list's states are kept as long as the states. Raises `RetentionRefused`, or
+    `IndexInTheWay`.
     """
     if SNAPSHOTS in days:
         days = {**days, SIGHTINGS: days[SNAPSHOTS]}
@@ -54,25 +55,28 @@ async def ensure_retention(
 async def _ensure(
     collection: AsyncCollection[dict[str, Any]], field: str, seconds: int | None
 ) -> None:
-    there = (await collection.index_information()).get(INDEX)
+    indexes = {index["name"]: index for index in await listed(collection)}
+    there = indexes.pop(INDEX, None)
+    taken = [key_of(index) for index in indexes.values()]
+    # MongoDB makes no second index of the same key. Ascending, some are there for reading.
+    keys = [[(field, order)] for order in (DESCENDING, ASCENDING)]
+    free = [key for key in keys if key not in taken]
+    serves = there is not None and "expireAfterSeconds" in there and key_of(there) in free
+    if there is not None and (seconds is None or not serves):
+        await _drop(collection)
+        there = None
     if seconds is None:
-        if there is not None:
-            await _drop(collection)
-    elif there is None:
-        await _make(collection, field, seconds)
+        return
+    if there is None:
+        key = (free or keys)[0]
+        try:
+            await ensure(collection, IndexModel(key, name=INDEX, expireAfterSeconds=seconds))
+        except IndexInTheWay:
+            if INDEX not in {index["name"] for index in await listed(collection)}:
+                raise
+            await _change(collection, seconds)  # another worker, set otherwise, was faster
     elif there.get("expireAfterSeconds") != seconds:
         await _change(collection, seconds)
-
-
-async def _make(collection: AsyncCollection[dict[str, Any]], field: str, seconds: int) -> None:
-    # Ascending, some are there for reading, and MongoDB makes no second index of the same key.
-    keys = [(field, DESCENDING)]
-    try:
-        await collection.create_index(keys, name=INDEX, expireAfterSeconds=seconds)
-    except OperationFailure as error:
-        if error.code not in _INDEX_DIFFERS:
-            raise
-        await _change(collection, seconds)  # another worker, set otherwise, was faster
 
 
 async def _change(collection: AsyncCollection[dict[str, Any]], seconds: int) -> None:

@@ -59,11 +59,9 @@ class Store:
         self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
         try:
             await self._writer.patiently(
-                lambda: open_lake(database, self._retention), is_away_at_start
+                lambda: open_lake(database, self._retention, has_archive=has_archive),
+                is_away_at_start,
             )
-            if has_archive:
-                ensure = collections.ensure_archive_indexes
-                await self._writer.patiently(lambda: ensure(database), is_away_at_start)
             self.identity = await self._writer.patiently(lambda: collections.identity_of(database))
         except OperationFailure as error:
             raise RankspiderError(f"{self._name} cannot be opened: {said(error)}") from None

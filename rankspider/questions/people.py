@@ -182,7 +182,11 @@ def _hinted(
     """On the index of the one field that ``query`` names, where a worker has made it."""
     (field,) = query
     found = collection.find(query, fields)
-    return found.hint(field) if field in collection.index_information() else found
+    # Under whatever name: the operator's own serves as well.
+    for name, index in collection.index_information().items():
+        if index["key"] == [(field, 1)]:
+            return found.hint(name)
+    return found
 
 
 def _several(text: str, found: list[Person]) -> str:

@@ -17,8 +17,8 @@ from rankspider.export.source import Source
 from rankspider.export.tables import TABLES
 from rankspider.export.window import Window
 from rankspider.items import Item, ListItem, RankedList, RankItem, UserItem
-from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.lake.write import update_of
 
 Document = dict[str, Any]

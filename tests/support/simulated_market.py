@@ -17,8 +17,8 @@ from pymongo.database import Database
 from rankspider.endpoint.answer import decode
 from rankspider.endpoint.extraction import Extraction
 from rankspider.items import UserItem
-from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.lake.writer import Writer
 from rankspider.simulator.anchors import Anchor
 from rankspider.simulator.clock import Clock, PaceBySeconds

@@ -16,7 +16,8 @@ from rankspider.archive.reading import ArchiveReader
 from rankspider.archive.selection import AnswerFilter
 from rankspider.endpoint.failure import soft_ban
 from rankspider.errors import ArchiveDamaged
-from rankspider.lake.collections import DATED, ensure_archive_indexes
+from rankspider.lake.collections import DATED
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.replay.comparison import compare
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.support.archived_answers import NOON, Lake, answer, bodies, kept, replayed, shown
@@ -25,7 +26,7 @@ from tests.support.archived_answers import NOON, Lake, answer, bodies, kept, rep
 async def test_what_is_kept_is_found_by_anchor_hour_and_time(
     async_database: AsyncDatabase[dict[str, Any]], database: Lake
 ) -> None:
-    await ensure_archive_indexes(async_database)
+    await ensure_indexes(async_database, has_archive=True)
     hours = [NOON, NOON + dt.timedelta(hours=1)]
     lists = [body for hour in hours for body in bodies(12, rows=4, every=7, start=hour)]
     answers = [answer(body, f"anchor{n % 5}") for n, body in enumerate(lists)]
@@ -105,7 +106,7 @@ async def test_what_is_damaged_is_said_and_not_passed_on(
 async def test_expiry_is_an_index(
     async_database: AsyncDatabase[dict[str, Any]], database: Lake
 ) -> None:
-    await ensure_archive_indexes(async_database)
+    await ensure_indexes(async_database, has_archive=True)
     for name in ("archive", "archive_bases"):
         assert database[name].index_information()["expiry"]["expireAfterSeconds"] == 0
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from pymongo import MongoClient
 
 from rankspider.items import Item, RejectedItem
-from rankspider.lake.collections import ensure_indexes
 from rankspider.lake.documents import writes_of
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.writer import Writer

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from rankspider.items import ListItem
-from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.moments import HOUR as ONE
 from rankspider.moments import hour_of
 from rankspider.questions.events import events

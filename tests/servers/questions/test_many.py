@@ -13,7 +13,7 @@ import pytest
 from pymongo import AsyncMongoClient
 
 from rankspider.items import ListItem
-from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.moments import Period
 from rankspider.questions.compare import compare
 from rankspider.questions.leaders import leaders, rising

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from rankspider.items import ListItem
-from rankspider.lake.collections import ensure_indexes
+from rankspider.lake.indexes import ensure_indexes
 from rankspider.moments import Period
 from rankspider.questions.day import day
 from rankspider.questions.lists import ListName
