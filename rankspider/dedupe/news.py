@@ -253,6 +253,7 @@ class _Judged:
             self.news.skip(kind, verdict, is_rejected=is_rejected)
             return None
         record = Record(version, self._observed, verdict is Ruling.LATE)
+        record.is_newest = verdict is Ruling.NEWS
         record.is_unsure = verdict is Ruling.UNSURE
         record.stay = self._ended.get(version.place)
         if record.stay is not None and (ahead := self._on_their_way.get(record.stay[:2])):

@@ -21,6 +21,8 @@ class Record:
     """The fleet may have forgotten whether there is."""
     stay: Stay | None = None
     """What this ends or interrupts, to be noted along with it."""
+    is_newest: bool = False
+    """Whether this is newer than its stay, and ends it."""
     behind: "asyncio.Future[None] | None" = None
     """That is on its way still: to be waited for, well or badly."""
     after: "Sequence[asyncio.Future[None]]" = ()
@@ -33,13 +35,13 @@ class Record:
     """Done when it is durable, or nobody wants it any more; else it holds the error."""
 
     @property
-    def seen_until(self) -> tuple[str, int] | None:
-        """The end of the history id of what it ends or interrupts, and until when (ms) that was
-        seen."""
+    def seen_until(self) -> tuple[str, int, bool] | None:
+        """The end of the history id of what it ends or interrupts, until when (ms) that was seen,
+        and whether that is the newest of its place all the same."""
         if self.stay is None:
             return None
         _, digest, suffix, last = self.stay
-        return suffix.decode() or digest.hex(), last
+        return suffix.decode() or digest.hex(), last, not self.is_newest
 
     def __deepcopy__(self, memo: object) -> "Record":
         """A deep copy of an item is the same record on its way."""

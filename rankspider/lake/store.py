@@ -76,18 +76,19 @@ class Store:
         return self._writer.is_away
 
     async def put(
-        self, item: Item, *, is_late: bool = False, stay: tuple[str, int] | None = None
+        self, item: Item, *, is_late: bool = False, stay: tuple[str, int, bool] | None = None
     ) -> RejectedItem | None:
         """Return when ``item`` is durable, or what stands for it in the quarantine, since MongoDB
         cannot hold it.
 
         ``is_late``: something newer of its place is stored. ``stay``: another content of that, by
-        the end of its id in the history, and until when (Unix ms) it was seen.
+        the end of its id in the history, until when (Unix ms) it was seen, and whether it is the
+        newest there.
         """
         first, then = steps_of(writes_of(item, is_late=is_late))
         if stay is not None:
-            suffix, until = stay
-            first += seen_until(item, suffix, moment_of(until), is_newest=is_late)
+            suffix, until, is_newest = stay
+            first += seen_until(item, suffix, moment_of(until), is_newest=is_newest)
         try:
             await self._writer.write(*first, then=then)
         except WriteRefused as refused:
