@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 import threading
+import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -26,7 +27,8 @@ from rankspider.embedded.redis_server import REDIS
 from rankspider.errors import EmbeddedServerError
 
 WATCH_SECONDS = 0.2
-RESTART_SECONDS = 0.5
+LOOK_SECONDS = 1.0
+RESTART_SECONDS, LONGEST_RESTART_SECONDS = 0.5, 5.0
 
 logger = logging.getLogger("rankspider.embedded.keeper")
 
@@ -72,12 +74,22 @@ def _admit(home: Home, kind: ServerKind, program: Program, url: str) -> None:
 
 
 def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Event) -> None:
-    """Return when the last user is gone; till then start a server that died again."""
+    """Return when the last user is gone; till then start a server again that died, or that can do
+    nothing more, as after a full disk."""
+    pause, look = RESTART_SECONDS, time.monotonic() + LOOK_SECONDS
     while not stopping.wait(WATCH_SECONDS) and not users_lock.try_exclusive():
         if process.exit_code is not None:
             logger.warning("The server ended with code %s: starting it again", process.exit_code)
             process.start()
-            stopping.wait(RESTART_SECONDS)
+            stopping.wait(pause)
+            pause = min(2 * pause, LONGEST_RESTART_SECONDS)
+        elif time.monotonic() >= look:
+            if process.has_failed:
+                logger.warning("The server answers, and can do nothing more: ending it")
+                process.kill()
+            elif process.serves:
+                pause = RESTART_SECONDS
+            look = time.monotonic() + LOOK_SECONDS
 
 
 def _answer(line: str) -> None:

@@ -34,7 +34,8 @@ class ServerKind:
     ``find`` takes the server's folder and returns the program for the data in it: the one that
     wrote it, so that data never seems to vanish when another program turns up on the PATH.
     ``url`` has places for its port and password. ``pid_at`` tells the process id of the server
-    that serves at such a URL, or None.
+    that serves at such a URL, or None; ``has_failed``, whether it answers there, and can do nothing
+    more until it is started again.
     """
 
     name: str
@@ -45,6 +46,8 @@ class ServerKind:
     admit: Callable[[str, str], None] | None = None
     """Of a program that keeps its users among its data: make the one there is, with a password, at
     the URL of a server that was started without `AUTH`."""
+
+    has_failed: Callable[[str], bool] = lambda url: False
 
     def url_of(self, home: Path, port: int) -> str:
         return self.url.format(port=port, password=password_in(home))

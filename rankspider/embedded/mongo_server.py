@@ -8,10 +8,11 @@ import sys
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from pymongo import MongoClient
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from rankspider.embedded.home import LOOPBACK
 from rankspider.embedded.kind import (
@@ -29,6 +30,7 @@ MONGOD_OPTIONS = [
     *(AUTH, "--dbpath", ".", "--bind_ip", LOOPBACK, "--nounixsocket", "--quiet", "--port"),
 ]
 
+INTERNAL_ERROR = 1
 _USER = "rankspider"
 
 # --sync-on-commit: without it WiredTiger keeps a write in memory for a moment after it was
@@ -69,17 +71,34 @@ def _secantus(home: Path, remark: str) -> Program:
 def pid_at(url: str) -> int | None:
     if not listens(urlsplit(url).port or 0):
         return None
+    with _client(url) as client:
+        try:
+            return int(client.admin.command("serverStatus")["pid"])
+        except PyMongoError:
+            return None
+
+
+def has_failed(url: str) -> bool:
+    """SecantusDB's storage stops for good where mongod ends itself, as on a full disk, and each
+    command that needs it is answered with code 1; its other commands go on as if nothing was."""
+    with _client(url) as client:
+        try:
+            client.admin["rankspider"].find_one({"_id": "keeper"})
+        except OperationFailure as error:
+            return error.code == INTERNAL_ERROR
+        except PyMongoError:
+            return False
+    return False
+
+
+def _client(url: str) -> MongoClient[dict[str, Any]]:
     milliseconds = int(PROBE_SECONDS * 1000)
-    with MongoClient[dict[str, object]](
+    return MongoClient[dict[str, Any]](
         url,
         directConnection=True,
         serverSelectionTimeoutMS=milliseconds,
         socketTimeoutMS=milliseconds,
-    ) as client:
-        try:
-            return int(str(client.admin.command("serverStatus")["pid"]))
-        except PyMongoError:
-            return None
+    )
 
 
 def admit(url: str, password: str) -> None:
@@ -98,4 +117,4 @@ def _has_files(folder: Path) -> bool:
 
 # journal=true: a mongod that stands alone answers w=majority before its journal is on the disk.
 URL = f"mongodb://{_USER}:{{password}}@{LOOPBACK}:{{port}}/?w=majority&journal=true"
-MONGO = ServerKind("mongo", "MONGO_URI", URL, find, pid_at, admit)
+MONGO = ServerKind("mongo", "MONGO_URI", URL, find, pid_at, admit, has_failed)

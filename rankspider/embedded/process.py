@@ -55,7 +55,7 @@ class ServerProcess:
         before = self._home.log.stat().st_size if self._home.log.exists() else 0
         self.start()
         deadline = time.monotonic() + START_SECONDS
-        while not self._serves():
+        while not self.serves:
             if self.exit_code is None and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
                 continue
@@ -87,10 +87,20 @@ class ServerProcess:
                 # SecantusDB waits two seconds for its accept() unless somebody knocks. Not in
                 # the same instant as the signal: then it went unheeded in 6 of 28 tries.
                 listens(self._port)
+        self.kill()
+
+    def kill(self) -> None:
+        assert self._popen is not None
         self._popen.kill()  # safe: all that was acknowledged is on the disk
         self._popen.wait()
 
-    def _serves(self) -> bool:
+    @property
+    def has_failed(self) -> bool:
+        """Whether it answers, and can do nothing more."""
+        return self._kind.has_failed(self._url)
+
+    @property
+    def serves(self) -> bool:
         # By its process id: another server may have taken the port a moment ago.
         pid = self._kind.pid_at(self._url)
         return pid is not None and self._popen is not None and pid == self._popen.pid

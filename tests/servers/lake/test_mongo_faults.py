@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from bson import ObjectId
 from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.connections import mongo_errors
@@ -459,3 +460,53 @@ async def test_every_code_ends_as_the_table_says(
         # pymongo names some kinds of its own; two races of one write are not worth a word.
         assert said or (way, code) == ("write error", 11000), code
         assert all(remedies.get(code, "") in each for each in said)
+
+
+# What SecantusDB does, and no mongod.
+
+
+async def test_what_secantusdb_acknowledges_while_its_storage_stops_is_written_again(
+    proxy: MongoProxy, lake: Database, writer: Writer
+) -> None:
+    """It says yes, has lost it, and fails whatever is asked of it next."""
+    await writer.write(document(1))
+
+    async def nothing_done(command: Any, *_: Any) -> Any:
+        proxy.add(reads(whole_command(1, "InternalError"), times=2))
+        return {"n": len(command.statements), "ok": 1.0}
+
+    lie = proxy.add(Fault(nothing_done, collection="things", times=1))
+    await writer.write(document(2))
+    assert lie.struck == 1
+    assert await ids(lake) == {"1", "2"}
+
+
+async def test_what_secantusdb_acknowledged_before_it_was_started_again_is_written_again(
+    proxy: MongoProxy, lake: Database, writer: Writer
+) -> None:
+    await writer.write(document(1))
+
+    async def another_process(command: Any, _: Any, forward: Any) -> Any:
+        reply = await forward(command)
+        reply["topologyVersion"]["processId"] = ObjectId(b"another one.")
+        return reply
+
+    async def nothing_done(command: Any, *_: Any) -> Any:
+        proxy.add(Fault(another_process, ("hello",)))
+        return {"n": len(command.statements), "ok": 1.0}
+
+    lie = proxy.add(Fault(nothing_done, collection="things", times=1))
+    await writer.write(document(2))
+    assert lie.struck == 1
+    assert await ids(lake) == {"1", "2"}
+
+
+async def test_mongodb_is_believed_at_once(proxy: MongoProxy, writer: Writer) -> None:
+    async def built(command: Any, _: Any, forward: Any) -> Any:
+        reply = await forward(command)
+        return {name: value for name, value in reply.items() if name != "secantusVersion"}
+
+    proxy.add(Fault(built, ("buildInfo",)))
+    await writer.write(document(1))
+    await writer.write(document(2))
+    assert proxy.sent("find", "meta") == []
