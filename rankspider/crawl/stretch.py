@@ -67,7 +67,7 @@ class Stretch:
         self._last = failed.name
         if self.is_long and self._failures >= self._told_at:
             self._told_at = 2 * self._failures
-            logger.error(
+            logger.warning(
                 "The last %d calls, for %d anchors, all failed, the last one with %s (%s). That is "
                 "the endpoint's fault, the licence's or the whole queue's: no try is counted, no "
                 "anchor is given up, and only a probe goes out now and then until one is answered. "

@@ -113,7 +113,8 @@ def test_the_database_that_the_address_names_is_used(
     environment: dict[str, str], database: Any, mongo_uri: str
 ) -> None:
     store(database, standing(1, 1, 99))
-    named = mongo_uri.replace("/?", f"/{environment.pop('MONGO_DATABASE')}?")
+    name = environment.pop("MONGO_DATABASE")
+    named = mongo_uri.replace("/?", f"/{name}?authSource=admin&")
     assert named != mongo_uri
     assert run({**environment, "MONGO_URI": named}, "board").returncode == 0
     # Where its users are kept.
