@@ -1,6 +1,7 @@
-"""Ending what runs in the background."""
+"""What runs in the background: ended for certain, or shared."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 _AGAIN_SECONDS = 0.1
@@ -16,3 +17,22 @@ async def end(*tasks: "asyncio.Task[Any]") -> None:
         for task in waiting:
             task.cancel()
         await asyncio.wait(waiting, timeout=_AGAIN_SECONDS)
+
+
+class Turnstile:
+    """Lets pass who waits for something to be looked at after they came; as many as have come
+    meanwhile share one look."""
+
+    def __init__(self) -> None:
+        self._looking = asyncio.Lock()
+        self._begun = self._ended = 0
+
+    async def passed(self, look: Callable[[], Awaitable[None]]) -> None:
+        """Raises what ``look`` raises, to each who would have shared it in turn."""
+        before = self._begun
+        async with self._looking:
+            if self._ended <= before:
+                self._begun += 1
+                number = self._begun
+                await look()
+                self._ended = number

@@ -15,6 +15,7 @@ from rankspider.dedupe.news import News
 from rankspider.endpoint.failure import Failure, Verdict
 from rankspider.items import RankedList
 from rankspider.lake.call import OK, Call
+from rankspider.lake.presence import LakeReplaced
 from rankspider.lake.store import Store
 from rankspider.licences.ledger import CallOutcome
 from rankspider.licences.outcomes import outcome_of
@@ -61,9 +62,10 @@ class Calls:
         """What the endpoint said of a licence last."""
         self._settling: set[asyncio.Task[None]] = set()
 
-    def answered(self, response: Response, news: News) -> None:
+    def answered(self, response: Response, news: News, generation: int) -> None:
         """A list came, and every item of ``news`` has left the spider. The anchor's delivery ends
-        when all it brought is durable and the call is on record."""
+        when all it brought is durable and the call is on record, in the lake of the ``generation``
+        that ``news`` was judged by."""
         self._report(response.meta, CallOutcome.OK)
         self._silent = 0
         self._count(news)
@@ -71,7 +73,7 @@ class Calls:
         if delivery is not None and news.read.anchor is None:
             self._note_without_own(delivery.sec_uid)
         call = self._call_of(response.meta, OK, response, **news.read.said)
-        on_record = self._on_record(call, [*news.pending], news.read.ranked_list)
+        on_record = self._on_record(call, [*news.pending], news.read.ranked_list, generation)
         self._settle(on_record, delivery)
 
     def failed(self, meta: dict[str, Any], failed: Failure, response: Response | None) -> None:
@@ -195,11 +197,12 @@ class Calls:
         call: Call | None,
         pending: Iterable["asyncio.Future[None]"] = (),
         ranked_list: RankedList | None = None,
+        generation: int | None = None,
     ) -> None:
         """Return when all that is ``pending`` is durable, and then ``call`` on record."""
         await asyncio.gather(*pending)
         if call is not None:
-            await self._store.note(call, ranked_list)
+            await self._store.note(call, ranked_list, generation=generation)
 
     def _settle(self, storing: Coroutine[Any, Any, None], delivery: Delivery | None) -> None:
         """An anchor must not be acknowledged before ``storing`` ends.
@@ -212,12 +215,15 @@ class Calls:
             if task.cancelled() or isinstance(task.exception(), asyncio.CancelledError):
                 return  # the worker stops: the anchor goes back to the queue
             error = task.exception()
-            if error is not None:
+            if isinstance(error, LakeReplaced):
+                if delivery is not None:  # no fault of its own: it is asked again
+                    delivery.is_blameless = True
+            elif error is not None:
                 message = discreet(f"{type(error).__name__}: {error}")[:500]
                 logger.error("Not stored, of %s: %s", _whom(delivery), message)
-            if delivery is not None:
-                if error is not None:
+                if delivery is not None:
                     delivery.fail("store-error", message)
+            if delivery is not None:
                 self._deliveries.item_ended(delivery)
 
         if delivery is not None:

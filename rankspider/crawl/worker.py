@@ -23,7 +23,7 @@ from rankspider.crawl.disk import DiskWatch
 from rankspider.crawl.shutdown import Shutdown
 from rankspider.dedupe.arbiter import Arbiter
 from rankspider.dedupe.news import Dedupe
-from rankspider.errors import ConfigurationError
+from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.lake.store import Store
 from rankspider.licences.ledger import Change, Rates
 from rankspider.licences.pool import LicencePool
@@ -36,6 +36,8 @@ from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
 
+# How often an idle worker sees whether its lake is there; one that stores sees it each time.
+_LOOK_SECONDS = 1.0
 # Anchors in hand for each call under way, so that the next is at hand when one ends.
 _ROOM = 2
 # And those that wait for MongoDB: they must not stop the others, and join in fewer, larger writes.
@@ -102,14 +104,9 @@ class Worker:
         redis = connect(settings)
         opened.push_async_callback(redis.aclose)
         await self._open_store(settings["MONGO_URI"])
-        stem = f"{keys.dedupe}:{self.store.identity}"
-        self.dedupe = Dedupe(
-            Arbiter(redis, stem, self.store.newest_observation),
-            self.store.seen_later,
-            keep_private=self.configuration.keep_private_fields,
-            at_once=self._concurrency,
-        )
-        opened.push_async_callback(self.dedupe.close)
+        self._redis, self._keys = redis, keys
+        self._begin_to_remember()
+        opened.push_async_callback(lambda: self.dedupe.close())
         self._open_licences(redis, keys)
         queue = AnchorQueue(
             redis,
@@ -126,7 +123,7 @@ class Worker:
         )
         opened.push_async_callback(self.calls.settled)
         opened.push_async_callback(self.repair.close)
-        watching = [self._watch_tokens(), self._tell_what_is_in_hand()]
+        watching = [self._watch_tokens(), self._tell_what_is_in_hand(), self._watch_lake()]
         if folder := settings.get(EMBEDDED_IN):
             watching.append(DiskWatch(Path(folder)).watch())
         for each in watching:
@@ -141,9 +138,20 @@ class Worker:
             self.configuration.mongo_database,
             self.configuration.retention,
             is_all_there=lambda: self.deliveries.are_only_storing,
+            on_replaced=self._begin_to_remember,
         )
         await self.store.open(has_archive=self.configuration.archive)
         self._opened.push_async_callback(self.store.close)
+
+    def _begin_to_remember(self) -> None:
+        """What the fleet knows of the lake as it is now, and of no other before it."""
+        stem = f"{self._keys.dedupe}:{self.store.identity}"
+        self.dedupe = Dedupe(
+            Arbiter(self._redis, stem, self.store.newest_observation),
+            self.store.seen_later,
+            keep_private=self.configuration.keep_private_fields,
+            at_once=self._concurrency,
+        )
         if self.configuration.archive:
             self.archive = Archive(self.store.write, self.configuration.archive_days)
 
@@ -219,6 +227,15 @@ class Worker:
                 logger.info("Waiting for the endpoint: %d anchors in hand", asked)
             else:
                 logger.info("Waiting for anchors: none is ready in %s", self.queue_key)
+
+    async def _watch_lake(self) -> None:
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                await self.store.look()
+            except RankspiderError as error:
+                logger.error("%s", error)
+                return self.stop("error")
 
     async def _watch_tokens(self) -> None:
         path = self.configuration.tokens_file

@@ -1,13 +1,8 @@
 """Every collection and index of the lake, each named once."""
 
-import asyncio
-import contextlib
-import uuid
 from typing import Any
 
 from pymongo import DESCENDING, IndexModel
-from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import DuplicateKeyError
 
 Document = dict[str, Any]
 
@@ -22,7 +17,7 @@ SIGHTINGS = "sightings"
 # Each call that was made, as it ended: see `rankspider.lake.call`.
 CALLS = "calls"
 REJECTED = "rejected"
-# What the lake says of itself: its version (`rankspider.lake.version`) and its identity.
+# What the lake says of itself: its version (`rankspider.lake.version`).
 META = "meta"
 # Answers as they came, with RANK_ARCHIVE=1: see `rankspider.archive`.
 ARCHIVE = "archive"
@@ -98,19 +93,3 @@ ARCHIVE_INDEXES: dict[str, list[IndexModel]] = {
     ],
     ARCHIVE_BASES: [_EXPIRY],
 }
-
-
-_RACE_SECONDS = 0.05
-
-
-async def identity_of(database: AsyncDatabase[dict[str, Any]]) -> str:
-    """What tells this lake from every other, as long as it is not dropped."""
-    made = {"$setOnInsert": {"identity": uuid.uuid4().hex}}
-    while True:
-        with contextlib.suppress(DuplicateKeyError):  # another worker makes it at this moment
-            await database[META].update_one({"_id": "lake"}, made, upsert=True)
-        lake = await database[META].find_one({"_id": "lake"})
-        if lake is not None:
-            identity: str = lake["identity"]
-            return identity
-        await asyncio.sleep(_RACE_SECONDS)

@@ -1,13 +1,14 @@
 """Bring items and calls to the lake: whatever this returns from is durable on a majority."""
 
 import datetime as dt
+import logging
 from collections.abc import Callable, Mapping
 
 from pymongo import ReadPreference
 from pymongo.errors import OperationFailure
 
 from rankspider.connections.mongo import connect
-from rankspider.connections.mongo_errors import is_away_at_start, said
+from rankspider.connections.mongo_errors import is_away, is_away_at_start, said
 from rankspider.endpoint.validation import rejected
 from rankspider.errors import RankspiderError
 from rankspider.items import Item, RankedList, RejectedItem
@@ -16,11 +17,15 @@ from rankspider.lake.call import Call, document_of
 from rankspider.lake.documents import seen_until, sighting_of, steps_of, writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
+from rankspider.lake.presence import LakeReplaced, collection_ids, identity_of, names_of
 from rankspider.lake.recall import SeenLater, seen_later
 from rankspider.lake.repair import make_whole
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.moments import HOUR, moment_of, unix_ms
+from rankspider.tasks import Turnstile
+
+logger = logging.getLogger(__name__)
 
 # Fewer, larger batches cost the worker and the server less; and what follows from histories is
 # written again with each state of a list, of which those that wait together are written once.
@@ -39,13 +44,19 @@ class Store:
         retention: Mapping[str, int],
         *,
         is_all_there: Callable[[], bool] = lambda: False,
+        on_replaced: Callable[[], None] = lambda: None,
     ) -> None:
+        """``on_replaced`` is called when the lake was dropped, and is there anew: what was
+        remembered of it counts for nothing."""
         self._uri = uri
         self._name = database
         self._retention = retention
         self._is_all_there = is_all_there
-        self.identity = ""
-        """What tells this lake from others, once it is open."""
+        self._on_replaced = on_replaced
+        self._ids: dict[str, str] = {}
+        self._turnstile = Turnstile()
+        self.generation = 0
+        """How often it was replaced since it was opened."""
 
     async def open(self, *, has_archive: bool = False) -> None:
         """Connect, and bring the lake up to this version. Raises `RankspiderError`."""
@@ -57,14 +68,49 @@ class Store:
             self._name, read_preference=ReadPreference.PRIMARY
         )
         self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
+        self._names = names_of(has_archive=has_archive)
+        await self._bring_up(is_away_at_start)
+
+    async def _bring_up(self, waits_for: Callable[[Exception], bool]) -> None:
+        has_archive = collections.ARCHIVE in self._names
         try:
             await self._writer.patiently(
-                lambda: open_lake(database, self._retention, has_archive=has_archive),
-                is_away_at_start,
+                lambda: open_lake(self._database, self._retention, has_archive=has_archive),
+                waits_for,
             )
-            self.identity = await self._writer.patiently(lambda: collections.identity_of(database))
+            self._ids = await self._present()
         except OperationFailure as error:
             raise RankspiderError(f"{self._name} cannot be opened: {said(error)}") from None
+
+    async def _present(self) -> dict[str, str]:
+        return await self._writer.patiently(lambda: collection_ids(self._database, self._names))
+
+    @property
+    def identity(self) -> str:
+        """What tells this lake from others, once it is open."""
+        return identity_of(self._ids)
+
+    async def look(self) -> None:
+        """See whether this is the lake that was opened. Of one that was dropped, or lost a
+        collection, what is missing is made anew. Raises `RankspiderError` if that cannot be."""
+        await self._turnstile.passed(self._look)
+
+    async def _look(self) -> None:
+        present = await self._present()
+        gone = [name for name in self._names if self._ids.get(name) != present.get(name, "")]
+        if not gone:
+            return
+        logger.warning(
+            "%s of the database %s: dropped under this worker. Made anew, and what was remembered "
+            "of them is forgotten; anchors in hand are asked again",
+            ", ".join(gone),
+            self._name,
+        )
+        await self._bring_up(is_away)
+        self.generation += 1  # in one step: what is judged from now on is judged anew
+        self._on_replaced()
+        if not {*gone}.isdisjoint(collections.DERIVED):
+            await self.make_whole()
 
     async def write(self, *writes: Write) -> None:
         """Return when ``writes``, which are no records, are durable: those of the archive."""
@@ -100,16 +146,35 @@ class Store:
             return record
         return None
 
-    async def note(self, call: Call, ranked_list: RankedList | None = None) -> None:
+    async def note(
+        self,
+        call: Call,
+        ranked_list: RankedList | None = None,
+        *,
+        generation: int | None = None,
+    ) -> None:
         """Return when ``call`` is on record, with the sighting of the state of ``ranked_list`` that
-        it brought. All that it refers to must be durable."""
+        it brought. All that it refers to must be durable.
+
+        ``generation``: of the lake, before it was asked what it does not hold of the answer. Raises
+        `LakeReplaced` if it is another now.
+        """
         document, first = document_of(call), []
         if call.list_state is not None and ranked_list is not None:
             assert call.observed_at is not None  # an answer has a clock
             first.append(sighting_of(ranked_list, call.list_state, call.observed_at))
         # Last of all: whatever a call refers to is there.
         noted = Write(collections.CALLS, document.pop("_id"), document, {})
+        await self._require(generation)
         await self._writer.write(*first, then=[noted])
+        await self._require(generation)
+
+    async def _require(self, generation: int | None) -> None:
+        if generation is None:
+            return
+        await self.look()
+        if generation != self.generation:
+            raise LakeReplaced
 
     async def sight(self, ranked_list: RankedList, state: str, observed_at: dt.datetime) -> None:
         """The sighting by itself, for whoever makes no calls."""

@@ -6,33 +6,13 @@ storage fails. So its word counts when it has answered another command since, an
 that it was. MongoDB ends itself instead.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.connections.mongo_errors import NotAbleNow
 from rankspider.lake.collections import META
-
-
-class Turnstile:
-    """Lets pass who waits for something to be looked at after they came; as many as have come
-    meanwhile share one look."""
-
-    def __init__(self) -> None:
-        self._looking = asyncio.Lock()
-        self._begun = self._ended = 0
-
-    async def passed(self, look: Callable[[], Awaitable[None]]) -> None:
-        """Raises what ``look`` raises, to each who would have shared it in turn."""
-        before = self._begun
-        async with self._looking:
-            if self._ended <= before:
-                self._begun += 1
-                number = self._begun
-                await look()
-                self._ended = number
+from rankspider.tasks import Turnstile
 
 
 class Survival:
@@ -63,6 +43,6 @@ class Survival:
             raise NotAbleNow({"errmsg": "SecantusDB was started again and may have lost a write"})
 
     async def _look(self) -> None:
-        await self._database[META].find_one({"_id": "lake"}, [])
+        await self._database[META].find_one({"_id": "schema"}, [])
         hello = await self._database.client.admin.command("hello")
         self._process = hello["topologyVersion"]["processId"]

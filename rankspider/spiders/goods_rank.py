@@ -154,6 +154,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                 for item in Extraction(answer, anchor, keep_private=keep_private):
                     yield item
                 return
+            generation = worker.store.generation
             news = await worker.dedupe.news_of(answer, anchor)
         except AnswerError as error:
             await self._note_failure(response, error.failure, anchor)
@@ -166,7 +167,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             # The engine wants no more: what it has not taken is on its way no longer.
             for item in news.items:
                 worker.dedupe.lost(item.record, asyncio.CancelledError())
-        worker.calls.answered(response, news)
+        worker.calls.answered(response, news, generation)
 
     def _read(self, response: Response) -> Answer:
         """Raises `AnswerError`. An answer that is archived is read through first."""

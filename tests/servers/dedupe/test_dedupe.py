@@ -23,7 +23,8 @@ from rankspider.endpoint.answer import decode
 from rankspider.items import Item, ListItem, RankItem, UserItem
 from rankspider.lake import collections
 from rankspider.lake.call import OK, Call
-from rankspider.lake.collections import identity_of
+from rankspider.lake.opening import open_lake
+from rankspider.lake.presence import collection_ids, identity_of, names_of
 from rankspider.lake.store import Store
 from rankspider.simulator.world import synthetic_sec_uid
 from tests.support.project import SAMPLE_FILE
@@ -320,10 +321,20 @@ async def test_what_redis_forgot_does_not_come_out_wrong(fleet: Fleet) -> None:
 
 
 async def test_a_lake_has_one_identity_until_it_is_dropped(async_database: Database) -> None:
-    identities = await asyncio.gather(*(identity_of(async_database) for _ in range(5)))
-    assert len(set(identities)) == 1
-    await async_database.client.drop_database(async_database.name)
-    assert await identity_of(async_database) != identities[0]
+    names = names_of(has_archive=False)
+
+    async def identity() -> str:
+        await open_lake(async_database, {})
+        return identity_of(await collection_ids(async_database, names))
+
+    (one,) = {*await asyncio.gather(*(identity() for _ in range(5)))}
+    for drop in (
+        async_database.client.drop_database(async_database.name),
+        async_database.ranks.drop(),
+    ):
+        await drop
+        assert await identity() != one
+        one = await identity()
 
 
 # Anything, in any order
