@@ -24,7 +24,7 @@ from rankspider.crawl.shutdown import Shutdown
 from rankspider.dedupe.arbiter import Arbiter
 from rankspider.dedupe.news import Dedupe
 from rankspider.errors import ConfigurationError, RankspiderError
-from rankspider.lake.store import Store
+from rankspider.lake.store import LOOK_SECONDS, Store
 from rankspider.licences.ledger import Change, Rates
 from rankspider.licences.pool import LicencePool
 from rankspider.licences.watch import TokensFile
@@ -36,8 +36,6 @@ from rankspider.tasks import end
 
 logger = logging.getLogger(__name__)
 
-# How often an idle worker sees whether its lake is there; one that stores sees it each time.
-_LOOK_SECONDS = 1.0
 # Anchors in hand for each call under way, so that the next is at hand when one ends.
 _ROOM = 2
 # And those that wait for MongoDB: they must not stop the others, and join in fewer, larger writes.
@@ -230,7 +228,7 @@ class Worker:
 
     async def _watch_lake(self) -> None:
         while True:
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(LOOK_SECONDS)
             try:
                 await self.store.look()
             except RankspiderError as error:

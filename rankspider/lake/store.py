@@ -1,5 +1,6 @@
 """Bring items and calls to the lake: whatever this returns from is durable on a majority."""
 
+import asyncio
 import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
@@ -31,6 +32,9 @@ logger = logging.getLogger(__name__)
 # written again with each state of a list, of which those that wait together are written once.
 _PAUSE_SECONDS = 0.2
 _JOINING_PAUSE_SECONDS = 2.0
+LOOK_SECONDS = 1.0
+"""How often a worker sees whether its lake is there, however idle it is."""
+_ALL_HAVE_LOOKED_SECONDS = 2 * LOOK_SECONDS
 
 
 class Store:
@@ -55,8 +59,8 @@ class Store:
         self._on_replaced = on_replaced
         self._ids: dict[str, str] = {}
         self._turnstile = Turnstile()
-        self.generation = 0
-        """How often it was replaced since it was opened."""
+        self._generation = 0
+        self._is_whole = asyncio.Event()
 
     async def open(self, *, has_archive: bool = False) -> None:
         """Connect, and bring the lake up to this version. Raises `RankspiderError`."""
@@ -70,6 +74,7 @@ class Store:
         self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
         self._names = names_of(has_archive=has_archive)
         await self._bring_up(is_away_at_start)
+        self._is_whole.set()
 
     async def _bring_up(self, waits_for: Callable[[Exception], bool]) -> None:
         has_archive = collections.ARCHIVE in self._names
@@ -106,11 +111,20 @@ class Store:
             ", ".join(gone),
             self._name,
         )
-        await self._bring_up(is_away)
-        self.generation += 1  # in one step: what is judged from now on is judged anew
-        self._on_replaced()
+        self._is_whole.clear()
+        try:
+            await self._bring_up(is_away)
+            self._generation += 1  # in one step: what is judged from now on is judged anew
+            self._on_replaced()
+        finally:
+            self._is_whole.set()
         if not {*gone}.isdisjoint(collections.DERIVED):
             await self.make_whole()
+
+    async def generation(self) -> int:
+        """How often it was replaced since it was opened; not told while it is being made anew."""
+        await self._is_whole.wait()
+        return self._generation
 
     async def write(self, *writes: Write) -> None:
         """Return when ``writes``, which are no records, are durable: those of the archive."""
@@ -173,7 +187,9 @@ class Store:
         if generation is None:
             return
         await self.look()
-        if generation != self.generation:
+        if generation != self._generation:
+            # Whoever gets the anchor must not ask it for a lake that is gone.
+            await asyncio.sleep(_ALL_HAVE_LOOKED_SECONDS)
             raise LakeReplaced
 
     async def sight(self, ranked_list: RankedList, state: str, observed_at: dt.datetime) -> None:

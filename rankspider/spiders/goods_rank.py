@@ -154,7 +154,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                 for item in Extraction(answer, anchor, keep_private=keep_private):
                     yield item
                 return
-            generation = worker.store.generation
+            generation = await worker.store.generation()
             news = await worker.dedupe.news_of(answer, anchor)
         except AnswerError as error:
             await self._note_failure(response, error.failure, anchor)
