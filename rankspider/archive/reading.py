@@ -17,6 +17,7 @@ from rankspider.lake.collections import Document
 
 # One a worker and list at a time; each takes a few MB of memory.
 _MOST_BASES = 16
+_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +49,21 @@ class ArchiveReader:
 
     def answers(self, selection: AnswerFilter) -> Iterator[Archived]:
         """In the order in which they were observed. Raises `ArchiveDamaged`."""
-        found = self._archive.find(selection.filter(), batch_size=100)
-        with found.sort("observed_at", ASCENDING) as cursor:
-            for document in cursor:
-                yield self._archived(document)
+        # Page by page: MongoDB ends a cursor that stands still for ten minutes, as during an outage
+        # of the lake that is written to.
+        wanted = selection.filter()
+        while page := list(self._archive.find(wanted).sort("observed_at", ASCENDING).limit(_PAGE)):
+            yield from map(self._archived, page)
+            last = page[-1]["observed_at"]
+            wanted["_id"] = {"$nin": self._read_at(last, page, wanted)}
+            wanted["observed_at"] = {**wanted.get("observed_at", {}), "$gte": last}
+
+    @staticmethod
+    def _read_at(moment: dt.datetime, page: list[Document], wanted: Document) -> list[str]:
+        """Those of ``page`` of ``moment``, and of pages before it."""
+        ids = [each["_id"] for each in page if each["observed_at"] == moment]
+        goes_on = wanted.get("observed_at", {}).get("$gte") == moment
+        return ids + (wanted["_id"]["$nin"] if goes_on and "_id" in wanted else [])
 
     def newest(self, selection: AnswerFilter) -> Archived | None:
         """The one observed last. Raises `ArchiveDamaged`."""

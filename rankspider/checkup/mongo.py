@@ -23,7 +23,7 @@ def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> Iter
     """``note`` says which embedded server it is, if it is one."""
     try:
         lake.check(uri)
-        with lake.connect_blocking(uri) as client:
+        with lake.connect_blocking(uri, answers_within=lake.WRITE_SECONDS) as client:
             yield from _looked_at(client, database, note, secrets)
     except ConfigurationError as error:
         yield failed(SETTING, "MongoDB", secrets.cleaned(str(error)))

@@ -7,11 +7,12 @@ import sys
 from collections import Counter
 from dataclasses import asdict
 
+from pymongo import ReadPreference
 from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
-from rankspider.connections.mongo import connect
+from rankspider.connections.mongo import LONG_SECONDS, connect
 from rankspider.errors import RankspiderError
 from rankspider.lake.version import refuse_newer
 from rankspider.lake.writer import Writer
@@ -91,8 +92,11 @@ def _understood(args: list[str], opts: argparse.Namespace) -> tuple[str, list[st
 async def _run(
     action: str, ids: list[str], opts: argparse.Namespace, configuration: Configuration, uri: str
 ) -> int:
-    async with connect(uri) as client:
-        database = client[configuration.mongo_database]
+    async with connect(uri, answers_within=LONG_SECONDS) as client:
+        # A secondary may lag behind what decides here what is stored, tried again or dropped.
+        database = client.get_database(
+            configuration.mongo_database, read_preference=ReadPreference.PRIMARY
+        )
         rejects = Rejects(database)
         selection = RejectFilter(ids, opts.reason, opts.anchor)
         missing = await rejects.missing(ids)

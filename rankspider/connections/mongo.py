@@ -17,25 +17,38 @@ _OPTIONS: dict[str, Any] = {
     "journal": True,
     "tz_aware": True,
     "appname": "rankspider",
-    # A server that vanished without a word would hold a write for as long as TCP does.
-    "socketTimeoutMS": 60_000,
-    # Less than that: else a server without its majority would wait on for each write that was
-    # given up here, and be sent the next.
+    # Less than WRITE_SECONDS: else a server without its majority would wait on for each write that
+    # was given up here, and be sent the next.
     "wTimeoutMS": 50_000,
 }
 _CHECK_MILLISECONDS = 5000
 _UNAUTHORIZED = 13
 _IS_NOBODY = "requires authentication"
+WRITE_SECONDS = 60.0
+"""How long an answer may take: a server that vanished without a word would hold a write for as long
+as TCP does."""
+LONG_SECONDS = 12 * 3600.0
+"""The same for what reads much of a large lake, or waits for an index."""
 
 
-def connect(uri: str) -> AsyncMongoClient[dict[str, Any]]:
+def connect(uri: str, *, answers_within: float = WRITE_SECONDS) -> AsyncMongoClient[dict[str, Any]]:
     """A client that belongs to the running loop; it connects when it is first used."""
-    return AsyncMongoClient(uri, serverSelectionTimeoutMS=_CHECK_MILLISECONDS, **_OPTIONS)
+    return AsyncMongoClient(uri, **_options(answers_within))
 
 
-def connect_blocking(uri: str) -> MongoClient[dict[str, Any]]:
-    """The same for commands, which read a few documents and end."""
-    return MongoClient(uri, serverSelectionTimeoutMS=_CHECK_MILLISECONDS, **_OPTIONS)
+def connect_blocking(
+    uri: str, *, answers_within: float = LONG_SECONDS
+) -> MongoClient[dict[str, Any]]:
+    """The same for commands, most of which read."""
+    return MongoClient(uri, **_options(answers_within))
+
+
+def _options(answers_within: float) -> dict[str, Any]:
+    return {
+        **_OPTIONS,
+        "serverSelectionTimeoutMS": _CHECK_MILLISECONDS,
+        "socketTimeoutMS": int(answers_within * 1000),
+    }
 
 
 def check(uri: str) -> None:
@@ -47,7 +60,7 @@ def check(uri: str) -> None:
         # pymongo only warns of an option that it does not know, and does without it.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            client = connect_blocking(uri)
+            client = connect_blocking(uri, answers_within=WRITE_SECONDS)
     except (UriError, ValueError, UserWarning) as error:  # plain ones for a port that is no number
         raise ConfigurationError(f"MONGO_URI cannot be used: {error}") from None
     except OSError as error:

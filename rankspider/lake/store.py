@@ -5,16 +5,18 @@ import datetime as dt
 import logging
 from collections.abc import Callable, Mapping
 
-from pymongo import ReadPreference
+from pymongo import AsyncMongoClient, ReadPreference
+from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
-from rankspider.connections.mongo import connect
+from rankspider.connections.mongo import LONG_SECONDS, connect
 from rankspider.connections.mongo_errors import is_away, is_away_at_start, said
 from rankspider.endpoint.validation import rejected
 from rankspider.errors import RankspiderError
 from rankspider.items import Item, RankedList, RejectedItem
 from rankspider.lake import collections
 from rankspider.lake.call import Call, document_of
+from rankspider.lake.collections import Document
 from rankspider.lake.documents import seen_until, sighting_of, steps_of, writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
@@ -66,11 +68,7 @@ class Store:
         """Connect, and bring the lake up to this version. Raises `RankspiderError`."""
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
-        # What a worker reads decides what it writes: a secondary may lag behind, whatever the URI
-        # says of reads.
-        self._database = database = self._client.get_database(
-            self._name, read_preference=ReadPreference.PRIMARY
-        )
+        self._database = database = _in(self._client, self._name)
         self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
         self._names = names_of(has_archive=has_archive)
         await self._bring_up(is_away_at_start)
@@ -79,10 +77,12 @@ class Store:
     async def _bring_up(self, waits_for: Callable[[Exception], bool]) -> None:
         has_archive = collections.ARCHIVE in self._names
         try:
-            await self._writer.patiently(
-                lambda: open_lake(self._database, self._retention, has_archive=has_archive),
-                waits_for,
-            )
+            # An index of a large collection takes long; no write waits for its answer meanwhile.
+            async with connect(self._uri, answers_within=LONG_SECONDS) as client:
+                lake = _in(client, self._name)
+                await self._writer.patiently(
+                    lambda: open_lake(lake, self._retention, has_archive=has_archive), waits_for
+                )
             self._ids = await self._present()
         except OperationFailure as error:
             raise RankspiderError(f"{self._name} cannot be opened: {said(error)}") from None
@@ -220,6 +220,12 @@ class Store:
         """See through what waits."""
         await self._writer.close()
         await self._client.close()
+
+
+def _in(client: AsyncMongoClient[Document], name: str) -> AsyncDatabase[Document]:
+    """What a worker reads decides what it writes, and a secondary may lag behind, whatever the URI
+    says of reads."""
+    return client.get_database(name, read_preference=ReadPreference.PRIMARY)
 
 
 def _least_pause(collection: str) -> float:

@@ -35,6 +35,7 @@ COMPARED = (
 )
 _FEW = 3
 _BEGIN_OF_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
+_PAGE = 500
 _LAST = ("observed_at", "last_observed_at")
 # The same record at another moment says these anew.
 _MOMENTARY: dict[str, tuple[str, ...]] = {
@@ -146,8 +147,13 @@ def _tie(collection: str, document: Document) -> str:
 
 
 def _by_id(side: int, collection: Collection[Document]) -> Iterator[tuple[Any, int, Document]]:
-    for document in collection.find().sort("_id", 1):
-        yield document["_id"], side, document
+    # Page by page: MongoDB ends a cursor that stands still for ten minutes while the other side is
+    # read.
+    wanted: Document = {}
+    while page := list(collection.find(wanted).sort("_id", 1).limit(_PAGE)):
+        for document in page:
+            yield document["_id"], side, document
+        wanted = {"_id": {"$gt": page[-1]["_id"]}}
 
 
 def _add(ids: list[str], id_: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from pymongo.asynchronous.database import AsyncDatabase
 from scrapy.exceptions import UsageError
 
-from rankspider.archive import keeping
+from rankspider.archive import keeping, reading
 from rankspider.archive.answers import AnswerToArchive
 from rankspider.archive.holdings import holdings
 from rankspider.archive.reading import ArchiveReader
@@ -202,3 +202,21 @@ async def test_what_retention_removed_is_no_difference(
     finally:
         for name in names:
             database.client.drop_database(name)
+
+
+async def test_pages_of_one_moment_lose_nothing(
+    async_database: Any, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They may be cut anywhere, within what came at one moment too."""
+    monkeypatch.setattr(reading, "_PAGE", 2)
+    monkeypatch.setattr(ArchiveReader, "_archived", lambda _, document: document["_id"])
+    moments = [0, 1, 1, 1, 1, 1, 2, 3, 3]
+    start = dt.datetime(2030, 1, 1, tzinfo=dt.UTC)
+    for number, second in enumerate(moments):
+        observed_at = start + dt.timedelta(seconds=second)
+        await async_database.archive.insert_one({"_id": str(number), "observed_at": observed_at})
+    read: list[Any] = [*ArchiveReader(database).answers(AnswerFilter())]
+    assert sorted(read) == [str(number) for number in range(len(moments))]
+    assert [moments[int(id_)] for id_ in read] == moments
+    later = AnswerFilter(start=start + dt.timedelta(seconds=1))
+    assert len([*ArchiveReader(database).answers(later)]) == len(moments) - 1

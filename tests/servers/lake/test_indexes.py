@@ -12,6 +12,7 @@ from rankspider.lake import indexes, retention
 from rankspider.lake.collections import DATED, SIGHTINGS
 from rankspider.lake.indexes import IndexInTheWay
 from rankspider.lake.opening import open_lake
+from rankspider.lake.store import Store
 from rankspider.questions.people import anchors_named
 from tests.support.mongo_proxy import INDEX_RULE, Fault, MongoProxy, slow
 
@@ -171,3 +172,17 @@ async def test_a_name_is_sought_by_an_index_of_any_name(
     await open_lake(lake, {})
     assert "mine of users" in caplog.text
     assert anchors_named(database, "nobody", most=3) == []
+
+
+async def test_no_time_limit_of_writes_ends_a_build(
+    mongo_uri: str, database_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert connect.__kwdefaults__ is not None
+    monkeypatch.setitem(connect.__kwdefaults__, "answers_within", 0.3)
+    async with MongoProxy(mongo_uri) as proxy:
+        proxy.add(Fault(slow(0.6), ("createIndexes",), times=2))
+        store = Store(proxy.uri, database_name, {})
+        await store.open()
+        await store.close()
+        built = [each.collection for each in proxy.commands if each.name == "createIndexes"]
+    assert len(built) == len(set(built)), "one was given up and sent again"
