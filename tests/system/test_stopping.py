@@ -106,9 +106,10 @@ def test_a_worker_that_waits_for_leave_ends_at_once(
     stats = Crawl(0, log).stats
     assert_ended_in_order(log)
     assert leased(redis_client, queue_key) == 0
-    # What was answered with nonsense waits for its next try; all else is on the queue.
+    # What was answered with nonsense waits for its next try; all else is on the queue. While
+    # everybody fails alike no try is counted, and none is kept of what was given back since.
     delayed = stats.get("rank/anchors/delayed", 0)
-    assert redis_client.hlen(Keys.of(queue_key).tries) == delayed
+    assert redis_client.hlen(Keys.of(queue_key).tries) <= delayed
     waiting = redis_client.llen(queue_key) + redis_client.zcard(Keys.of(queue_key).delayed)
     assert waiting + stats.get("rank/anchors/acked", 0) == 30
 
