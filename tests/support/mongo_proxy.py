@@ -71,7 +71,8 @@ reply; None closes the connection."""
 @dataclass
 class Fault:
     """When ``act`` happens: to ``commands`` on ``collection`` with one of ``ids`` (None: any), the
-    first ``times`` or for ``seconds`` from the first on (None: until it is removed)."""
+    first ``times``, or for ``seconds`` from the first on and ``times`` at least (None: until it is
+    removed)."""
 
     act: Act
     commands: tuple[str, ...] = ("insert", "update")
@@ -101,9 +102,10 @@ class Fault:
         self.struck += 1
 
     def _is_over(self) -> bool:
-        if self.seconds is not None and self._first:
-            return time.monotonic() - self._first > self.seconds
-        return self.times is not None and self.struck >= self.times
+        if self.seconds is not None and time.monotonic() - self._first <= self.seconds:
+            return False
+        bound = self.times if self.times is not None or self.seconds is None else 1
+        return bound is not None and self.struck >= bound
 
 
 class MongoProxy:
