@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import OperationFailure
+from pymongo.errors import PyMongoError
 
 from rankspider.connections.mongo import LONG_SECONDS, connect
 from rankspider.connections.mongo_errors import is_away, is_away_at_start, said
 from rankspider.endpoint.validation import rejected
-from rankspider.errors import RankspiderError
+from rankspider.errors import ServiceUnavailable
 from rankspider.items import Item, RankedList, RejectedItem
 from rankspider.lake import collections
 from rankspider.lake.call import Call, document_of
@@ -84,8 +84,8 @@ class Store:
                     lambda: open_lake(lake, self._retention, has_archive=has_archive), waits_for
                 )
             self._ids = await self._present()
-        except OperationFailure as error:
-            raise RankspiderError(f"{self._name} cannot be opened: {said(error)}") from None
+        except PyMongoError as error:
+            raise ServiceUnavailable(f"{self._name} cannot be opened: {said(error)}") from None
 
     async def _present(self) -> dict[str, str]:
         return await self._writer.patiently(lambda: collection_ids(self._database, self._names))
