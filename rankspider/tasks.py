@@ -1,4 +1,4 @@
-"""What runs in the background: ended for certain, or shared."""
+"""Handle what runs in the background: ended for certain, or shared."""
 
 import asyncio
 from collections.abc import Awaitable, Callable

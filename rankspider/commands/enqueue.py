@@ -119,7 +119,7 @@ def _kind(opts: argparse.Namespace) -> str | None:
 
 
 def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source]:
-    """What to read, each with its name, opened before anything is queued."""
+    """Return what to read, each source with its name, opened before anything is queued."""
     for arg in args:
         if arg.startswith("-") and arg != _STDIN:
             raise UsageError(f"not understood: {arg}")
