@@ -75,8 +75,8 @@ class _Fit(logging.LogRecord):
     stack_info = _laid_out("stack_info")
 
     def getMessage(self) -> str:  # noqa: N802  # logging's
-        """Raises what `logging.LogRecord` raises for arguments that do not fit. The handler then
-        shows them, and so they are made fit as well."""
+        """Return the message without secrets. Raises what `logging.LogRecord` raises for arguments
+        that do not fit; the handler then shows them, and so they are made fit as well."""
         try:
             message = super().getMessage()
         except Exception:

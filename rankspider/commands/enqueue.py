@@ -136,7 +136,8 @@ def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source
 
 
 def _line_of(arg: str) -> bytes:
-    """Raises `UsageError` for a file's name."""
+    """Return the anchor that an argument names, as a line of a file. Raises `UsageError` for a
+    file's name."""
     given = arg.encode("utf-8", "surrogateescape")
     try:
         return sec_uid_of(given).encode()

@@ -92,7 +92,8 @@ class Dedupe:
         return self._reader.list_texts
 
     async def news_of(self, answer: Answer, anchor: str | None) -> News:
-        """Raises `AnswerError` if the list cannot be read through."""
+        """Return what ``answer``, asked for ``anchor``, brings that the lake does not hold. Raises
+        `AnswerError` if the list cannot be read through."""
         read = self._reader.read(answer, anchor)
         for gathering in self._gathering.values():
             gathering.count()

@@ -115,7 +115,8 @@ class AnswerReader:
         return [rows.text for rows in self._rows]
 
     def read(self, answer: Answer, anchor: str | None) -> Read:
-        """Raises `AnswerError` if an unknown list cannot be read through."""
+        """Return what ``answer`` says. Raises `AnswerError` if an unknown list cannot be read
+        through."""
         extraction = Extraction(
             answer, anchor, keep_private=self._keep_private, profiles=self._profiles
         )

@@ -56,7 +56,8 @@ class Demo:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Raises `ServiceUnavailable` while another demo uses the same database."""
+        """Keep other demos from the database while the block runs. Raises `ServiceUnavailable`
+        while one uses it."""
         with FileLock.open(self.configuration.data_dir / "demo.lock") as lock:
             if not lock.try_exclusive():
                 raise ServiceUnavailable("another demo runs in this folder: let it end first")

@@ -252,7 +252,7 @@ def add_forms(group: Any, json: str) -> None:
 
 
 def check_forms(opts: argparse.Namespace) -> None:
-    """Raises `UsageError` for what only CSV has, without ``--csv``."""
+    """Raise `UsageError` for what only CSV has, without ``--csv``."""
     if not opts.csv and (opts.bom or opts.defuse or opts.lang != "en"):
         raise UsageError("--bom, --lang and --defuse are about spreadsheets: give --csv as well")
 

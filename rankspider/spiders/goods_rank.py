@@ -54,8 +54,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
-        """Raises `ConfigurationError` for settings that leave out what this spider cannot do
-        without."""
+        """Put in the parts that this spider needs. Raises `ConfigurationError` for settings that
+        leave one out."""
         super().update_settings(settings)
         add_parts(settings)
         require_parts(settings)
@@ -170,7 +170,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         worker.calls.answered(response, news, generation)
 
     def _read(self, response: Response) -> Answer:
-        """Raises `AnswerError`. An answer that is archived is read through first."""
+        """Return the answer, or raise `AnswerError`. An answer that is archived is read through
+        first."""
         if response.status != 200:
             raise AnswerError(failure_of_status(response))
         worker = self.worker
