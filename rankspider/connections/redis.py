@@ -120,7 +120,7 @@ def try_out(client: redis.Redis, keys: Keys) -> None:
     Of a Cluster, the one server that counts is asked.
     """
     trial = f"{keys.beside}trial-{uuid.uuid4().hex}"
-    beside = (keys.dedupe, keys.cut_off, keys.epoch, keys.licences)
+    beside = (keys.dedupe, keys.licences)
     all_keys = [trial, *keys.all(), *beside]
     has_told = False
     while True:

@@ -43,6 +43,9 @@ class Keys:
     epoch: str
     """STRING: which queue this is. Made with the first lease; another one, or none, says that
     Redis lost the queue in between."""
+    sizes: str
+    """STRING: how many waited, were delayed and leased when the queue's script ran last; fewer
+    now say that Redis evicted them, or that somebody took them."""
 
     @classmethod
     def of(cls, queue: str) -> Self:
@@ -66,4 +69,7 @@ class Keys:
             self.tries,
             self.dead,
             self.receipts,
+            self.cut_off,
+            self.epoch,
+            self.sizes,
         ]

@@ -43,6 +43,8 @@ class Taken:
     most_in_hand: int | None = None
     """How many to have in hand until the hands are empty, since one of these, or the next in line,
     may be what killed its workers before. None: any number."""
+    fewer: int = 0
+    """How many that waited were gone, though no worker had taken them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,12 +122,12 @@ class AnchorQueue:
         before, fewer are given.
         """
         count = min(count, MOST_AT_ONCE)
-        waiting, taken, most_in_hand = await self._guarded(
+        waiting, taken, most_in_hand, fewer = await self._guarded(
             "take", self._owner, self._lease_ms, count, self._max_deliveries, in_hand
         )
         leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
         self._last_receipt = max([self._last_receipt, *(lease.receipt for lease in leases)])
-        return Taken(leases, waiting, most_in_hand or None)
+        return Taken(leases, waiting, most_in_hand or None, fewer)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Move the deadlines of ``leases``; return those that are no longer ours."""
@@ -192,6 +194,15 @@ class AnchorQueue:
         """Return how the queue stands, after what was due has come back."""
         return QueueCounts(*await self._call("counts", self._max_deliveries))
 
+    async def has_evicted(self) -> bool:
+        """Return whether Redis has evicted keys since it started; False where it does not say."""
+        try:
+            stats = await self._client.info("stats")
+        except redis.ResponseError:  # this user may not ask
+            return False
+        servers = [each for each in stats.values() if isinstance(each, dict)] or [stats]
+        return any(each.get("evicted_keys", 0) for each in servers)
+
     async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
         lost = []
         for chunk in chunks(leases):
@@ -215,8 +226,7 @@ class AnchorQueue:
     async def _call(self, operation: str, *arguments: Any) -> Any:
         clock = "" if self.clock_ms is None else self.clock_ms
         try:
-            keys = [*self._keys.all(), self._keys.cut_off, self._keys.epoch]
-            return await self._script(keys=keys, args=[operation, clock, *arguments])
+            return await self._script(keys=self._keys.all(), args=[operation, clock, *arguments])
         except redis.ResponseError as error:
             raise explained(error, self._keys) from None
 
