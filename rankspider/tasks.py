@@ -1,4 +1,4 @@
-"""What runs in the background: ended for certain, or shared."""
+"""Handle what runs in the background: ended for certain, or shared."""
 
 import asyncio
 import time
@@ -35,7 +35,7 @@ class Turnstile:
     def __init__(
         self, apart_seconds: float = 0, is_all_there: Callable[[], bool] = lambda: False
     ) -> None:
-        """Looks begin ``apart_seconds`` apart at least, unless ``is_all_there``: nobody else will
+        """Begin looks ``apart_seconds`` apart at least, unless ``is_all_there``: nobody else will
         come before those who wait have passed."""
         self._apart_seconds = apart_seconds
         self._is_all_there = is_all_there
@@ -44,7 +44,8 @@ class Turnstile:
         self._next = 0.0
 
     async def passed(self, look: Callable[[], Awaitable[None]]) -> None:
-        """Raises what ``look`` raises, to each who would have shared it in turn."""
+        """Return once it has been looked at after this call. Raises what ``look`` raises, to each
+        who would have shared it in turn."""
         before = self._begun
         async with self._looking:
             if self._ended <= before:

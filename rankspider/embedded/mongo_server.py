@@ -84,7 +84,8 @@ def _secantus(home: Path, remark: str) -> Program:
 
 
 def pid_at(url: str) -> int | None:
-    """None as well for one that takes no writes yet, but for a new one, which waits for `admit`."""
+    """Return the process that serves at ``url``, if one does. None as well for one that takes no
+    writes yet, unless it waits for `admit`."""
     if not listens(urlsplit(url).port or 0):
         return None
     with _client(url) as client:
@@ -97,8 +98,9 @@ def pid_at(url: str) -> int | None:
 
 
 def has_failed(url: str) -> bool:
-    """SecantusDB's storage stops for good where mongod ends itself, as on a full disk, and each
-    command that needs it is answered with code 1; its other commands go on as if nothing was."""
+    """Return whether the server must be started again. SecantusDB's storage stops for good where
+    mongod ends itself, as on a full disk, and each command that needs it is answered with code
+    1; its other commands go on as if nothing was."""
     with _client(url) as client:
         try:
             client.admin["rankspider"].find_one({"_id": "keeper"})
@@ -120,7 +122,8 @@ def _client(url: str) -> MongoClient[dict[str, Any]]:
 
 
 def admit(url: str, password: str) -> None:
-    """Data and indexes of any database, and no say over the server or its users."""
+    """Make the one user, with data and indexes of any database, and no say over the server or its
+    users."""
     roles = ["readWriteAnyDatabase", "dbAdminAnyDatabase", "clusterMonitor"]
     with MongoClient[dict[str, Any]](url, directConnection=True) as client:
         _be_primary(client, f"{LOOPBACK}:{urlsplit(url).port}")
@@ -156,7 +159,7 @@ def _be_primary(client: MongoClient[dict[str, Any]], host: str) -> None:
 
 
 def _has_no_set(hello: Mapping[str, Any]) -> bool:
-    """Whether a mongod with --replSet has no configuration, or is not in its own."""
+    """Return whether a mongod with --replSet has no configuration, or is not in its own."""
     return "isreplicaset" in hello
 
 
