@@ -29,7 +29,7 @@ from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError, Failure
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.sec_uid import sec_uid_of
-from rankspider.errors import MemberError, RankspiderError
+from rankspider.errors import MemberError, RankspiderError, ServiceUnavailable
 from rankspider.items import Item
 from rankspider.licences.pool import AllLicencesRefused, GivenUp
 from rankspider.queue.deliveries import Delivery
@@ -88,7 +88,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                     await self._wait_for_work()
         except RankspiderError as error:
             self.logger.error("%s", error)
-            raise CloseSpider("error") from None
+            is_server = isinstance(error, ServiceUnavailable)
+            raise CloseSpider("server-unavailable" if is_server else "error") from None
 
     async def _wait_for_work(self) -> None:
         worker = self.worker
