@@ -8,7 +8,7 @@ import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,13 +16,12 @@ from msgspec import Raw, Struct
 from rankspider.endpoint import failure
 from rankspider.endpoint.body import UNREADABLE, Body, is_absent
 from rankspider.endpoint.failure import AnswerError
-from rankspider.endpoint.lenient import Decoder, integer
+from rankspider.endpoint.lenient import REDUNDANT, Decoder
 from rankspider.endpoint.mirrors import Text
 from rankspider.endpoint.said import said_in
 from rankspider.endpoint.surrogates import without_halves
+from rankspider.facts import LIST, USER, Json, integer_of, tidied
 from rankspider.items import LIST_FIELDS
-
-Json = dict[str, Any]
 
 _ROW_COLUMNS = frozenset(
     ("rank", "score", "delta", "gap_description", "gap_rich_description", "rich_description")
@@ -35,13 +34,14 @@ class Rooms(Struct):
     what was given exactly is taken where there is none."""
 
     room_ids: Any = None
-    room_ids_str: list[str] = []
+    room_ids_str: Annotated[list[str], REDUNDANT] = []
 
     @property
     def numbers(self) -> list[Any]:
         """``room_ids``, each as a whole number if it is one exactly."""
         given = self.room_ids if isinstance(self.room_ids, list) else [self.room_ids]
-        return [integer(room) for room in given if room]
+        exact = [(room, integer_of(room)) for room in given if room]
+        return [room if number is None else number for room, number in exact]
 
     def exact(self) -> list[str]:
         return self.room_ids_str or [str(room) for room in self.numbers if isinstance(room, int)]
@@ -54,7 +54,7 @@ class Identity(Struct):
     sec_uid: str
     id: Any = None
     """The same number, of any form; `rankspider.endpoint.checks` flags what differs."""
-    own_room: Rooms | None = None
+    own_room: Annotated[Rooms | None, REDUNDANT] = None
 
 
 class RowShape(Struct):
@@ -85,7 +85,7 @@ class Card(Struct):
     nickname: str = ""
     gender: int = 0
     signature: str = ""
-    avatar_thumb: Thumb | None = None
+    avatar_thumb: Annotated[Thumb | None, REDUNDANT] = None
 
 
 class Row(Struct):
@@ -98,15 +98,16 @@ class Row(Struct):
     def other_fields(self) -> Json:
         """What the row says beside the fields this code knows."""
         others = _fields.decode(self.raw)
-        return {k: _json(v) for k, v in others.items() if k not in _ROW_COLUMNS}
+        return {k: tidied(_json(v), None) for k, v in others.items() if k not in _ROW_COLUMNS}
 
     def card(self) -> Card:
         """Raises one of `UNREADABLE`."""
         return _card.decode(self.shape.user)
 
     def profile(self) -> Json:
-        """The user object as it came, maps as maps."""
-        return _with_maps(_json(self.shape.user))
+        """The user object as it came, what is known of it in one form."""
+        profile: Json = tidied(_json(self.shape.user), USER)
+        return profile
 
 
 class BrokenRow(Struct):
@@ -162,12 +163,12 @@ class _Data(Struct):
     title: str = ""
     subtitle: str = ""
     city_code: str = ""
-    region_name: str = ""
+    region_name: Annotated[str, REDUNDANT] = ""
 
 
 class _Prompt(Struct):
-    prompts: str = ""
-    message: str = ""
+    prompts: Annotated[str, REDUNDANT] = ""
+    message: Annotated[str, REDUNDANT] = ""
 
 
 @dataclass(eq=False)
@@ -206,7 +207,8 @@ class Answer:
     def other_fields(self) -> Json:
         """The list's texts, links and switches beside its identity, its times and its rows."""
         apart = {*LIST_FIELDS, "ranks", "anchor_info", "begin_time", "delta_time"}
-        return {k: v for k, v in _json(self.body.frame_data).items() if k not in apart}
+        said = tidied(_json(self.body.frame_data), LIST)
+        return {k: v for k, v in said.items() if k not in apart}
 
     @property
     def raw(self) -> Raw:
@@ -427,25 +429,3 @@ def row_of(raw: Raw) -> Row | BrokenRow:
 def _json(raw: Raw) -> Json:
     value: Json = _any.decode(raw)
     return value
-
-
-def _with_maps(user: Json) -> Json:
-    """``user`` with the two map-typed fields of ``fans_club`` as maps.
-
-    Servers that re-encode answers turn ``{"0": …}`` into ``[…]`` and ``{}`` into ``[]``; one
-    path must not hold both types in MongoDB.
-    """
-    club = user.get("fans_club")
-    if isinstance(club, dict):
-        _as_map(club, "prefer_data")
-        data = club.get("data")
-        badge = data.get("badge") if isinstance(data, dict) else None
-        if isinstance(badge, dict):
-            _as_map(badge, "icons")
-    return user
-
-
-def _as_map(holder: Json, name: str) -> None:
-    value = holder.get(name)
-    if isinstance(value, list):
-        holder[name] = {str(index): element for index, element in enumerate(value)}
