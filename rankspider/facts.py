@@ -115,10 +115,18 @@ def tidied(value: Any, shape: Any) -> Any:
     value = _formed(value, shape)
     if isinstance(value, dict):
         known = shape if isinstance(shape, _Shape) else _UNKNOWN
-        return {name: tidied(each, known.get(name)) for name, each in value.items()}
+        return {
+            name: each if _is_usual(each, kind := known.get(name)) else tidied(each, kind)
+            for name, each in value.items()
+        }
     if isinstance(value, list):
         return [tidied(each, _of_elements(shape)) for each in value]
     return value
+
+
+def _is_usual(value: Any, shape: Any) -> bool:
+    """Whether it is a scalar of its shape's own kind: most are, and need no other look."""
+    return type(value) is type(shape) and type(value) in (int, str, bool)
 
 
 def _formed(value: Any, shape: Any) -> Any:
@@ -163,8 +171,10 @@ def facts_of(value: Any, shape: Any = None) -> Any:
         known = shape if isinstance(shape, _Shape) else _UNKNOWN
         said = dict(known.zeros)
         for name, each in value.items():
-            if name != "url_list":
-                fact = facts_of(each, known.get(name))
+            if _is_usual(each, kind := known.get(name)):
+                said[name] = each
+            elif name != "url_list":
+                fact = facts_of(each, kind)
                 if fact or name in known:
                     said[name] = fact
         return said
