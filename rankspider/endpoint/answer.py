@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from rankspider.endpoint import failure
-from rankspider.endpoint.body import UNREADABLE, Body, is_absent
+from rankspider.endpoint.body import UNREADABLE, Body, Mask, is_absent
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.lenient import REDUNDANT, Decoder
 from rankspider.endpoint.mirrors import Text
@@ -273,8 +273,9 @@ def decode(
     *,
     trusting: bool = False,
     known: Iterable[Text] = (),
+    mask: Mask = bytes,
 ) -> Answer:
-    """Read the body of an HTTP 200; ``headers`` have lower-case names.
+    """Read the body of an HTTP 200; ``headers`` have lower-case names. All that is read was masked.
 
     Raises `AnswerError` for anything but a list. A ``trusting`` reader compares the rows
     with known ones first, and calls `Answer.require_readable` before it reads others. Whoever
@@ -283,36 +284,35 @@ def decode(
     `rankspider.endpoint.surrogates`.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
-    _reject_walls(body, headers or {})
+    _reject_walls(body, headers or {}, mask)
     try:
-        return _read(body, trusting, known)
+        return _read(body, trusting, known, mask)
     except AnswerError as error:
-        raise AnswerError(failure.explained(error.failure, said_in(body))) from None
+        raise AnswerError(failure.explained(error.failure, said_in(mask(body)))) from None
 
 
-def _read(body: bytes, trusting: bool, known: Iterable[Text]) -> Answer:
+def _read(body: bytes, trusting: bool, known: Iterable[Text], mask: Mask) -> Answer:
     if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
         raise AnswerError(failure.malformed("more values than any list has"))
     try:
-        return _decoded(body, trusting, known)
+        return _decoded(Body(body, mask), trusting, known)
     except AnswerError:
         mended = without_halves(body) if len(body) <= _LARGE_BYTES else body
         if mended == body:
             raise
-    answer = _decoded(mended, trusting, known)
+    answer = _decoded(Body(mended, mask), trusting, known)
     answer.is_mended = True
     return answer
 
 
-def _decoded(body: bytes, trusting: bool, known: Iterable[Text]) -> Answer:
-    parts = Body(body)
-    parts.take_apart(known)
-    _require_utf8(parts.frame)
+def _decoded(body: Body, trusting: bool, known: Iterable[Text]) -> Answer:
+    body.take_apart(known)
+    _require_utf8(body.frame)
     try:
-        shell = _shell.decode(parts.frame)
+        shell = _shell.decode(body.frame)
     except UNREADABLE as error:
         raise _no_json(error) from None
-    answer = _bare(_unwrapped(shell), parts)
+    answer = _bare(_unwrapped(shell), body)
     if not trusting:
         answer.require_readable()
     return answer
@@ -332,7 +332,7 @@ def row_of_user(raw: bytes) -> Row:
     return Row(shape=shape, user=_identity.decode(raw), raw=Raw(b"{}"))
 
 
-def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
+def _reject_walls(body: bytes, headers: Mapping[str, str], mask: Mask) -> None:
     """A soft ban comes as HTTP 200 with nothing, with a page, or with a captcha's headers."""
     if any(name in headers for name in WALL_HEADERS):
         raise AnswerError(failure.soft_ban("captcha asked for in a header"))
@@ -340,7 +340,7 @@ def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
     if not start:
         raise AnswerError(failure.soft_ban("empty body"))
     if start == b"<":
-        said = said_in(body)
+        said = said_in(mask(body))
         page = failure.soft_ban(f"a page instead of an answer: {said}".rstrip(": "))
         raise AnswerError(failure.explained(page, said))
 

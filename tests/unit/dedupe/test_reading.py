@@ -4,7 +4,9 @@ import json
 import random
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given, settings
@@ -13,9 +15,11 @@ from hypothesis import strategies as st
 from rankspider.dedupe.reading import AnswerReader, Read
 from rankspider.endpoint.answer import decode
 from rankspider.endpoint.extraction import Extraction
+from rankspider.endpoint.redaction import masked
 from tests.support.rewriting import rewritten
 from tests.support.sample_answer import Change, Document, sample
 
+TOKEN = "token+S3cr3t/1"
 OWN = "MS4wLjABAAAArEm3vfpDvU19b3zzV0kyqGRUrdLBHfbGL5lBJRfxz3M"
 
 
@@ -113,3 +117,22 @@ def test_any_rewriting_leaves_the_same_facts(seed: int) -> None:
         assert again.whole.version == before.whole.version, body
         assert again.own_versions == before.own_versions, body
         assert said(body) == said(compact(sample())), body
+
+
+@pytest.mark.parametrize(
+    "spelt", [TOKEN, quote(TOKEN), "\\u0074oken+S3cr3t/1", "&#116;oken+S3cr3t/1"]
+)
+def test_nothing_that_is_read_holds_the_licence(spelt: str) -> None:
+    """Neither of a list that is read, nor, if its rows are wanted again, of one that is known."""
+    mask, reader = partial(masked, token=TOKEN), AnswerReader(keep_private=False)
+    answer = sample()
+    answer["data"]["ranks"][0]["user"]["avatar_thumb"]["url_list"] = ["https://a/?t=@@"]
+    answer["data"]["anchor_info"]["user"]["signature"] = "of @@"
+    answer["data"]["rules_url"] = "https://a/?t=@@"
+    body = compact(answer).replace(b"@@", spelt.encode())
+    for _ in range(2):
+        said = decode(body, trusting=True, known=reader.list_texts, mask=mask)
+        for item in Extraction(said, None, keep_private=False):
+            assert "3cr3t" not in str(item)
+        assert "***" in str(reader.read(said, OWN).own[1].make())
+    assert said.body.known is not None
