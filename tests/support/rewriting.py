@@ -53,8 +53,12 @@ def _value(value: Any, name: str, choose: random.Random) -> Any:
 
 def _is_left_out(name: str, value: Any, choose: random.Random) -> bool:
     """Absent says the same as zero."""
-    is_zero = not value and name not in (_REQUIRED | _KEPT) and not isinstance(value, dict)
+    is_zero = not _says_anything(value) and name not in (_REQUIRED | _KEPT)
     return is_zero and choose.random() < 0.3
+
+
+def _says_anything(value: Any) -> bool:
+    return any(map(_says_anything, value.values())) if isinstance(value, dict) else bool(value)
 
 
 def _scalar(value: Any, name: str, choose: random.Random) -> Any:
