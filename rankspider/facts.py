@@ -1,14 +1,14 @@
-"""What values say, however a JSON writer puts it: one form for the same facts.
+"""Tell what values say, however a JSON writer puts it: one form for the same facts.
 
 Protobuf writes 64-bit integers as text, Lua and JavaScript write integers as floats, PHP writes an
 empty object as ``[]``, and many write null, or nothing, for zero. ``user_shape.json`` tells what
 the fields of a user are, by their zeros; a picture is null there.
 """
 
+import importlib.resources
 import json
 import re
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, Final
 
 Json = dict[str, Any]
@@ -47,7 +47,7 @@ def _shape(value: Any, picture: _Picture) -> Any:
 
 _UNKNOWN: Final = _Shape({})
 _FIELDS: Final[Json] = json.loads(
-    Path(__file__).with_name("user_shape.json").read_text(encoding="utf-8")
+    importlib.resources.files("rankspider").joinpath("user_shape.json").read_text(encoding="utf-8")
 )
 COLUMNS: Final = tuple(
     "id id_str sec_uid short_id display_id nickname gender signature".split()  # noqa: SIM905
@@ -88,7 +88,7 @@ RECORDS: Final = {"rows": _ROW, "users": _USER, "lists": _DATA}
 
 
 def integer_of(value: Any) -> int | None:
-    """The integer that a number or a text says exactly; None if it says none."""
+    """Return the integer that a number or a text says exactly; None if it says none."""
     if isinstance(value, str):
         said = _INTEGER.fullmatch(value.strip())
         return int(said[1]) if said and -_INT64 <= int(said[1]) < _INT64 else None
@@ -98,7 +98,7 @@ def integer_of(value: Any) -> int | None:
 
 
 def scalar_as(kind: type, value: Any) -> Any:
-    """``value`` as ``kind``, a bool, int or str; as it is if it says no such thing."""
+    """Return ``value`` as ``kind``, a bool, int or str; as it is if it says no such thing."""
     if isinstance(value, kind) and not (kind is int and isinstance(value, bool)):
         return value
     number = integer_of(value)
@@ -110,8 +110,8 @@ def scalar_as(kind: type, value: Any) -> Any:
 
 
 def tidied(value: Any, shape: Any) -> Any:
-    """``value``, which is of ``shape`` as far as that is known (None: not at all), with all that it
-    says in the form of the shape."""
+    """Return ``value``, which is of ``shape`` as far as that is known (None: not at all), with all
+    that it says in the form of the shape."""
     value = _formed(value, shape)
     if isinstance(value, dict):
         known = shape if isinstance(shape, _Shape) else _UNKNOWN
@@ -125,12 +125,12 @@ def tidied(value: Any, shape: Any) -> Any:
 
 
 def _is_usual(value: Any, shape: Any) -> bool:
-    """Whether it is a scalar of its shape's own kind: most are, and need no other look."""
+    """Tell whether it is a scalar of its shape's own kind: most are, and need no other look."""
     return type(value) is type(shape) and type(value) in (int, str, bool)
 
 
 def _formed(value: Any, shape: Any) -> Any:
-    """By itself, not what is in it."""
+    """Form ``value`` by itself, not what is in it."""
     if type(value) is type(shape):
         return value
     if shape is None:
@@ -152,12 +152,12 @@ def _of_elements(shape: Any) -> Any:
 
 
 def _is_php_list(value: Any) -> bool:
-    """Whether it is ``{"0": …, "1": …}``, as PHP writes some lists."""
+    """Tell whether it is ``{"0": …, "1": …}``, as PHP writes some lists."""
     return isinstance(value, dict) and [*value] == [str(index) for index in range(len(value))]
 
 
 def facts_of(value: Any, shape: Any = None) -> Any:
-    """What ``value`` says, for a digest: equal for equal facts.
+    """Return what ``value`` says, for a digest: equal for equal facts.
 
     Of an entry, absent, null, zero and empty say the same. What is in the shape stands there in
     any case, and of the rest what is not zero. The hosts of ``url_list`` change on every call.
@@ -188,7 +188,7 @@ def facts_of(value: Any, shape: Any = None) -> Any:
 
 
 def facts_of_profile(profile: Json) -> Json:
-    """The same of a user without what stands in columns.
+    """Return the same of a user without what stands in columns.
 
     If nothing is told but a picture and a fan club, the rest is left out: lakes know such stubs by
     digests that are made so.

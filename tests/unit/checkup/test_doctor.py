@@ -131,7 +131,7 @@ def test_names_that_nothing_reads() -> None:
     assert {name: finding.remedy for name, finding in found.items()} == {
         "RANK_LEASE_SECOND": "did you mean RANK_LEASE_SECONDS?",
         "RANK_MAX_DELIVERYS": "did you mean RANK_MAX_DELIVERIES?",
-        "RANK_XYZ": "take it out, or see the README's settings",
+        "RANK_XYZ": "take it out, or see docs/settings.md",
         "MONGO_URL": "did you mean MONGO_URI?",
         "REDIS_HOST": "set REDIS_URL instead, or write -s REDIS_HOST=...",
         "rank_api_tokens": "did you mean RANK_API_TOKENS?",
