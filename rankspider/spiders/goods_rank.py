@@ -20,6 +20,7 @@ from rankspider.crawl.responses import (
     failure_of_download,
     failure_of_status,
     headers_of,
+    mask_of,
     unlicensed,
     unlicensed_text,
 )
@@ -139,7 +140,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         Of an answer for an anchor of the queue, only what the lake does not hold; of any other,
         such as that of ``scrapy parse``, all.
         """
-        response, delivery, worker = unlicensed(response), delivery_of(response), self.worker
+        delivery, worker = delivery_of(response), self.worker
+        if response.status != 200 or worker.archive is not None:
+            response = unlicensed(response)  # it is kept as it is
         anchor = delivery.sec_uid if delivery else None
         if delivery is not None:
             delivery.is_answered = True
@@ -158,7 +161,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             generation = await worker.store.generation()
             news = await worker.dedupe.news_of(answer, anchor)
         except AnswerError as error:
-            await self._note_failure(response, error.failure, anchor)
+            await self._note_failure(unlicensed(response), error.failure, anchor)
             return
         delivery.records = [item.record for item in news.items]
         try:
@@ -181,6 +184,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             headers_of(response),
             trusting=worker.is_open and worker.archive is None,
             known=worker.dedupe.list_texts if worker.is_open else (),
+            mask=mask_of(response),
         )
 
     async def _archive(self, answer: AnswerToArchive) -> None:
