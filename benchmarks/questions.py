@@ -20,7 +20,7 @@ from typing import Any, Self
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.database import Database
 
-from benchmarks.lake_of_weeks import fill
+from benchmarks.lake_of_weeks import OF_HOURS, fill
 from rankspider.embedded import embedded_servers
 from rankspider.lake import collections
 from rankspider.lake.indexes import ensure_indexes
@@ -140,7 +140,7 @@ def _fill_unless_full(lake: Lake, history: int) -> None:
     if lake[collections.USER_HISTORY].estimated_document_count():
         return
     # They come last. What a run that was cut short left behind is in the way.
-    for name in (collections.RANKS, collections.RANK_HISTORY, collections.SNAPSHOTS):
+    for name in OF_HOURS:
         lake[name].delete_many({})
     began = time.monotonic()
     hours = fill(lake, World(anchors=_ANCHORS), history)
