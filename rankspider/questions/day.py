@@ -49,7 +49,7 @@ def day(
     rooms: dict[str, list[_Sight]] = defaultdict(list)
     sights = list(_sights(database, name, period, user_id))
     for sight in sights:
-        if sight.standing["room_id"] is not None:
+        if sight.is_room_known and sight.standing["room_id"] is not None:
             rooms[sight.standing["room_id"]].append(sight)
     rows = [_session(room_id, its, sights) for room_id, its in rooms.items()]
     whole = [_sums("", sights)] if sights else []
@@ -60,6 +60,7 @@ class _Sight(NamedTuple):
     at: dt.datetime
     hour: dt.datetime
     standing: Document
+    is_room_known: bool
 
 
 def _sights(
@@ -68,17 +69,18 @@ def _sights(
     for hour, sights in sights_by_hour(database, name, period, user_id):
         for each in sights:
             if each.standing is not None:
-                yield _Sight(each.at, hour, each.standing)
+                yield _Sight(each.at, hour, each.standing, each.is_room_known)
 
 
 def _session(room_id: str, its: list[_Sight], sights: list[_Sight]) -> Stretch:
-    """``its``: those of ``sights``, which are in order, that are of this room."""
+    """``its``: those of ``sights``, which are in order, that are of this room for sure."""
     last_seen_at = its[-1].at
+    known = (each.at for each in sights if each.is_room_known)
     return replace(
         _sums(room_id, its),
         began_at=began_at(room_id),
         last_seen_at=last_seen_at,
-        gone_by=min((each.at for each in sights if each.at > last_seen_at), default=None),
+        gone_by=min((at for at in known if at > last_seen_at), default=None),
     )
 
 

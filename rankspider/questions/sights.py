@@ -24,6 +24,8 @@ class Sight(NamedTuple):
     standing: Document | None
     """Of `rank_history`; None: the list was seen without the seller, who may have one all the
     same."""
+    is_room_known: bool = True
+    """If not, it may have been another one with the same place and points."""
 
 
 class _Seen(NamedTuple):
@@ -31,6 +33,7 @@ class _Seen(NamedTuple):
 
     at: dt.datetime
     key: str
+    is_room_known: bool = True
 
 
 def place_of(standing: Document) -> int:
@@ -115,7 +118,8 @@ def _sights(
     known += (each for each in asked if each.key in standings)
     known = sorted(each for each in known if first <= each.at <= last)
     seen = {*known, *_listed(database, sightings, standings, known, user_id)}
-    return [Sight(at, standings.get(key)) for at, key in sorted(seen) if first <= at <= last]
+    within = (each for each in sorted(seen) if first <= each.at <= last)
+    return [Sight(at, standings.get(key), is_known) for at, key, is_known in within]
 
 
 def _listed(
@@ -128,7 +132,7 @@ def _listed(
     """When the list was seen, with the seller on it or without; nothing if it never was on it.
 
     A list does not say in which room a seller was. Of several standings with the same numbers it
-    is the one that was on record last.
+    is the one that was on record last; but for sure only if no other one is the next on record.
     """
     numbers: dict[tuple[int, ...], list[_Seen]] = defaultdict(list)
     for each in known:
@@ -153,5 +157,7 @@ def _listed(
         if not said[state][0]:
             yield _Seen(at, "")
         elif fitting := numbers.get(said[state], numbers.get(said[state][:2])):
-            before = bisect_right(fitting, at, key=lambda each: each.at)
-            yield _Seen(at, fitting[max(0, before - 1)].key)
+            after = bisect_right(fitting, at, key=lambda each: each.at)
+            last, *following = fitting[max(0, after - 1) : after + 1]
+            is_known = last.at == at or all(each.key == last.key for each in following)
+            yield _Seen(at, last.key, is_known)

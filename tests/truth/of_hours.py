@@ -197,9 +197,25 @@ def day(watched: Watched, user_id: str) -> list[Columns]:
 
 def _session(room: str, its: list[Sight], sights: list[Sight]) -> Columns:
     last = max(sight.at for sight in its)
-    others = (sight.at for sight in sights if sight.at > last)
-    times = {"began_at": began(room), "last_seen_at": last, "gone_by": min(others, default=None)}
-    return {**_whole(its), "room_id": room, **times}
+    others = [sight for sight in sights if sight.row.room != room]
+    after = [sight.at for sight in others if sight.at > last]
+    seen: Any = last
+    gone: Any = min(after, default=None)
+    if {_numbers(sight) for sight in its} & {_numbers(sight) for sight in others}:
+        # Lists do not say in which room a seller was, and so the lake need not know the last.
+        seen = OneOf(sight.at for sight in its)
+        gone = OneOf([None, *(sight.at for sight in others if sight.at > its[0].at)])
+    return {
+        **_whole(its),
+        "room_id": room,
+        "began_at": began(room),
+        "last_seen_at": seen,
+        "gone_by": gone,
+    }
+
+
+def _numbers(sight: Sight) -> Any:
+    return sight.hour, sight.row.rank, sight.row.score, sight.row.delta
 
 
 def _whole(sights: list[Sight]) -> Columns:
@@ -338,12 +354,12 @@ def _first(said: Said, first: int) -> list[str]:
 
 
 def _bests_before(watched: Watched, hour: int, user_id: str) -> tuple[int, int]:
-    """Place and points in the hours before; 0 if it was on no list."""
+    """Place, and points on the list or off, in the hours before; 0 if it was on no list."""
     before = [sight.row for sight in watched.sights[user_id] if sight.hour < hour]
     on_list = [row for row in before if row.rank]
     if not on_list:
         return 0, 0
-    return min(row.rank for row in on_list), max(row.score for row in on_list)
+    return min(row.rank for row in on_list), max(row.score for row in before)
 
 
 def _state(said: Said) -> Any:

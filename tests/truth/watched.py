@@ -16,7 +16,7 @@ Columns = dict[str, Any]
 """A row of an answer by the names of its columns; times in Unix milliseconds."""
 
 
-class OneOf(frozenset[int]):
+class OneOf(frozenset[int | None]):
     """Of some moments the lake need not know which was the last. Equal to each of them."""
 
     def __eq__(self, other: object) -> bool:
