@@ -18,13 +18,15 @@ _EXIT_CODES = {
     "error": 1,
     "start_error": 1,
     "lost_server": 3,
+    "server-unavailable": 3,
     "licences-refused": 4,
     "refused-alike": 4,
 }
 
 
 class Command(crawl.Command):
-    """Scrapy's own, for this project's spider; others run as they do everywhere."""
+    """Scrapy's ``crawl``, with more care for this project's spider; other spiders run as they do
+    everywhere."""
 
     def long_desc(self) -> str:
         return (
@@ -33,18 +35,18 @@ class Command(crawl.Command):
             "RANK_API_TOKENS; without REDIS_URL or MONGO_URI it brings up an embedded server. "
             "It waits for work until stopped; '-a drain=1' ends it once the queue is empty. "
             "Exit codes: 0 drained or asked to stop, 1 error, 2 a setting is missing or wrong, "
-            "3 a server cannot be reached, 4 every licence was refused, or with drain=1 every "
+            "3 a server cannot be used, 4 every licence was refused, or with drain=1 every "
             "call, 5 Redis lost the queue."
         )
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Called by Scrapy, before it sets up logging."""
+        """Settle what must be known before Scrapy sets up logging; Scrapy calls this."""
         super().process_options(args, opts)
         assert self.settings is not None
         settle_log_level("crawl", self.settings)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Called by Scrapy."""
+        """Run the crawl and set the exit code; Scrapy calls this."""
         if len(args) != 1:
             raise UsageError("name one spider: scrapy crawl goods_rank")
         assert self.settings is not None and self.crawler_process is not None
@@ -95,8 +97,8 @@ class Command(crawl.Command):
 
 
 def _collect_seldom() -> None:
-    """A seventh of a worker's time goes into looking for garbage, most of it in what was
-    imported; answers are freed by their reference counts."""
+    """Collect garbage seldom: a seventh of a worker's time goes into looking for it, most of it in
+    what was imported; answers are freed by their reference counts."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

@@ -1,5 +1,6 @@
 """The connection to MongoDB."""
 
+import re
 import warnings
 from typing import Any
 
@@ -7,6 +8,7 @@ from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import ConfigurationError as UriError
 from pymongo.errors import OperationFailure, PyMongoError
 
+from rankspider.connections.mongo_kind import refuse_unsuitable, too_old
 from rankspider.connections.reach import why
 from rankspider.errors import ConfigurationError, ServiceUnavailable
 
@@ -32,14 +34,14 @@ LONG_SECONDS = 12 * 3600.0
 
 
 def connect(uri: str, *, answers_within: float = WRITE_SECONDS) -> AsyncMongoClient[dict[str, Any]]:
-    """A client that belongs to the running loop; it connects when it is first used."""
+    """Return a client that belongs to the running loop; it connects when it is first used."""
     return AsyncMongoClient(uri, **_options(answers_within))
 
 
 def connect_blocking(
     uri: str, *, answers_within: float = LONG_SECONDS
 ) -> MongoClient[dict[str, Any]]:
-    """The same for commands, most of which read."""
+    """Return a blocking client, for commands, most of which read."""
     return MongoClient(uri, **_options(answers_within))
 
 
@@ -56,6 +58,7 @@ def check(uri: str) -> None:
 
     No message repeats ``uri``, which may hold a password.
     """
+    refuse_unsuitable(_hosts(uri), {})  # before pymongo, which only warns of them
     try:
         # pymongo only warns of an option that it does not know, and does without it.
         with warnings.catch_warnings():
@@ -69,17 +72,28 @@ def check(uri: str) -> None:
         ) from None
     with client:
         try:
+            # Needs no rights. Behind a tunnel, members have names of their own.
+            hello, built = (client.admin.command(name) for name in ("hello", "buildInfo"))
+            members = [*hello.get("hosts", ()), hello.get("me", "")]
+            refuse_unsuitable([member.partition(":")[0] for member in members], built)
             # Unlike a ping, it wants a login where there are users.
             client.admin.command("listDatabases", nameOnly=True, authorizedDatabases=True)
         except OperationFailure as error:
             if error.code != _UNAUTHORIZED or _IS_NOBODY in str(error).lower():
                 raise _refused(error) from None
+        except UriError as error:  # of another protocol than pymongo's
+            raise too_old(str(error)) from None
         except PyMongoError as error:
             raise ServiceUnavailable(
                 f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
                 f"({type(error).__name__}: {_why(client, error)}): start it, mend MONGO_URI, or "
                 "unset MONGO_URI for an embedded server"
             ) from None
+
+
+def _hosts(uri: str) -> list[str]:
+    places = re.split("[/?]", uri.rpartition("@")[2].rpartition("://")[2])[0]
+    return [place.partition(":")[0] for place in places.split(",")]
 
 
 def _refused(error: OperationFailure) -> ServiceUnavailable:
@@ -95,7 +109,7 @@ def _refused(error: OperationFailure) -> ServiceUnavailable:
 
 
 def _why(client: MongoClient[dict[str, Any]], error: PyMongoError) -> str:
-    """Of each server that cannot be had, or of what they are together."""
+    """Return what is wrong with each server that cannot be had, or with what they are together."""
     servers = client.topology_description.server_descriptions().values()
     errors = [why(server.error) for server in servers if server.error is not None]
     if errors:

@@ -9,7 +9,7 @@ _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 
 
 def has_a_slot_to_share(queue: str) -> bool:
-    """Whether other keys can be named that stand in ``queue``'s slot of a Redis Cluster."""
+    """Return whether other keys can be named that stand in ``queue``'s slot of a Redis Cluster."""
     return "}" not in queue or _HASH_TAG.match(queue) is not None
 
 
@@ -43,20 +43,24 @@ class Keys:
     epoch: str
     """STRING: which queue this is. Made with the first lease; another one, or none, says that
     Redis lost the queue in between."""
+    sizes: str
+    """STRING: how many waited, were delayed and leased when the queue's script ran last; fewer
+    now say that Redis evicted them, or that somebody took them."""
 
     @classmethod
     def of(cls, queue: str) -> Self:
-        """A queue key that carries a hash tag of its own lends it to the others."""
+        """Return the keys of ``queue``. A key that carries a hash tag of its own lends it to the
+        others."""
         stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
         return cls(queue, *(f"{stem}:{field.name}" for field in fields(cls)[1:]))
 
     @property
     def beside(self) -> str:
-        """What begins the name of every key but the queue's own."""
+        """Return what begins the name of every key but the queue's own."""
         return self.leases.removesuffix("leases")
 
     def all(self) -> list[str]:
-        """In the order of the script's ``KEYS``."""
+        """Return the keys in the order of the script's ``KEYS``."""
         return [
             self.queue,
             self.leases,
@@ -65,4 +69,7 @@ class Keys:
             self.tries,
             self.dead,
             self.receipts,
+            self.cut_off,
+            self.epoch,
+            self.sizes,
         ]

@@ -1,7 +1,10 @@
-"""What a response, or its absence, says to this project: without the licence it was asked with."""
+"""Tell what a response, or its absence, says to this project, without the licence it was asked
+with."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
@@ -38,7 +41,8 @@ class Asked:
 
 
 def delivery_of(response: Response | None) -> Delivery | None:
-    """None for a response that belongs to no anchor of the queue."""
+    """Return the delivery that the response belongs to; None if it belongs to no anchor of the
+    queue."""
     # Scrapy hands out other things as well for an item that came of no response.
     if not isinstance(response, Response):
         return None
@@ -46,23 +50,27 @@ def delivery_of(response: Response | None) -> Delivery | None:
     return delivery
 
 
-def unlicensed(response: Response) -> Response:
-    """``response`` without its licence, which a server may repeat: none is stored."""
+def mask_of(response: Response) -> Callable[[bytes], bytes]:
+    """Return what takes the licence of ``response``, which a server may repeat, out of its body or
+    a part of it."""
     licence: Licence | None = response.meta.get(LICENCE)
-    if licence is None:
-        return response
-    body = masked(response.body, licence.token)
+    return partial(masked, token=licence.token) if licence else bytes
+
+
+def unlicensed(response: Response) -> Response:
+    """Return ``response`` without its licence: none is stored."""
+    body = mask_of(response)(response.body)
     return response if body is response.body else response.replace(body=body)
 
 
 def unlicensed_text(text: str, meta: dict[str, Any]) -> str:
-    """The same of a text that came of a request with this ``meta``."""
+    """Return ``text`` without the licence of the request that has this ``meta``."""
     licence: Licence | None = meta.get(LICENCE)
     return redacted(text, licence.token) if licence else text
 
 
 def headers_of(response: Response) -> dict[str, str]:
-    """By lower-case name."""
+    """Return the headers by lower-case name."""
     return {
         name.decode("latin-1").lower(): b",".join(values).decode("latin-1")
         for name, values in response.headers.items()
@@ -70,7 +78,7 @@ def headers_of(response: Response) -> dict[str, str]:
 
 
 def failure_of_status(response: Response) -> Failure:
-    """What an HTTP status other than 200 means."""
+    """Return what an HTTP status other than 200 means."""
     headers = headers_of(response)
     wait = retry_after_seconds(
         headers.get("retry-after", ""), headers.get("date", ""), dt.datetime.now(dt.UTC)
@@ -80,7 +88,7 @@ def failure_of_status(response: Response) -> Failure:
 
 
 def failure_of_download(error: BaseException) -> Failure:
-    """What it means that no answer came."""
+    """Return what it means that no answer came."""
     # What Scrapy raises for a body beyond DOWNLOAD_MAXSIZE: inflated, and as announced.
     if isinstance(error, IgnoreRequest | DownloadCancelledError):
         return failure.overlong()

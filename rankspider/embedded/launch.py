@@ -1,4 +1,4 @@
-"""How a command starts the keeper of a server."""
+"""Start the keeper of a server from a command."""
 
 import json
 import os
@@ -18,6 +18,7 @@ READY = "ready"
 # A keeper says itself when its server is too slow, and may have to end an orphan before.
 ANSWER_SECONDS = START_SECONDS + 3 * STOP_SECONDS
 PROJECT = Path(__file__).parents[2]
+"""Where the package is found: a folder, or an egg."""
 LEFT_OUT = ("RANK_", "REDIS_", "MONGO_", "SECANTUS_", "WIREDTIGER_")
 
 
@@ -29,15 +30,17 @@ def start_keeper(home: Home, kind: ServerKind, lock: FileLock) -> None:
     program = kind.find(home.path)
     home.trim_log()
     spec = json.dumps(asdict(program))
+    paths = [PROJECT, *filter(None, [os.environ.get("PYTHONPATH")])]
     with (
         home.log.open("ab") as log,
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "rankspider.embedded.keeper"),
+                # Not from the present folder, which may hold anything.
+                *(sys.executable, "-P", "-m", "rankspider.embedded.keeper"),
                 *(str(home.path), kind.name, spec, str(lock.fd)),
             ],
-            cwd=PROJECT,
-            env=environment(),
+            cwd=home.path,
+            env=environment() | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -53,5 +56,6 @@ def start_keeper(home: Home, kind: ServerKind, lock: FileLock) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Ours without licences, passwords, and what would change how the servers keep data."""
+    """Return our environment without licences, passwords, and what would change how the servers
+    keep data."""
     return {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}

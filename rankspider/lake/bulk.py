@@ -28,6 +28,7 @@ from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
 from rankspider.lake.survival import Survival
 from rankspider.lake.write import Write, update_of
+from rankspider.tasks import Turnstile
 
 _Operation = InsertOne[dict[str, Any]] | UpdateOne
 _Failed = list[tuple[Pending, dict[str, Any]]]
@@ -43,10 +44,12 @@ _NOBODY = "rankspider/nobody"
 class Bulk:
     """Sends batches to ``database``, and learns which collections' writes are mostly new."""
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], turnstile: Turnstile) -> None:
+        """Write to ``database``. Whoever waits until a write is known to last goes through
+        ``turnstile``."""
         self._database = database
         self._novelty = _Novelty()
-        self._survival = Survival(database)
+        self._survival = Survival(database, turnstile)
 
     async def send(self, collection: str, batch: list[Pending]) -> None:
         """Send what is open of ``batch`` until it has ended: stored, or refused.
@@ -179,7 +182,7 @@ def _refused(pending: Pending, entry: dict[str, Any]) -> WriteRefused:
 
 
 def _details(error: OperationFailure | DocumentTooLarge) -> dict[str, Any]:
-    """What the server said of a command, or the first thing it said of one of its writes."""
+    """Return what the server said of a command, or the first thing it said of one of its writes."""
     if isinstance(error, DocumentTooLarge):
         return {"code": 10334, "errmsg": str(error)}  # as the server would have
     details = dict(error.details or {})
@@ -188,7 +191,7 @@ def _details(error: OperationFailure | DocumentTooLarge) -> dict[str, Any]:
 
 
 class _Novelty:
-    """How likely a collection's next write makes a new document."""
+    """Learns how likely a collection's next write makes a new document."""
 
     def __init__(self) -> None:
         self._share: dict[str, float] = defaultdict(lambda: 1.0)
@@ -197,7 +200,7 @@ class _Novelty:
         return self._share[collection] > _INSERTS_PAY
 
     def learn(self, collection: str, new: int, stored: int) -> None:
-        """``new`` of ``stored`` documents were."""
+        """Note that ``new`` of ``stored`` documents were."""
         if stored:
             weight = 1 - (1 - _LEARNING) ** stored
             share = self._share[collection]

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import OperationFailure
+from pymongo.errors import PyMongoError
 
 from rankspider.connections.mongo import LONG_SECONDS, connect
 from rankspider.connections.mongo_errors import is_away, is_away_at_start, said
 from rankspider.endpoint.validation import rejected
-from rankspider.errors import RankspiderError
+from rankspider.errors import ServiceUnavailable
 from rankspider.items import Item, RankedList, RejectedItem
 from rankspider.lake import collections
 from rankspider.lake.call import Call, document_of
@@ -36,6 +36,8 @@ _PAUSE_SECONDS = 0.2
 _JOINING_PAUSE_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 """How often a worker sees whether its lake is there, however idle it is."""
+_APART_SECONDS = 0.5
+"""How far apart it looks, however many anchors wait to be acknowledged."""
 _ALL_HAVE_LOOKED_SECONDS = 2 * LOOK_SECONDS
 
 
@@ -52,15 +54,15 @@ class Store:
         is_all_there: Callable[[], bool] = lambda: False,
         on_replaced: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_replaced`` is called when the lake was dropped, and is there anew: what was
-        remembered of it counts for nothing."""
+        """Name the lake, and connect later. ``on_replaced`` is called when the lake was dropped,
+        and is there anew: what was remembered of it counts for nothing."""
         self._uri = uri
         self._name = database
         self._retention = retention
         self._is_all_there = is_all_there
         self._on_replaced = on_replaced
         self._ids: dict[str, str] = {}
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(_APART_SECONDS, is_all_there)
         self._generation = 0
         self._is_whole = asyncio.Event()
 
@@ -69,7 +71,12 @@ class Store:
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
         self._database = database = _in(self._client, self._name)
-        self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
+        self._writer = Writer(
+            database,
+            is_all_there=self._is_all_there,
+            least_pause=_least_pause,
+            looks_apart=_PAUSE_SECONDS,
+        )
         self._names = names_of(has_archive=has_archive)
         await self._bring_up(is_away_at_start)
         self._is_whole.set()
@@ -84,15 +91,15 @@ class Store:
                     lambda: open_lake(lake, self._retention, has_archive=has_archive), waits_for
                 )
             self._ids = await self._present()
-        except OperationFailure as error:
-            raise RankspiderError(f"{self._name} cannot be opened: {said(error)}") from None
+        except PyMongoError as error:
+            raise ServiceUnavailable(f"{self._name} cannot be opened: {said(error)}") from None
 
     async def _present(self) -> dict[str, str]:
         return await self._writer.patiently(lambda: collection_ids(self._database, self._names))
 
     @property
     def identity(self) -> str:
-        """What tells this lake from others, once it is open."""
+        """Return what tells this lake from others, once it is open."""
         return identity_of(self._ids)
 
     async def look(self) -> None:
@@ -122,7 +129,8 @@ class Store:
             await self.make_whole()
 
     async def generation(self) -> int:
-        """How often it was replaced since it was opened; not told while it is being made anew."""
+        """Return how often the lake was replaced since it was opened; not told while it is being
+        made anew."""
         await self._is_whole.wait()
         return self._generation
 
@@ -132,7 +140,8 @@ class Store:
 
     @property
     def is_away(self) -> bool:
-        """Whether MongoDB cannot be reached or takes no writes of some collection, which wait."""
+        """Return whether MongoDB cannot be reached or takes no writes of some collection, which
+        wait."""
         return self._writer.is_away
 
     async def put(
@@ -193,16 +202,17 @@ class Store:
             raise LakeReplaced
 
     async def sight(self, ranked_list: RankedList, state: str, observed_at: dt.datetime) -> None:
-        """The sighting by itself, for whoever makes no calls."""
+        """Note the sighting by itself, for whoever makes no calls."""
         await self._writer.write(sighting_of(ranked_list, state, observed_at))
 
     async def make_whole(self) -> int:
-        """After a worker was cut off; return how many documents were behind their history."""
+        """Make the lake whole after a worker was cut off; return how many documents were behind
+        their history."""
         return await self._writer.patiently(lambda: make_whole(self._database, self._writer))
 
     async def newest_observation(self, start_ms: int, end_ms: int) -> int:
-        """By the calls on record, of those observed from ``start_ms`` to before ``end_ms`` (Unix);
-        0 if none was."""
+        """Return the newest observation (Unix ms) among the calls on record from ``start_ms`` to
+        before ``end_ms``; 0 if there is none."""
         start, end = moment_of(start_ms), moment_of(end_ms)
         # An answer of a stale cache is of an hour before.
         hours = {"$in": [start, start - HOUR]}
@@ -223,8 +233,8 @@ class Store:
 
 
 def _in(client: AsyncMongoClient[Document], name: str) -> AsyncDatabase[Document]:
-    """What a worker reads decides what it writes, and a secondary may lag behind, whatever the URI
-    says of reads."""
+    """Return the database, read from its primary: what a worker reads decides what it writes, and a
+    secondary may lag behind, whatever the URI says of reads."""
     return client.get_database(name, read_preference=ReadPreference.PRIMARY)
 
 

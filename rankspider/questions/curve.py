@@ -33,7 +33,7 @@ class Point:
 def curve(
     database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
 ) -> list[Point]:
-    """The standings of a user in the list ``name`` of ``hour``, the first one first.
+    """Return the standings of a user in the list ``name`` of ``hour``, the first one first.
 
     Off the list a user has none unless it was asked for. From
     `rankspider.questions.sights.sights_by_hour`, which has the queries.
@@ -70,7 +70,8 @@ def _without_own(
 
 
 def overall_speed(points: list[Point]) -> float | None:
-    """Points a minute from the first standing to the last; None if that is no time at all."""
+    """Return the points a minute from the first standing to the last; None if that is no time at
+    all."""
     return _speed(points[0], points[-1]) if points else None
 
 

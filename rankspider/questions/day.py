@@ -41,7 +41,8 @@ class Stretch:
 def day(
     database: Database[Document], name: ListName, period: Period, user_id: str
 ) -> list[Stretch]:
-    """One row a session, the earliest first, and one of all; none if the lake has nothing of it.
+    """Return one row a session, the earliest first, and one of all; none if the lake has nothing of
+    the seller.
 
     From `rankspider.questions.sights.sights_by_hour`, which has the queries. What a stale cache
     showed after the close counts for no session.

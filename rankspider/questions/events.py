@@ -194,7 +194,8 @@ def _records(
 def _best_before(
     database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
 ) -> tuple[int, int]:
-    """Place and points; 0 if it was never listed before, and so has no record to break."""
+    """Return place and points; 0 if the user was never listed before, and so has no record to
+    break."""
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": {"$gt": _BEGINNING, "$lt": hour}}},
         name.stage,

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 queue     LIST, SET or ZSET, the producer's: what waits
 --       2 leases    ZSET member -> deadline, ms
---       3 held      HASH member -> {receipt, owner, taken, tries, silent, first, kind, score, again},
+--       3 held      HASH member -> {receipt, owner, taken, lease, tries, silent, first, kind, score, again},
 --                   msgpack
 --       4 delayed   ZSET member -> when it may come back, ms
 --       5 tries     HASH member -> {tries, silent, spared, first, error, kind, score, receipt},
@@ -12,6 +12,7 @@
 --       8 cut_off   HASH {times, until}: how often deliveries ended with nobody knowing how much of
 --                   them is stored, and until when (ms) a worker sees to that; gone when it is done
 --       9 epoch     STRING, made with the first lease: another one means that the queue was lost
+--      10 sizes     STRING 'waiting delayed leased', as the last call left them
 -- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), then the operation's own
 --
 -- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
@@ -22,7 +23,7 @@
 
 local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local tries, dead, receipts, cut_off = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local epoch = KEYS[9]
+local epoch, sizes = KEYS[9], KEYS[10]
 
 local function clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
@@ -176,14 +177,58 @@ local LENGTH = {list = 'LLEN', set = 'SCARD', zset = 'ZCARD'}
 
 local function length(kind) return LENGTH[kind] and redis.call(LENGTH[kind], queue) or 0 end
 
+-- Redis may evict a key, and hands may take from one. What waits can be told by nobody then: `gone`
+-- is how many of it, until a worker is told. The others are made anew of what stands beside them.
+local gone = 0
+
+local function sizes_now()
+  return {
+    length(redis.call('TYPE', queue).ok), redis.call('ZCARD', delayed), redis.call('ZCARD', leases),
+  }
+end
+
+local function lease_again()
+  for _, member in ipairs(redis.call('HKEYS', held)) do
+    local record = load(held, member) or {}
+    redis.call('ZADD', leases, 'NX', now + (tonumber(record.lease) or 0), member)
+  end
+end
+
+-- Whatever was tried before and is not in flight. Some may wait: one that does is leased from
+-- there before the minute is over.
+local function delay_again()
+  for _, member in ipairs(redis.call('HKEYS', tries)) do
+    if redis.call('HEXISTS', held, member) == 0 then
+      redis.call('ZADD', delayed, 'NX', now + 60000, member)
+    end
+  end
+end
+
+local function look_what_is_gone()
+  local waited, were_delayed, were_leased =
+    string.match(redis.call('GET', sizes) or '', '^(%d+) (%d+) (%d+)$')
+  if not waited then return end
+  local present = sizes_now()
+  gone = math.max(0, tonumber(waited) - present[1])
+  if present[2] < tonumber(were_delayed) then delay_again() end
+  if present[3] < tonumber(were_leased) then lease_again() end
+end
+
+local function note_sizes()
+  local present = sizes_now()
+  present[1] = present[1] + gone
+  local text = string.format('%.0f %.0f %.0f', unpack(present))
+  if redis.call('GET', sizes) ~= text then redis.call('SET', sizes, text) end
+end
+
 -- Lease one member; return its receipt and which delivery this is, or nil.
-local function lease(member, kind, score, owner, deadline, most)
+local function lease(member, kind, score, owner, lease_ms, most)
   redis.call('ZREM', delayed, member)
   local before = tried(member)
   local record = {
     receipt = redis.call('INCR', receipts), owner = owner, taken = now, tries = before.tries + 1,
     silent = before.silent, first = before.first, kind = kind, score = score,
-    spared = before.spared,
+    spared = before.spared, lease = tonumber(lease_ms),
   }
   if before.tries >= most then
     record.tries = before.tries
@@ -191,7 +236,7 @@ local function lease(member, kind, score, owner, deadline, most)
     return nil
   end
   save(held, member, record)
-  redis.call('ZADD', leases, deadline, member)
+  redis.call('ZADD', leases, now + record.lease, member)
   return record
 end
 
@@ -207,7 +252,7 @@ local operations = {}
 
 -- owner, lease ms, count, most deliveries, how many the worker has in hand
 --   -> {how many wait still, {{member, receipt, nth}...}, the most to have in hand until the
---       hands are empty, 0 for any number}
+--       hands are empty, 0 for any number, how many fewer waited than the last call had left}
 function operations.take(owner, lease_ms, count, most, in_hand)
   count, most, in_hand = tonumber(count), tonumber(most), tonumber(in_hand)
   bring_back(1000, most)
@@ -223,7 +268,7 @@ function operations.take(owner, lease_ms, count, most, in_hand)
       put_all_back(popped, i, kind)
       break
     elseif not flying then
-      local record = lease(member, kind, score, owner, now + tonumber(lease_ms), most)
+      local record = lease(member, kind, score, owner, lease_ms, most)
       if record then
         table.insert(taken, {member, record.receipt, record.tries})
         company = math.min(company, limit)
@@ -236,7 +281,9 @@ function operations.take(owner, lease_ms, count, most, in_hand)
       save(held, member, flying)
     end
   end
-  return {length(kind), taken, company < math.huge and company or 0}
+  local fewer = gone
+  gone = 0
+  return {length(kind), taken, company < math.huge and company or 0, fewer}
 end
 
 -- lease ms, (member, receipt)... -> 1 or 0 each
@@ -393,6 +440,7 @@ function operations.adopt(owner, lease_ms, ...)
     if not load(held, member) then
       save(held, member, {
         receipt = receipt, owner = owner, tries = nth, silent = 0, first = now, kind = 'list',
+        lease = tonumber(lease_ms),
       })
       redis.call('ZADD', leases, now + tonumber(lease_ms), member)
     end
@@ -407,9 +455,15 @@ local kind = redis.call('TYPE', queue).ok
 if kind ~= 'none' and not LENGTH[kind] then
   return redis.error_reply('WRONGKIND ' .. kind)
 end
-for _, hash in ipairs({held, tries}) do
-  kind = redis.call('TYPE', hash).ok
-  if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', hash) end
+local kinds = {
+  [held] = 'hash', [tries] = 'hash', [leases] = 'zset', [delayed] = 'zset', [sizes] = 'string',
+}
+for key, wanted in pairs(kinds) do
+  kind = redis.call('TYPE', key).ok
+  if kind ~= wanted and kind ~= 'none' then redis.call('DEL', key) end
 end
 
-return operations[ARGV[1]](unpack(ARGV, 3))
+look_what_is_gone()
+local outcome = operations[ARGV[1]](unpack(ARGV, 3))
+note_sizes()
+return outcome

@@ -35,7 +35,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one call of `AnchorQueue.take` brought."""
+    """The leases that one call of `AnchorQueue.take` brought, and how the queue stands."""
 
     leases: list[Lease]
     waiting: int
@@ -43,6 +43,8 @@ class Taken:
     most_in_hand: int | None = None
     """How many to have in hand until the hands are empty, since one of these, or the next in line,
     may be what killed its workers before. None: any number."""
+    fewer: int = 0
+    """How many that waited were gone, though no worker had taken them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """How many members stand where."""
+    """How many members wait, are leased, delayed or dead, as the script counts them."""
 
     waiting: int
     leased: int
@@ -69,7 +71,8 @@ class QueueCounts:
 
     @property
     def drained(self) -> bool:
-        """Nothing waits, nothing is in flight and nothing may come back, fleet-wide."""
+        """Return whether nothing waits, nothing is in flight and nothing may come back,
+        fleet-wide."""
         return self.waiting == self.leased == self.delayed == 0
 
 
@@ -119,12 +122,12 @@ class AnchorQueue:
         before, fewer are given.
         """
         count = min(count, MOST_AT_ONCE)
-        waiting, taken, most_in_hand = await self._guarded(
+        waiting, taken, most_in_hand, fewer = await self._guarded(
             "take", self._owner, self._lease_ms, count, self._max_deliveries, in_hand
         )
         leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
         self._last_receipt = max([self._last_receipt, *(lease.receipt for lease in leases)])
-        return Taken(leases, waiting, most_in_hand or None)
+        return Taken(leases, waiting, most_in_hand or None, fewer)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Move the deadlines of ``leases``; return those that are no longer ours."""
@@ -160,8 +163,8 @@ class AnchorQueue:
         return buried
 
     async def adopt(self, leases: Sequence[Lease]) -> None:
-        """After `QueueLost`: go on with the queue that is there, and hold ``leases`` in it, but
-        for those whose members another worker has by now."""
+        """Go on after `QueueLost` with the queue that is there, and hold ``leases`` in it, but for
+        those whose members another worker has by now."""
         for chunk in chunks(leases) if leases else [leases]:
             triples = (
                 part for each in chunk for part in (each.member, each.receipt, each.delivery)
@@ -171,24 +174,34 @@ class AnchorQueue:
         self._last_receipt = max((lease.receipt for lease in leases), default=0)
 
     def buries(self, failed: Failed) -> bool:
-        """Whether `fail` buries it, if it is still ours; of a spared one only Redis knows."""
+        """Return whether `fail` buries the member, if it is still ours; of a spared one only Redis
+        knows."""
         is_last = failed.lease.delivery >= self._max_deliveries
         return failed.delay_seconds is None or (failed.count == "counted" and is_last)
 
     async def claim_cut_off(self) -> int:
-        """How often deliveries were cut off, by a lease that ran out or a release that says so,
-        since the last `made_whole`. It is this worker's to see to, for the time of a lease; -1:
-        another's. 0: never."""
+        """Return how often deliveries were cut off, by a lease that ran out or a release that says
+        so, since the last `made_whole`. It is this worker's to see to, for the time of a lease;
+        -1: another's. 0: never."""
         times: int = await self._call("claim_cut_off", self._lease_ms)
         return times
 
     async def made_whole(self, times: int) -> None:
-        """What `claim_cut_off` told of, ``times`` in all, is seen to."""
+        """Note that what `claim_cut_off` told of, ``times`` in all, is seen to."""
         await self._call("made_whole", times)
 
     async def counts(self) -> QueueCounts:
-        """How the queue stands, after what was due has come back."""
+        """Return how the queue stands, after what was due has come back."""
         return QueueCounts(*await self._call("counts", self._max_deliveries))
+
+    async def has_evicted(self) -> bool:
+        """Return whether Redis has evicted keys since it started; False where it does not say."""
+        try:
+            stats = await self._client.info("stats")
+        except redis.ResponseError:  # this user may not ask
+            return False
+        servers = [each for each in stats.values() if isinstance(each, dict)] or [stats]
+        return any(each.get("evicted_keys", 0) for each in servers)
 
     async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
         lost = []
@@ -213,14 +226,13 @@ class AnchorQueue:
     async def _call(self, operation: str, *arguments: Any) -> Any:
         clock = "" if self.clock_ms is None else self.clock_ms
         try:
-            keys = [*self._keys.all(), self._keys.cut_off, self._keys.epoch]
-            return await self._script(keys=keys, args=[operation, clock, *arguments])
+            return await self._script(keys=self._keys.all(), args=[operation, clock, *arguments])
         except redis.ResponseError as error:
             raise explained(error, self._keys) from None
 
 
 def explained(error: redis.ResponseError, keys: Keys) -> Exception:
-    """What to raise for an ``error`` of the script."""
+    """Return what to raise for an ``error`` of the script."""
     if "WRONGKIND" not in str(error):
         return error
     return ConfigurationError(
@@ -230,6 +242,6 @@ def explained(error: redis.ResponseError, keys: Keys) -> Exception:
 
 
 def chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """As many as fit in one call of a script."""
+    """Yield parts of ``sequence``, each as long as fits in one call of a script."""
     for start in range(0, len(sequence), MOST_AT_ONCE):
         yield sequence[start : start + MOST_AT_ONCE]

@@ -20,6 +20,7 @@ from rankspider.crawl.responses import (
     failure_of_download,
     failure_of_status,
     headers_of,
+    mask_of,
     unlicensed,
     unlicensed_text,
 )
@@ -29,7 +30,7 @@ from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError, Failure
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.sec_uid import sec_uid_of
-from rankspider.errors import MemberError, RankspiderError
+from rankspider.errors import MemberError, RankspiderError, ServiceUnavailable
 from rankspider.items import Item
 from rankspider.licences.pool import AllLicencesRefused, GivenUp
 from rankspider.queue.deliveries import Delivery
@@ -54,15 +55,15 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
-        """Raises `ConfigurationError` for settings that leave out what this spider cannot do
-        without."""
+        """Put in the parts that this spider needs. Raises `ConfigurationError` for settings that
+        leave one out."""
         super().update_settings(settings)
         add_parts(settings)
         require_parts(settings)
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
-        """Called by scrapy-redis from ``from_crawler``, in place of its own: the `Worker` connects,
-        once the spider starts."""
+        """Leave the connecting to the `Worker`, once the spider starts; scrapy-redis calls this
+        from ``from_crawler``, in place of its own."""
 
     @property
     def worker(self) -> Worker:
@@ -88,7 +89,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                     await self._wait_for_work()
         except RankspiderError as error:
             self.logger.error("%s", error)
-            raise CloseSpider("error") from None
+            is_server = isinstance(error, ServiceUnavailable)
+            raise CloseSpider("server-unavailable" if is_server else "error") from None
 
     async def _wait_for_work(self) -> None:
         worker = self.worker
@@ -109,7 +111,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             )
 
     def _request_of(self, delivery: Delivery) -> Request | None:
-        """The call for ``delivery``, or None after its member was refused."""
+        """Return the call for ``delivery``, or None after its member was refused."""
         try:
             delivery.sec_uid = sec_uid_of(delivery.lease.member)
         except MemberError as error:
@@ -126,7 +128,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         return request
 
     def make_request_from_data(self, data: str) -> Request:
-        """The call for the anchor whose ``sec_uid`` is ``data``."""
+        """Return the call for the anchor whose ``sec_uid`` is ``data``."""
         api_url = self.worker.configuration.api_url
         assert api_url is not None  # required at the start
         url = rank_url(api_url, data)
@@ -138,7 +140,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         Of an answer for an anchor of the queue, only what the lake does not hold; of any other,
         such as that of ``scrapy parse``, all.
         """
-        response, delivery, worker = unlicensed(response), delivery_of(response), self.worker
+        delivery, worker = delivery_of(response), self.worker
+        if response.status != 200 or worker.archive is not None:
+            response = unlicensed(response)  # it is kept as it is
         anchor = delivery.sec_uid if delivery else None
         if delivery is not None:
             delivery.is_answered = True
@@ -157,7 +161,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             generation = await worker.store.generation()
             news = await worker.dedupe.news_of(answer, anchor)
         except AnswerError as error:
-            await self._note_failure(response, error.failure, anchor)
+            await self._note_failure(unlicensed(response), error.failure, anchor)
             return
         delivery.records = [item.record for item in news.items]
         try:
@@ -170,7 +174,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         worker.calls.answered(response, news, generation)
 
     def _read(self, response: Response) -> Answer:
-        """Raises `AnswerError`. An answer that is archived is read through first."""
+        """Return the answer, or raise `AnswerError`. An answer that is archived is read through
+        first."""
         if response.status != 200:
             raise AnswerError(failure_of_status(response))
         worker = self.worker
@@ -179,6 +184,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             headers_of(response),
             trusting=worker.is_open and worker.archive is None,
             known=worker.dedupe.list_texts if worker.is_open else (),
+            mask=mask_of(response),
         )
 
     async def _archive(self, answer: AnswerToArchive) -> None:
@@ -198,7 +204,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         self._failed(response.meta, failed, response)
 
     def on_download_error(self, error: TwistedFailure) -> None:
-        """No answer came at all."""
+        """See to a call that no answer came of at all."""
         request: Request = error.request  # type: ignore[attr-defined]  # set by Scrapy
         delivery: Delivery | None = request.meta.get(DELIVERY)
         if isinstance(error.value, AllLicencesRefused | GivenUp):
@@ -210,7 +216,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             self.worker.deliveries.complete(delivery)
 
     def _not_asked(self, delivery: Delivery | None, error: AllLicencesRefused | GivenUp) -> None:
-        """No licence was to be had, or the worker is stopping."""
+        """Give back an anchor that was not asked: no licence was to be had, or the worker is
+        stopping."""
         if delivery is not None:
             delivery.is_blameless = True
         if isinstance(error, AllLicencesRefused) and not self.worker.is_stopping:
