@@ -108,13 +108,13 @@ class Scene:
 
     def following(self) -> Question:
         """A look of one that has looked before."""
-        found: list[Following] = []
+        found: dict[int, Following] = {}
 
         def look(lake: Lake) -> Any:
-            if not found:
-                found.append(Following(lake, self.name, self.newest))
-                found[0].news(self.end)
-            return found[0].news(self.end)
+            if id(lake) not in found:
+                found[id(lake)] = Following(lake, self.name, self.newest)
+                found[id(lake)].news(self.end)
+            return found[id(lake)].news(self.end)
 
         return look
 
