@@ -18,7 +18,7 @@ from redis import Redis
 from redis import asyncio as redis_asyncio
 
 from rankspider.embedded import embedded_servers
-from tests.support import simulated_market
+from tests.support import processes, simulated_market
 from tests.support.project import ROOT, scrapy
 from tests.support.simulators import Simulator
 
@@ -163,7 +163,7 @@ def simulate() -> Iterator[Callable[..., Simulator]]:
 
     def start(*options: str) -> Simulator:
         command = scrapy("simulate", "--port", "0", *options)
-        process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        process = processes.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
         running.append(process)
         assert process.stdout is not None
         first_line = process.stdout.readline()

@@ -13,6 +13,7 @@ from redis import Redis
 
 from rankspider.connections.redis_keys import Keys
 from rankspider.simulator.world import synthetic_sec_uid
+from tests.support import processes
 from tests.support.project import ROOT, scrapy
 from tests.support.simulators import Simulator
 
@@ -37,7 +38,7 @@ class Crawl:
 def crawl(environment: dict[str, str], *arguments: str, timeout: float = 120) -> Crawl:
     """Run ``scrapy crawl goods_rank`` to its end."""
     command = scrapy("crawl", "goods_rank", *arguments)
-    ended = subprocess.run(
+    ended = processes.run(
         command,
         cwd=ROOT,
         env=environment,
@@ -107,7 +108,7 @@ def alternating(first: list[str], second: list[str]) -> list[str]:
 @contextmanager
 def crawling(environment: dict[str, str]) -> "Iterator[subprocess.Popen[str]]":
     """A worker that goes on while the test changes the world around it."""
-    process = subprocess.Popen(
+    process = processes.Popen(
         scrapy("crawl", "goods_rank"), cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
     )
     with process:
@@ -134,7 +135,7 @@ _started: "list[subprocess.Popen[str]]" = []
 def start_worker(environment: dict[str, str], *arguments: str) -> "subprocess.Popen[str]":
     """It ends with the test at the latest."""
     command = scrapy("crawl", "goods_rank", *arguments)
-    worker = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+    worker = processes.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
     _started.append(worker)
     return worker
 

@@ -16,6 +16,7 @@ from rankspider.archive.reading import ArchiveReader
 from rankspider.archive.selection import AnswerFilter
 from rankspider.replay.comparison import COMPARED, compare
 from rankspider.simulator.world import failing_sec_uid, synthetic_sec_uid
+from tests.support import processes
 from tests.support.archived_answers import Lake, answer, bodies, kept, replayed
 from tests.support.crawls import crawl
 from tests.support.project import ROOT, scrapy
@@ -26,7 +27,7 @@ TOKEN = "licence-that-nobody-may-see"
 
 def run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[bytes]":
     command = scrapy(*arguments)
-    ended = subprocess.run(
+    ended = processes.run(
         command, cwd=ROOT, env=environment, capture_output=True, timeout=120, check=False
     )
     assert TOKEN.encode() not in ended.stdout + ended.stderr
@@ -34,7 +35,7 @@ def run(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedPr
 
 
 def killed_amid_its_work(environment: dict[str, str], database: Lake) -> None:
-    worker = subprocess.Popen(
+    worker = processes.Popen(
         scrapy("crawl", "goods_rank"), cwd=ROOT, env=environment, stderr=subprocess.DEVNULL
     )
     try:

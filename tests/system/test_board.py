@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from tests.support import processes
 from tests.support.project import ROOT, scrapy
 from tests.support.stored_lists import ID, standing, store, user
 
 
 def show(environment: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return processes.run(
         scrapy("board", *options),
         cwd=ROOT,
         env=environment,

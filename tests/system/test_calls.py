@@ -4,12 +4,12 @@ import csv
 import datetime as dt
 import io
 import json
-import subprocess
 from typing import Any
 
 import pytest
 
 from rankspider.lake.call import OK
+from tests.support import processes
 from tests.support.project import ROOT, scrapy
 from tests.support.stored_calls import FIGURES, FROM_TO, MADE, SHANGHAI, counted, lake_with_calls
 
@@ -24,7 +24,7 @@ async def lake(async_database: Any, database: Any) -> Any:
 def run(environment: dict[str, str], *options: str) -> str:
     """What the command prints, as a process of its own."""
     command = scrapy("calls", *options)
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    ended = processes.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert (ended.returncode, ended.stderr) == (0, "")
     return ended.stdout
 

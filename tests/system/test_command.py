@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.support import processes
 from tests.support.project import ROOT
 from tests.support.stored_lists import standing, store
 
@@ -19,7 +20,7 @@ def test_ctrl_c_when_the_work_is_done_ends_it_without_a_word(
     """Whether it has answered or complained."""
     if holds_a_list:
         store(database, standing(1, 1, 49232))
-    command = subprocess.Popen(
+    command = processes.Popen(
         [sys.executable, "-m", "tests.support.slow_to_exit", "board", *options],
         cwd=ROOT,
         env=environment,
@@ -40,7 +41,7 @@ def test_ctrl_c_when_the_work_is_done_ends_it_without_a_word(
 def test_sigint_stays_ignored_where_it_was(environment: dict[str, str], database: Any) -> None:
     """As in the background of a shell's script."""
     store(database, standing(1, 1, 49232))
-    command = subprocess.Popen(
+    command = processes.Popen(
         ["sh", "-c", f"trap '' INT; exec {sys.executable} -m tests.support.slow_to_exit board"],
         cwd=ROOT,
         env=environment,

@@ -2,13 +2,13 @@
 
 import gzip
 import json
-import subprocess
 from typing import Any
 
 import pytest
 from redis import Redis
 
 from rankspider.connections.redis_keys import Keys
+from tests.support import processes
 from tests.support.crawls import Crawl, crawl, crawling, failed, letters, sec_uids
 from tests.support.project import ROOT, scrapy
 from tests.support.scripted_endpoint import Script, http, json_body, sample_for, scripted
@@ -233,7 +233,7 @@ def test_an_own_standing_that_never_comes_is_told(
     assert ended.stats["rank/answers/without_own"] == 15
     assert ended.log.count("no standing of the anchor asked for") == 2
     for command in ("calls", "coverage"):
-        shown = subprocess.run(
+        shown = processes.run(
             scrapy(command, "--from", "2021-01-01", "--to", "2099-01-01")
             if command == "calls"
             else scrapy(command, "--hours", "2"),

@@ -13,6 +13,7 @@ from redis import Redis
 
 from rankspider.connections.redis_keys import Keys
 from rankspider.simulator.world import World, failing_sec_uid, synthetic_sec_uid
+from tests.support import processes
 from tests.support.crawls import (
     KINDS,
     Crawl,
@@ -92,7 +93,7 @@ def test_two_workers_share_a_queue(
     redis_client.rpush(queue_key, *sec_uids(500))
     command = scrapy("crawl", "goods_rank")
     workers = [
-        subprocess.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
+        processes.Popen(command, cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
     crawls = [

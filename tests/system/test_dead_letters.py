@@ -14,6 +14,7 @@ from redis import asyncio as redis_asyncio
 from rankspider.connections.redis_keys import Keys
 from rankspider.queue.anchor_queue import AnchorQueue, Failed, Lease
 from rankspider.simulator.world import synthetic_sec_uid
+from tests.support import processes
 from tests.support.project import ROOT, scrapy
 
 PATIENCE = 120  # seconds until a process that hangs fails its test
@@ -30,7 +31,7 @@ def settings(redis_url: str, queue_key: str) -> dict[str, str]:
 
 
 def run(settings: dict[str, str], *words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return processes.run(
         scrapy("dead-letters", *words),
         cwd=ROOT,
         env=settings,
@@ -204,7 +205,7 @@ def test_more_than_one_batch(
 def test_a_reader_that_has_seen_enough(settings: dict[str, str], bury: Bury) -> None:
     bury(*(synthetic_sec_uid(3, index) for index in range(1700)))
     command = scrapy("dead-letters", "--json")
-    with subprocess.Popen(
+    with processes.Popen(
         command, cwd=ROOT, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:
         assert process.stdout is not None

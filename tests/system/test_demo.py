@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from rankspider.embedded.locks import FileLock
+from tests.support import processes
 from tests.support.project import ROOT, scrapy
 
 PATIENCE = 180  # seconds until a demo that hangs fails its test
@@ -46,7 +47,7 @@ def left_running(folder: Path) -> list[str]:
 
 
 def start(data_dir: Path) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
+    return processes.Popen(
         scrapy("demo"),
         cwd=ROOT,
         env={**os.environ, **HOSTILE, "RANK_DATA_DIR": str(data_dir)},

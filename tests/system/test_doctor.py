@@ -16,6 +16,7 @@ from rankspider.connections.redis_keys import Keys
 from rankspider.licences.fingerprint import fingerprint
 from rankspider.licences.ledger import CallOutcome, CallReport, Ledger
 from rankspider.licences.pool import USUAL
+from tests.support import processes
 from tests.support.findings import (
     OTHER_TOKEN,
     PASSWORD,
@@ -265,7 +266,7 @@ def test_an_empty_list_is_sound(given: dict[str, str], simulate: Callable[..., S
 
 
 def doctor(environment: dict[str, str], *arguments: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return processes.run(
         scrapy("doctor", *arguments),
         cwd=ROOT,
         env=environment,

@@ -23,7 +23,7 @@ from rankspider.embedded.home import Home
 from rankspider.embedded.mongo_server import MONGO
 from rankspider.embedded.redis_server import REDIS
 from rankspider.errors import EmbeddedServerError
-from tests.support import stand_in_for_mongod
+from tests.support import processes, stand_in_for_mongod
 from tests.support.embedded_homes import has_stopped, home_in, odd_folder
 from tests.support.project import ROOT
 from tests.support.waiting import until
@@ -57,7 +57,7 @@ def _pid(home: Home, name: str) -> int:
 
 class User:
     def __init__(self, folder: Path, wants: str) -> None:
-        self.process = subprocess.Popen(
+        self.process = processes.Popen(
             [sys.executable, "-c", USER, str(folder), wants],
             cwd=ROOT,
             stdin=subprocess.PIPE,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from tests.support import processes
 from tests.support.anchors_to_queue import IDS, A, B, C, D, waiting
 from tests.support.project import ROOT, scrapy
 from tests.support.redis_servers import local_redis
@@ -31,7 +32,7 @@ def run(
 ) -> "subprocess.CompletedProcess[str]":
     """Run the command to its end, with ``lines`` on its standard input."""
     data = lines.encode() if isinstance(lines, str) else lines
-    ended = subprocess.run(
+    ended = processes.run(
         scrapy("enqueue", *options),
         cwd=ROOT,
         env=settings,
@@ -47,7 +48,7 @@ def run(
 
 def start(settings: dict[str, str], *options: str, **pipes: Any) -> "subprocess.Popen[bytes]":
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, **pipes}
-    return subprocess.Popen(
+    return processes.Popen(
         scrapy("enqueue", *options), cwd=ROOT, env=settings, stderr=subprocess.PIPE, **pipes
     )
 
@@ -323,7 +324,7 @@ MEASURED = (
 
 def peak_memory(settings: dict[str, str], file: Path) -> int:
     command = [sys.executable, "-c", MEASURED, *scrapy("enqueue", "--file", str(file))]
-    ended = subprocess.run(
+    ended = processes.run(
         command, cwd=ROOT, env=settings, capture_output=True, text=True, check=False
     )
     assert ended.returncode in (0, 2), ended.stderr

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from pymongo.database import Database
 
+from tests.support import processes
 from tests.support.exported_lake import (
     ID,
     NOW,
@@ -33,7 +34,7 @@ def killed(
 ) -> int:
     arguments = [mongo_uri, lake.name, str(out), form, NOW.isoformat(), point, str(nth)]
     command = [sys.executable, "-m", "tests.support.self_killing_export", *arguments]
-    return subprocess.run(command, cwd=ROOT, timeout=120, check=False).returncode
+    return processes.run(command, cwd=ROOT, timeout=120, check=False).returncode
 
 
 @pytest.mark.parametrize(
@@ -69,7 +70,7 @@ def parts(manifest: bytes) -> dict[tuple[str, str], Document]:
 
 
 def run(environment: dict[str, str], *options: str) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run(
+    return processes.run(
         scrapy("export", *options),
         cwd=ROOT,
         env=environment,

@@ -18,6 +18,7 @@ from redis import Redis
 from rankspider.connections.redis_keys import Keys
 from rankspider.embedded import embedded_servers
 from rankspider.simulator.world import World
+from tests.support import processes
 from tests.support.crawls import endpoint, left_over, sec_uids
 from tests.support.lake_records import assert_follows_from_history
 from tests.support.project import ROOT, scrapy
@@ -51,7 +52,7 @@ class Fleet:
 
     def _start(self) -> "subprocess.Popen[bytes]":
         command = scrapy("crawl", "goods_rank")
-        return subprocess.Popen(command, cwd=ROOT, env=self.environment, stderr=self.log)
+        return processes.Popen(command, cwd=ROOT, env=self.environment, stderr=self.log)
 
     def kill_one(self, choose: random.Random, with_work: set[int]) -> bool:
         """Kill one of those with work, if there are any: another one would lose nothing, and three

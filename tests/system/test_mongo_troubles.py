@@ -17,6 +17,7 @@ import pytest
 from redis import Redis
 
 from rankspider.simulator.world import World, failing_sec_uid
+from tests.support import processes
 from tests.support.crawls import (
     Crawl,
     assert_accounted_for,
@@ -102,7 +103,7 @@ class Fleet:
         return asyncio.create_task(asyncio.to_thread(ended, self._worker))
 
     def doctor(self) -> "subprocess.CompletedProcess[str]":
-        return subprocess.run(
+        return processes.run(
             scrapy("doctor", "--no-calls"),
             cwd=ROOT,
             env=self._environment,

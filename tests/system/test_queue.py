@@ -14,6 +14,7 @@ from redis import asyncio as redis_asyncio
 
 from rankspider.connections.redis_keys import Keys
 from rankspider.queue.anchor_queue import AnchorQueue, Failed
+from tests.support import processes
 from tests.support.anchors_to_queue import IDS, A, B, C, D, waiting
 from tests.support.project import ROOT, scrapy
 
@@ -24,7 +25,7 @@ NOON = int(dt.datetime(2030, 1, 31, 4, tzinfo=dt.UTC).timestamp() * 1000)  # in 
 
 def run(settings: dict[str, str], *options: str) -> "subprocess.CompletedProcess[str]":
     command = scrapy("queue", *options)
-    return subprocess.run(
+    return processes.run(
         command,
         cwd=ROOT,
         env=settings,
@@ -168,7 +169,7 @@ def test_clear_asks(
     redis_client.rpush(queue_key, A, B, C)
     ours, its = pty.openpty()
     try:
-        process = subprocess.Popen(
+        process = processes.Popen(
             scrapy("queue", "clear"), cwd=ROOT, env=environment, stdin=its, stderr=subprocess.PIPE
         )
         os.write(ours, f"{answer}\n".encode())
@@ -219,7 +220,7 @@ def test_where_the_servers_are(environment: dict[str, str], tmp_path: Path) -> N
     embedded = {**environment, "RANK_DATA_DIR": str(tmp_path)}
     del embedded["REDIS_URL"], embedded["MONGO_URI"]
     command = scrapy("queue", "servers", "--hold", "--json")
-    process = subprocess.Popen(
+    process = processes.Popen(
         command, cwd=ROOT, env=embedded, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     with process:

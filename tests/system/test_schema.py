@@ -1,7 +1,6 @@
 """A worker that opens an older lake."""
 
 import json
-import subprocess
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ from redis import Redis
 from rankspider.lake.version import VERSION
 from rankspider.quarantine.retry import OF_THE_FIRST_RELEASE
 from rankspider.questions.board import board
+from tests.support import processes
 from tests.support.crawls import crawl
 from tests.support.first_release import TEXT, later_answer, old_lake
 from tests.support.project import ROOT, scrapy
@@ -60,7 +60,7 @@ def test_a_worker_of_today_opens_an_older_lake(
     assert database.meta.find_one({"_id": "schema"}) == {"_id": "schema", "version": VERSION}
     index = database.rank_history.index_information()["expiry"]
     assert index["expireAfterSeconds"] == 90 * 86400
-    ran = subprocess.run(
+    ran = processes.run(
         scrapy("rejects", "retry"), cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert (ran.returncode, ran.stderr) == (0, "")

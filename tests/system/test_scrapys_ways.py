@@ -4,7 +4,6 @@ import csv
 import json
 import os
 import signal
-import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
+from tests.support import processes
 from tests.support.crawls import Crawl, crawl, endpoint, left_over, sec_uids, start_worker
 from tests.support.project import ROOT, scrapy
 from tests.support.simulators import Simulator
@@ -232,7 +232,7 @@ def test_from_a_script(
     if not own_servers:
         # Embedded ones come up by themselves; nothing waits there.
         del environment["REDIS_URL"], environment["MONGO_URI"]
-    ended = subprocess.run(
+    ended = processes.run(
         [sys.executable, str(tmp_path / "run.py")],
         cwd=ROOT,
         env=environment,
@@ -285,7 +285,7 @@ def test_scrapys_own_commands_need_no_server(
     # Nothing of the project's is set, and no server is to come up.
     known = {name: value for name, value in os.environ.items() if not name.startswith("RANK_")}
     environment = {**known, "RANK_DATA_DIR": str(tmp_path / "data")}
-    ended = subprocess.run(
+    ended = processes.run(
         scrapy(*given),
         cwd=ROOT,
         env=environment,

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import ssl
-import subprocess
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +20,7 @@ from rankspider.archive.reading import ArchiveReader
 from rankspider.archive.selection import AnswerFilter
 from rankspider.endpoint.request import rank_url
 from rankspider.simulator.world import failing_sec_uid
+from tests.support import processes
 from tests.support.crawls import alternating, crawl, endpoint, letters, sec_uids
 from tests.support.project import ROOT, scrapy
 from tests.support.redis_servers import local_redis
@@ -221,7 +221,7 @@ def test_a_proxy_that_refuses_is_told_of_without_its_login(
     assert ended.returncode == 0, ended.log
     left = [ended.log, repr(letters(redis_client, queue_key)), *dump(redis_client)]
     for command in (("dead-letters",), ("dead-letters", "--json"), ("doctor",)):
-        ran = subprocess.run(
+        ran = processes.run(
             scrapy(*command), cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
         assert ran.stdout
@@ -321,7 +321,7 @@ def test_members_and_the_vendors_words_forge_no_line_of_the_log(
     environment = endpoint(environment, simulator) | {"LOG_LEVEL": "DEBUG"}
     ended = crawl(environment)
     assert ended.returncode == 0, ended.log
-    shown = subprocess.run(
+    shown = processes.run(
         scrapy("dead-letters"),
         cwd=ROOT,
         env=environment,
@@ -329,7 +329,7 @@ def test_members_and_the_vendors_words_forge_no_line_of_the_log(
         text=True,
         check=True,
     ).stdout
-    as_json = subprocess.run(
+    as_json = processes.run(
         scrapy("dead-letters", "--json"),
         cwd=ROOT,
         env=environment,

@@ -14,6 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from rankspider.simulator.world import synthetic_sec_uid
+from tests.support import processes
 from tests.support.project import ROOT
 
 PATIENCE = 60  # seconds until a process that hangs fails its test
@@ -25,7 +26,7 @@ def command(*options: str) -> list[str]:
 
 def run(*options: str) -> subprocess.CompletedProcess[str]:
     """Run the command to its end."""
-    return subprocess.run(
+    return processes.run(
         command(*options),
         cwd=ROOT,
         capture_output=True,
@@ -38,7 +39,7 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
 @contextmanager
 def simulating(*options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """The running command on a free port, and its URL."""
-    with subprocess.Popen(
+    with processes.Popen(
         command("--port", "0", *options), cwd=ROOT, stdout=subprocess.PIPE, text=True
     ) as process:
         try:

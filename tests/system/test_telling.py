@@ -11,6 +11,7 @@ from redis import Redis
 
 from rankspider.embedded import embedded_servers
 from rankspider.simulator.world import failing_sec_uid
+from tests.support import processes
 from tests.support.crawls import crawl, endpoint, sec_uids, start_worker, wait_for_line
 from tests.support.project import ROOT, scrapy
 from tests.support.redis_servers import free_port
@@ -21,7 +22,7 @@ from tests.support.waiting import until
 
 
 def run(environment: dict[str, str], *command: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
+    return processes.run(
         scrapy(*command),
         cwd=ROOT,
         env=environment,

@@ -13,6 +13,7 @@ import pytest
 from redis import Redis
 
 from rankspider.terminal import columns
+from tests.support import processes
 from tests.support.anchors_to_queue import A, B
 from tests.support.project import ROOT, scrapy
 from tests.support.stored_lists import standing, store, user
@@ -26,7 +27,7 @@ NICKNAME = "陈赫✨"
 def run(
     environment: dict[str, str], encoding: str, *command: str | bytes
 ) -> "subprocess.CompletedProcess[bytes]":
-    return subprocess.run(
+    return processes.run(
         [*scrapy(), *command],
         cwd=ROOT,
         env={**environment, **ENCODINGS[encoding]},
@@ -41,7 +42,7 @@ def in_a_terminal(environment: dict[str, str], width: int, *command: str) -> lis
     ours, its = pty.openpty()
     fcntl.ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, width, 0, 0))
     environment = {name: value for name, value in environment.items() if name != "COLUMNS"}
-    process = subprocess.Popen(
+    process = processes.Popen(
         scrapy(*command), cwd=ROOT, env=environment, stdout=its, stderr=subprocess.PIPE
     )
     os.close(its)
@@ -120,7 +121,7 @@ def test_a_reader_that_has_seen_enough(
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as closed:
-        ended = subprocess.run(
+        ended = processes.run(
             scrapy(*command),
             cwd=ROOT,
             env=environment,

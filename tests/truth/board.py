@@ -6,7 +6,6 @@ Of the lake's questions this is the one that tells most: it rests on when each s
 import datetime as dt
 import json
 import random
-import subprocess
 import sys
 from bisect import bisect_right
 from collections import defaultdict
@@ -18,6 +17,7 @@ from typing import Any
 from pymongo.database import Database
 
 from rankspider.questions.moment import board_at
+from tests.support import processes
 from tests.truth.differences import Differences
 from tests.truth.expected import Expected
 from tests.truth.facts import Said
@@ -93,7 +93,7 @@ def compare_commands(
     for moment in moments:
         at = _utc(moment).isoformat(timespec="milliseconds")
         command = [sys.executable, "-m", "scrapy", "board", "--at", at, "--json"]
-        ended = subprocess.run(
+        ended = processes.run(
             command, cwd=_ROOT, env=environment, capture_output=True, check=False, timeout=60
         )
         actual = None

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support import processes
 from tests.truth.endpoint import REFUSED_TOKEN
 from tests.truth.facts import Line
 
@@ -83,7 +84,7 @@ class Fleet:
         tokens = f"{token},{REFUSED_TOKEN}" if self._has_refused_licence else token
         command = [sys.executable, "-m", "scrapy", "crawl", "goods_rank", "-a", "drain=1"]
         environment = {**self._environment, "RANK_API_TOKENS": tokens}
-        process = subprocess.Popen(
+        process = processes.Popen(
             command, cwd=_ROOT, env=environment, stdout=self._log, stderr=self._log
         )
         self.pids[token].add(process.pid)
