@@ -12,9 +12,7 @@ from msgspec.json import encode
 from rankspider.simulator.anchors import Anchor
 
 TEMPLATE: Final[dict[str, Any]] = json.loads(
-    importlib.resources.files(__package__)
-    .joinpath("user_template.json")
-    .read_text(encoding="utf-8")
+    importlib.resources.files("rankspider").joinpath("user_shape.json").read_text(encoding="utf-8")
 )
 _IMAGE: Final[dict[str, Any]] = TEMPLATE["avatar_thumb"]
 TEMPLATE["fans_club"]["data"]["badge"]["icons"]["0"] = _IMAGE

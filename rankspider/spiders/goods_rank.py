@@ -20,6 +20,7 @@ from rankspider.crawl.responses import (
     failure_of_download,
     failure_of_status,
     headers_of,
+    mask_of,
     unlicensed,
     unlicensed_text,
 )
@@ -29,7 +30,7 @@ from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError, Failure
 from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.sec_uid import sec_uid_of
-from rankspider.errors import MemberError, RankspiderError
+from rankspider.errors import MemberError, RankspiderError, ServiceUnavailable
 from rankspider.items import Item
 from rankspider.licences.pool import AllLicencesRefused, GivenUp
 from rankspider.queue.deliveries import Delivery
@@ -88,7 +89,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                     await self._wait_for_work()
         except RankspiderError as error:
             self.logger.error("%s", error)
-            raise CloseSpider("error") from None
+            is_server = isinstance(error, ServiceUnavailable)
+            raise CloseSpider("server-unavailable" if is_server else "error") from None
 
     async def _wait_for_work(self) -> None:
         worker = self.worker
@@ -138,7 +140,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         Of an answer for an anchor of the queue, only what the lake does not hold; of any other,
         such as that of ``scrapy parse``, all.
         """
-        response, delivery, worker = unlicensed(response), delivery_of(response), self.worker
+        delivery, worker = delivery_of(response), self.worker
+        if response.status != 200 or worker.archive is not None:
+            response = unlicensed(response)  # it is kept as it is
         anchor = delivery.sec_uid if delivery else None
         if delivery is not None:
             delivery.is_answered = True
@@ -157,7 +161,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             generation = await worker.store.generation()
             news = await worker.dedupe.news_of(answer, anchor)
         except AnswerError as error:
-            await self._note_failure(response, error.failure, anchor)
+            await self._note_failure(unlicensed(response), error.failure, anchor)
             return
         delivery.records = [item.record for item in news.items]
         try:
@@ -180,6 +184,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             headers_of(response),
             trusting=worker.is_open and worker.archive is None,
             known=worker.dedupe.list_texts if worker.is_open else (),
+            mask=mask_of(response),
         )
 
     async def _archive(self, answer: AnswerToArchive) -> None:

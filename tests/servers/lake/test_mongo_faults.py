@@ -12,7 +12,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.connections import mongo_errors
 from rankspider.connections.mongo import connect
-from rankspider.errors import RankspiderError
+from rankspider.errors import ServiceUnavailable
 from rankspider.lake.documents import storable, writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
@@ -164,13 +164,14 @@ def test_no_password_is_logged() -> None:
     assert told == "1: cannot reach mongodb://***@host/ ?x"
 
 
-@pytest.mark.parametrize("code", [13, 18, 8000])
-async def test_a_worker_that_may_not_write_says_so_and_does_not_start(
-    proxy: MongoProxy, database_name: str, code: int
+@pytest.mark.parametrize("code", [13, 18, 59, 8000, 40324])
+@pytest.mark.parametrize("command", ["find", "listCollections", "createIndexes", "update"])
+async def test_a_worker_that_starts_in_vain_says_so_and_does_not_wait(
+    proxy: MongoProxy, database_name: str, code: int, command: str
 ) -> None:
-    proxy.add(Fault(whole_command(code), commands=("create", "createIndexes", "find")))
+    proxy.add(Fault(whole_command(code), commands=(command,)))
     store = Store(proxy.uri, database_name, {})
-    with pytest.raises(RankspiderError, match=f"{code}.*: said by the proxy; to mend it, "):
+    with pytest.raises(ServiceUnavailable, match=f"{code}.*: said by the proxy; to mend it, "):
         await store.open()
     await store.close()
 
