@@ -26,7 +26,7 @@ from rankspider.lake import collections
 from rankspider.lake.write import Write
 from rankspider.questions.command import QuestionCommand
 from rankspider.simulator.failures import FAILURES
-from tests.support.documentation import code, read, rows, section
+from tests.support.documentation import code, examples, read, rows, section
 from tests.support.project import ROOT
 
 PACKAGE = Path(rankspider.__file__).parent
@@ -175,6 +175,11 @@ def test_every_collection() -> None:
     said = first_cells(LAKE.partition("## Open it")[0])
     others = {collections.META, *collections.OF_THE_ARCHIVE}
     assert set(said) == TABLES.keys() | others
+
+
+def test_collections_to_shard() -> None:
+    [shell] = examples(section(read("mongodb.md"), "## Sharding"), "js")
+    assert set(re.findall(r'"(\w+)"[],]', shell.text)) == TABLES.keys()
 
 
 def test_every_field_of_the_archive() -> None:
