@@ -5,7 +5,6 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -141,23 +140,6 @@ def test_the_indexes_that_questions_use() -> None:
     seen = code(table.rpartition("*seen*:")[2].partition("\n\n")[0])
     indexes = {name for name in (*named, *seen) if re.fullmatch(r"[a-z_]+\.[a-z_]+", name)}
     assert {name for name in indexes if not name.endswith("._id_")} <= there
-
-
-@pytest.mark.parametrize(
-    "name", re.findall(r"^### `scrapy (.*)`$", read("questions.md"), re.MULTILINE)
-)
-def test_the_columns_that_are_explained(name: str) -> None:
-    asking = vars(import_module(f"rankspider.commands.{name}")).values()
-    asked = {getattr(each, "__module__", None) or "" for each in asking}
-    answers = [
-        each
-        for module in asked
-        if module.startswith("rankspider.questions.")
-        for each in vars(import_module(module)).values()
-        if isinstance(each, type) and is_dataclass(each)
-    ]
-    there = {field.name for each in answers for field in fields(each)} | {"hour"}
-    assert set(first_cells(section(read("questions.md"), f"### `scrapy {name}`"))) <= there
 
 
 # --- Fields --------------------------------------------------------------------------------
