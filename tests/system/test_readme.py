@@ -3,6 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.documentation import examples, section
 from tests.support.project import ROOT
 from tests.support.typed_commands import Terminal
@@ -10,13 +12,14 @@ from tests.support.typed_commands import Terminal
 README = (ROOT / "README.md").read_text()
 
 
+@pytest.mark.long
 def test_the_readme(
     environment: dict[str, str], simulate: Any, tmp_path: Path, monkeypatch: Any, capsys: Any
 ) -> None:
     """By hand, then for real, where the simulator is somebody's endpoint."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SCRAPY_SETTINGS_MODULE", "rankspider.settings")
-    url = simulate().url
+    url = simulate("--rows", "10").url
     terminal = Terminal(environment, tmp_path, capsys)
     starts_the_endpoint, by_hand = examples(section(README, "## Try it by hand"), "sh")
     assert starts_the_endpoint.text == "scrapy simulate\n"
