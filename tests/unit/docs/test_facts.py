@@ -5,7 +5,6 @@ import asyncio
 import datetime as dt
 import re
 from collections.abc import Iterator
-from dataclasses import fields, is_dataclass
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -26,7 +25,7 @@ from rankspider.lake import collections
 from rankspider.lake.write import Write
 from rankspider.questions.command import QuestionCommand
 from rankspider.simulator.failures import FAILURES
-from tests.support.documentation import code, read, rows, section
+from tests.support.documentation import code, examples, read, rows, section
 from tests.support.project import ROOT
 
 PACKAGE = Path(rankspider.__file__).parent
@@ -143,23 +142,6 @@ def test_the_indexes_that_questions_use() -> None:
     assert {name for name in indexes if not name.endswith("._id_")} <= there
 
 
-@pytest.mark.parametrize(
-    "name", re.findall(r"^### `scrapy (.*)`$", read("questions.md"), re.MULTILINE)
-)
-def test_the_columns_that_are_explained(name: str) -> None:
-    asking = vars(import_module(f"rankspider.commands.{name}")).values()
-    asked = {getattr(each, "__module__", None) or "" for each in asking}
-    answers = [
-        each
-        for module in asked
-        if module.startswith("rankspider.questions.")
-        for each in vars(import_module(module)).values()
-        if isinstance(each, type) and is_dataclass(each)
-    ]
-    there = {field.name for each in answers for field in fields(each)} | {"hour"}
-    assert set(first_cells(section(read("questions.md"), f"### `scrapy {name}`"))) <= there
-
-
 # --- Fields --------------------------------------------------------------------------------
 
 
@@ -175,6 +157,11 @@ def test_every_collection() -> None:
     said = first_cells(LAKE.partition("## Open it")[0])
     others = {collections.META, *collections.OF_THE_ARCHIVE}
     assert set(said) == TABLES.keys() | others
+
+
+def test_collections_to_shard() -> None:
+    [shell] = examples(section(read("mongodb.md"), "## Sharding"), "js")
+    assert set(re.findall(r'"(\w+)"[],]', shell.text)) == TABLES.keys()
 
 
 def test_every_field_of_the_archive() -> None:
