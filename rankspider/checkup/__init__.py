@@ -1,1 +1,1 @@
-"""What is looked at before a run: settings, servers, licences and clocks. Changes nothing."""
+"""Look before a run at settings, servers, licences and clocks, and change nothing."""

@@ -1,4 +1,4 @@
-"""What the calls of all licences tell of the endpoint itself."""
+"""Conclude from the calls of all licences what is wrong with the endpoint itself."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def clock(licences: list[CheckedLicence]) -> Iterator[Finding]:
 
 
 def unsound(licences: list[CheckedLicence], secrets: Secrets) -> Iterator[Finding]:
-    """Lists came, and a crawl would reject records of them."""
+    """Yield findings where lists came, and a crawl would reject records of them."""
     lists = [each.called for each in licences if each.called is not None and each.called.rows]
     unsound = [called for called in lists if called.rejected]
     if not unsound:
@@ -43,7 +43,7 @@ def unsound(licences: list[CheckedLicence], secrets: Secrets) -> Iterator[Findin
 
 
 def trouble(licences: list[CheckedLicence], secrets: Secrets) -> Finding | None:
-    """Why no run would bring anything from the endpoint, if it is so."""
+    """Return why no run would bring anything from the endpoint, if it is so."""
     if any(licence.outcome in GOOD for licence in licences):
         return None
     for licence in licences:
@@ -73,7 +73,8 @@ def _wrong_address(called: Called, secrets: Secrets) -> Finding | None:
 
 
 def _no_answer(licences: list[CheckedLicence], secrets: Secrets) -> Finding | None:
-    """None of its answers was one to a licence; None if one was, or may be had without a call."""
+    """Return a finding if none of its answers was one to a licence; None if one was, or may be had
+    without a call."""
     answered = (CallOutcome.THROTTLED, CallOutcome.OUT_OF_QUOTA)
     if any(licence.is_usable or licence.outcome in answered for licence in licences):
         return None

@@ -28,7 +28,7 @@ _MOST_BYTES = 100 << 20
 
 @dataclass(frozen=True, slots=True)
 class Called:
-    """What came of it. ``failed`` is None for a list."""
+    """The outcome of the call. ``failed`` is None for a list."""
 
     failed: Failure | None
     seconds: float
@@ -49,7 +49,7 @@ class Called:
 
     @property
     def is_unusable(self) -> bool:
-        """A list, but nothing of it could be stored."""
+        """Return whether a list came, but nothing of it could be stored."""
         return self.rows > 0 and self.rejected_rows == self.rows
 
 
@@ -129,7 +129,7 @@ def _refused(error: HTTPError, sent: float) -> Called:
 
 
 def _origin(location: str) -> str | None:
-    """Scheme and host; None without a host, and for what is no address."""
+    """Return scheme and host; None without a host, and for what is no address."""
     try:
         target = urlsplit(location)
     except ValueError:

@@ -1,4 +1,4 @@
-"""How far this machine's clock and another one are apart."""
+"""Measure how far this machine's clock and another one are apart."""
 
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
@@ -19,7 +19,7 @@ class Reading:
     """``theirs`` was cut to a multiple of it."""
 
     def ahead(self) -> float:
-        """Seconds that the other clock is ahead for certain; negative: behind."""
+        """Return seconds that the other clock is ahead for certain; negative: behind."""
         least, most = self.theirs - self.received, self.theirs + self.resolution - self.sent
         if least > 0:
             return least
@@ -27,7 +27,7 @@ class Reading:
 
 
 def of_http_date(value: str, sent: float, received: float) -> Reading | None:
-    """From the header ``Date``, which tells whole seconds; None if it is none."""
+    """Return the reading of the header ``Date``, which tells whole seconds; None if it is none."""
     try:
         return Reading(sent, received, parsedate_to_datetime(value).timestamp(), 1.0)
     except (TypeError, ValueError, OverflowError):
@@ -35,7 +35,7 @@ def of_http_date(value: str, sent: float, received: float) -> Reading | None:
 
 
 def agreement(whose: str, reading: Reading, remedy: str) -> Finding:
-    """``whose``: Redis, MongoDB, the endpoint."""
+    """Return whether the clocks agree. ``whose``: Redis, MongoDB, the endpoint."""
     ahead = reading.ahead()
     about, facts = f"{whose}'s clock", {"ahead_seconds": round(ahead, 3)}
     if abs(ahead) <= TOLERABLE_SECONDS:

@@ -17,7 +17,8 @@ _TLS = "endpoint's TLS"
 
 
 def look_at(api_url: str, *, verifies: bool) -> list[Finding]:
-    """``verifies``: whether a run would look at certificates; here they are in any case."""
+    """Look at the endpoint's address. ``verifies``: whether a run would look at certificates; here
+    they are in any case."""
     parts = urlsplit(api_url)
     host = parts.hostname or ""
     proxy = urllib.request.getproxies().get(parts.scheme)

@@ -49,6 +49,6 @@ def failed(exit_code: int, about: str, what: str, remedy: str = "", **facts: Any
 
 
 def exit_code_of(findings: Iterable[Finding]) -> int:
-    """0 unless one of them failed."""
+    """Return 0 unless one of them failed."""
     codes = {finding.exit_code for finding in findings if finding.level is Level.FAILED}
     return next((code for code in _PRECEDENCE if code in codes), 0)

@@ -25,7 +25,8 @@ _PATIENCE_SECONDS = 10.0
 
 
 class Fleet:
-    """Every method raises one of `REDIS_ERRORS` while Redis is away."""
+    """The state of the licences in Redis. Every method raises one of `REDIS_ERRORS` while Redis is
+    away."""
 
     def __init__(self, settings: BaseSettings, queue: str, rates: Rates) -> None:
         self._settings = settings

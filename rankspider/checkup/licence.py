@@ -28,26 +28,27 @@ class CheckedLicence:
 
     @property
     def is_usable(self) -> bool:
-        """As far as was seen; one that was not asked is taken at the fleet's word."""
+        """Return whether a run can use it, as far as was seen; one that was not asked is taken at
+        the fleet's word."""
         if self.called is not None:
             return self.outcome in GOOD
         return not self.is_held and (self.state in ("good", "unknown") or self._is_due)
 
     @property
     def waits(self) -> bool:
-        """A run would do without it for a while."""
+        """Return whether a run would do without it for a while."""
         if self.called is not None:
             return self.outcome in (CallOutcome.THROTTLED, CallOutcome.OUT_OF_QUOTA)
         return self.is_held or (self.state in ("cooling", "out-of-quota") and not self._is_due)
 
     @property
     def ails(self) -> bool:
-        """Its call failed, and no licence is to blame for what it failed of."""
+        """Return whether its call failed, and no licence is to blame for what it failed of."""
         return self.outcome in (CallOutcome.TROUBLE, CallOutcome.SOFT_BAN)
 
     @property
     def until(self) -> float | None:
-        """When it `waits` no longer, Unix s, if that is known."""
+        """Return when it `waits` no longer, Unix s, if that is known."""
         if self.called is None:
             return self.standing.until or None if self.standing and not self.is_held else None
         wait = self.called.failed.retry_after if self.called.failed else None
@@ -65,7 +66,7 @@ class CheckedLicence:
 
     @property
     def state(self) -> str:
-        """good, refused, out-of-quota, cooling, or unknown; the call knows better."""
+        """Return good, refused, out-of-quota, cooling, or unknown; the call knows better."""
         by_call = {
             CallOutcome.OK: "good",
             CallOutcome.ANSWERED: "good",

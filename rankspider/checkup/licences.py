@@ -26,7 +26,8 @@ def look_at(
     ask: Callable[[str], Called] | str,
     secrets: Secrets,
 ) -> list[Finding]:
-    """``ask`` makes the one call, or says why none is made; ``fleet`` None: without Redis."""
+    """Look at each licence. ``ask`` makes the one call, or says why none is made; ``fleet`` None:
+    without Redis."""
     findings: list[Finding] = []
     names = [fingerprint(token) for token in tokens]
     try:
@@ -76,19 +77,20 @@ _WHY = {
 
 
 def _tell(fleet: Fleet, standing: LicenceState, slot: Slot, outcome: CallOutcome | None) -> None:
-    """Good news, or what the fleet knew already."""
+    """Tell the fleet of good news, or of what it knew already."""
     known = outcome is CallOutcome.REFUSED and standing.state == "refused"
     told = outcome if outcome in GOOD or known else None
     fleet.tell(standing, slot, told or CallOutcome.UNSENT)
 
 
 def _is_elsewhere(called: Called) -> bool:
-    """Whoever is there is not the endpoint: no other licence is to be shown to them."""
+    """Return whether somebody else than the endpoint is there: no other licence is to be shown to
+    them."""
     return not called.was_sent or called.redirect is not None or called.status == 404
 
 
 def _together(licences: list[CheckedLicence], *, is_endpoint_well: bool) -> Finding:
-    """What the fleet can do with all of them."""
+    """Return what the fleet can do with all licences."""
     about, count = "licences", len(licences)
     usable = sum(licence.is_usable for licence in licences)
     if all(licence.state == "refused" for licence in licences):

@@ -18,7 +18,7 @@ _ALIKE = 0.8
 def misspelt(
     settings: BaseSettings, environment: Environment, names: Collection[str]
 ) -> Iterator[Finding]:
-    """A warning for each, with the setting that was probably meant. No values."""
+    """Yield a warning for each, with the setting that was probably meant. No values."""
     for name, origin in sorted(_given(settings, environment).items()):
         if name in names:
             continue
@@ -36,7 +36,7 @@ def misspelt(
 
 
 def _given(settings: BaseSettings, environment: Environment) -> dict[str, str]:
-    """Every name that was set anywhere → where."""
+    """Return every name that was set anywhere, with where that was."""
     command_line = {
         name: "command line"
         for name in settings

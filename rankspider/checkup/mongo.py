@@ -45,7 +45,7 @@ _OUTCOME = {
 
 
 def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> Iterator[Finding]:
-    """``note`` says which embedded server it is, if it is one."""
+    """Look at the server. ``note`` says which embedded server it is, if it is one."""
     try:
         server.check(uri)
         with server.connect_blocking(uri, answers_within=server.WRITE_SECONDS) as client:
@@ -74,7 +74,8 @@ def _looked_at(
 
 
 def durability(hello: dict[str, Any], *, embedded: bool, hidden: int = 0) -> Finding:
-    """``hidden``: members that a server does not tell its clients of."""
+    """Return how durable writes are. ``hidden``: members that a server does not tell its clients
+    of."""
     about = "MongoDB durability"
     if hello.get("msg") == "isdbgrid":
         what = "sharded: a write counts once a majority of its shard has it in the journal"
@@ -106,7 +107,7 @@ def durability(hello: dict[str, Any], *, embedded: bool, hidden: int = 0) -> Fin
 
 
 def _hidden(client: MongoClient[dict[str, Any]], hello: dict[str, Any]) -> int:
-    """0 as well where the user may not ask."""
+    """Return the number of hidden members; 0 as well where the user may not ask."""
     if "setName" not in hello:
         return 0
     try:

@@ -26,7 +26,7 @@ _SIZES = {"list": redis.Redis.llen, "set": redis.Redis.scard, "zset": redis.Redi
 def look_at(
     settings: BaseSettings, queue: str, note: str | None, secrets: Secrets
 ) -> Iterator[Finding]:
-    """``note`` says which embedded server it is, if it is one."""
+    """Look at the server. ``note`` says which embedded server it is, if it is one."""
     timeouts = dict.fromkeys(("socket_connect_timeout", "socket_timeout"), _TIMEOUT_SECONDS)
     try:
         with connect_blocking(settings, **timeouts) as client:
@@ -54,7 +54,7 @@ def _looked_at(client: redis.Redis, keys: Keys, note: str | None) -> Iterator[Fi
 
 
 def _server_of(client: redis.Redis, keys: Keys) -> redis.Redis:
-    """Of a Cluster, the one server that has the queue."""
+    """Return the server to look at: of a Cluster, the one that has the queue."""
     if not isinstance(client, RedisCluster):
         return client
     node = client.get_node_from_key(keys.queue)
@@ -63,7 +63,7 @@ def _server_of(client: redis.Redis, keys: Keys) -> redis.Redis:
 
 
 def _information(server: redis.Redis) -> dict[str, Any]:
-    """Empty where this user may not ask for it; a run does not need it."""
+    """Return what INFO says; nothing where this user may not ask for it; a run does not need it."""
     try:
         information: dict[str, Any] = server.info()
     except NoPermissionError:
@@ -113,7 +113,7 @@ def _writable(server: redis.Redis, keys: Keys, information: dict[str, Any]) -> F
 
 
 def _kept(server: redis.Redis, information: dict[str, Any]) -> Iterator[Finding]:
-    """What outlives a crash, and what full memory takes away."""
+    """Yield what outlives a crash, and what full memory takes away."""
     try:
         # Two names in one call: only Redis 7 understands that.
         told = {**server.config_get("appendfsync"), **server.config_get("save")}
@@ -157,7 +157,7 @@ def _persistence(appends: bool, told: dict[str | None, str | None]) -> Finding:
 
 
 def _queue(server: redis.Redis, keys: Keys) -> Finding:
-    """Reads only: what is due stays where it is."""
+    """Return how the queue stands. It is only read: what is due stays where it is."""
     about = "queue"
     kind = str_if_bytes(server.type(keys.queue))
     if kind != "none" and kind not in _SIZES:

@@ -10,10 +10,10 @@ _MOST_COLUMNS = 200
 
 
 def masked_url(url: str) -> str:
-    """``url`` without its login and without the values of options that may hold one.
+    """Return ``url`` without its login and without the values of options that may hold one.
 
-    Passwords that should have been percent-encoded and were not go as well: all between the
-    scheme and the last ``@``. A text that is no address is not shown at all.
+    Passwords that should have been percent-encoded and were not go as well: all between the scheme
+    and the last ``@``. A text that is no address is not shown at all.
     """
     scheme, separator, rest = url.partition("://")
     if not separator or not re.fullmatch(r"[a-z][a-z0-9+.-]*", scheme, re.IGNORECASE):
@@ -25,7 +25,7 @@ def masked_url(url: str) -> str:
 
 
 def masked_api_url(url: str) -> str:
-    """The same for the endpoint's address, where a licence may have been pasted along."""
+    """Return the endpoint's address masked; a licence may have been pasted along."""
     masked = masked_url(url)
     scheme, separator, rest = masked.partition("://")
     host, more, _ = rest.partition("?")
@@ -49,8 +49,8 @@ class Secrets:
         self._forms = sorted(forms, key=len, reverse=True)
 
     def cleaned(self, text: str) -> str:
-        """On one line, harmless to a terminal, and not too long. A short licence or password is
-        taken out as well, since others have no cause to say it."""
+        """Return ``text`` on one line, harmless to a terminal, and not too long. A short licence or
+        password is taken out as well, since others have no cause to say it."""
         for form in self._forms:
             text = text.replace(form, HIDDEN)
         return shortened(discreet(text), _MOST_COLUMNS)

@@ -85,7 +85,8 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
 
 
 def _further(settings: BaseSettings) -> Iterator[str]:
-    """Those that a user wrote into settings.py, and scrapy-redis's that were given with -s."""
+    """Yield those that a user wrote into settings.py, and scrapy-redis's that were given with
+    -s."""
     for name in settings:
         if isinstance(name, str) and name.startswith(_OWN):
             if settings.getpriority(name) != _COMMAND_LINE or name.startswith("REDIS_"):
@@ -93,7 +94,7 @@ def _further(settings: BaseSettings) -> Iterator[str]:
 
 
 def _defaults(settings: BaseSettings, environment: Environment) -> Settings:
-    """What holds where nothing is set: Scrapy's defaults, and settings.py's."""
+    """Return what holds where nothing is set: Scrapy's defaults, and settings.py's."""
     base = Settings()
     for name in _further(settings):
         if name not in environment.defaults:
@@ -121,12 +122,13 @@ def _origin(settings: BaseSettings, environment: Environment, name: str) -> str:
 
 
 def _without(name: str, message: str) -> str:
-    """``message`` without ``name`` at its beginning, which is said anyway."""
+    """Return ``message`` without ``name`` at its beginning, which is said anyway."""
     return message.removeprefix(name).lstrip(" :")
 
 
 def _right(name: str, value: Any, origin: str) -> Finding:
-    """No value that may hold a secret is shown as it is."""
+    """Return the finding that the setting is right. No value that may hold a secret is shown as it
+    is."""
     text = "" if value is None else str(value).strip()
     shown = _shown(name, text) if text else _UNSET.get(name, "not set")
     return ok(name, f"{shown} ({origin})", value=_shown(name, text) or None, origin=origin)
@@ -145,7 +147,7 @@ def _shown(name: str, text: str) -> str:
 
 
 def _missing(configuration: Configuration, wrong: dict[str, str]) -> Iterator[Finding]:
-    """The endpoint and the licences, which have no defaults."""
+    """Yield the endpoint and the licences, which have no defaults."""
     complete = replace(configuration, api_url="http://unused", api_tokens=("unused",))
     for name, asked in (
         ("RANK_API_URL", replace(complete, api_url=configuration.api_url)),

@@ -1,7 +1,7 @@
-"""From the bytes of an answer to typed rows, or to one `AnswerError`. Pure functions.
+"""Decode the bytes of an answer into typed rows, or into one `AnswerError`. Pure functions.
 
-Everything is decoded by structure: the vendor wraps most answers of its kind in
-``{"code": 200, "msg": …, "data": <the bare answer>}``, and this endpoint's sample is bare.
+Everything is decoded by structure: the vendor wraps most answers of its kind in ``{"code": 200,
+"msg": …, "data": <the bare answer>}``, and this endpoint's sample is bare.
 """
 
 import codecs
@@ -38,7 +38,7 @@ class Rooms(Struct):
 
     @property
     def numbers(self) -> list[Any]:
-        """``room_ids``, each as a whole number if it is one exactly."""
+        """Return ``room_ids``, each as a whole number if it is one exactly."""
         given = self.room_ids if isinstance(self.room_ids, list) else [self.room_ids]
         exact = [(room, integer_of(room)) for room in given if room]
         return [room if number is None else number for room, number in exact]
@@ -96,12 +96,12 @@ class Row(Struct):
     raw: Raw
 
     def other_fields(self) -> Json:
-        """What the row says beside the fields this code knows."""
+        """Return what the row says beside the fields this code knows."""
         others = _fields.decode(self.raw)
         return {k: tidied(_json(v), None) for k, v in others.items() if k not in _ROW_COLUMNS}
 
     def card(self) -> Card:
-        """Raises one of `UNREADABLE`."""
+        """Return the user's columns. Raises one of `UNREADABLE`."""
         return _card.decode(self.shape.user)
 
     def profile(self) -> Json:
@@ -122,7 +122,7 @@ class _Clock(Struct):
 
 
 class _Shell(Struct):
-    """What stands outermost, of any kind of answer."""
+    """The outermost fields of any kind of answer."""
 
     code: Any = None
     errcode: Any = None
@@ -142,13 +142,14 @@ class _Shell(Struct):
 
     @property
     def codes(self) -> list[Any]:
-        """What vendors call success or failure by, as far as it stands here."""
+        """Return the fields that vendors tell success or failure by, as far as they stand here."""
         named = (self.code, self.errcode, self.error_code, self.err_code, self.errno)
         return [c for c in (*named, self.ret, self.retcode, self.status) if c is not None]
 
     @property
     def is_success(self) -> bool:
-        """Whether it says so, or nothing at all; what an answer brings tells the rest."""
+        """Return whether the shell says that all went well, or nothing at all; what an answer
+        brings tells the rest."""
         said = (*self.codes, *(() if self.success is None else (self.success,)))
         is_good = all(str(code).strip().casefold() in _GOOD_CODES for code in said)
         return is_good and self.error in _NO_ERRORS
@@ -190,29 +191,31 @@ class Answer:
 
     @cached_property
     def rows(self) -> list[Row | BrokenRow]:
-        """In the order of the list."""
+        """Return the rows in the order of the list."""
         return [row_of(raw) for raw in _ranks.decode(self.body.ranks)]
 
     @cached_property
     def anchor_info(self) -> Row | BrokenRow | None:
-        """The asked anchor's own standing; None if it is missing or empty."""
+        """Return the asked anchor's own standing; None if it is missing or empty."""
         own = self.body.own
         return None if is_absent(own) else row_of(Raw(own))
 
     @cached_property
     def listed(self) -> Text:
-        """Equal for two answers only if they list the same rows, mirrors aside."""
+        """Return a text that is equal for two answers only if they list the same rows, mirrors
+        aside."""
         return self.body.known or Text.of(self.body.ranks)
 
     def other_fields(self) -> Json:
-        """The list's texts, links and switches beside its identity, its times and its rows."""
+        """Return the list's texts, links and switches beside its identity, its times and its
+        rows."""
         apart = {*LIST_FIELDS, "ranks", "anchor_info", "begin_time", "delta_time"}
         said = tidied(_json(self.body.frame_data), LIST)
         return {k: v for k, v in said.items() if k not in apart}
 
     @property
     def raw(self) -> Raw:
-        """The JSON of ``data``, as it came."""
+        """Return the JSON of ``data``, as it came."""
         return _unwrapped(_shell.decode(self.body.whole)).data
 
     def require_readable(self) -> None:
@@ -319,7 +322,7 @@ def _decoded(body: Body, trusting: bool, known: Iterable[Text]) -> Answer:
 
 
 def of_data(data: bytes, now_ms: int) -> Answer:
-    """The answer whose ``data`` was kept: the JSON, and ``extra.now`` in Unix milliseconds.
+    """Return the answer whose ``data`` was kept: the JSON, and ``extra.now`` in Unix milliseconds.
 
     Raises `AnswerError`.
     """
@@ -327,13 +330,14 @@ def of_data(data: bytes, now_ms: int) -> Answer:
 
 
 def row_of_user(raw: bytes) -> Row:
-    """A row of nothing but a user, from the user's JSON. Raises one of `UNREADABLE`."""
+    """Return a row of nothing but a user, from the user's JSON. Raises one of `UNREADABLE`."""
     shape = RowShape(user=Raw(raw), rank=0, score=0)
     return Row(shape=shape, user=_identity.decode(raw), raw=Raw(b"{}"))
 
 
 def _reject_walls(body: bytes, headers: Mapping[str, str], mask: Mask) -> None:
-    """A soft ban comes as HTTP 200 with nothing, with a page, or with a captcha's headers."""
+    """Raise `AnswerError` for a soft ban, which comes as HTTP 200 with nothing, with a page, or
+    with a captcha's headers."""
     if any(name in headers for name in WALL_HEADERS):
         raise AnswerError(failure.soft_ban("captcha asked for in a header"))
     start = body.lstrip()[:1]
@@ -346,7 +350,7 @@ def _reject_walls(body: bytes, headers: Mapping[str, str], mask: Mask) -> None:
 
 
 def _unwrapped(shell: _Shell) -> _Shell:
-    """The bare answer, whatever was put around it; raises `AnswerError` for what says no."""
+    """Return the bare answer, whatever was put around it; raise `AnswerError` for what says no."""
     if not shell.is_success:
         codes = (str(code) for code in shell.codes if str(code).casefold() not in _GOOD_CODES)
         digits = next((code for code in codes if code.isascii() and code.isdecimal()), None)
@@ -395,7 +399,7 @@ def _bare(shell: _Shell, body: Body) -> Answer:
 
 
 def _is_plausible(now_ms: int, begin_time: int) -> bool:
-    """Whether ``now_ms`` is a time, and one at which that hour's list may be answered.
+    """Return whether ``now_ms`` is a time, and one at which that hour's list may be answered.
 
     A ``begin_time`` that is no hour is for others to judge.
     """
@@ -406,7 +410,7 @@ def _is_plausible(now_ms: int, begin_time: int) -> bool:
 
 
 def _message(shell: _Shell) -> str:
-    """For people if there is one, else the technical one."""
+    """Return the message for people if there is one, else the technical one."""
     try:
         prompt = _prompt.decode(shell.data)
     except UNREADABLE:
@@ -418,7 +422,7 @@ def _message(shell: _Shell) -> str:
 
 
 def row_of(raw: Raw) -> Row | BrokenRow:
-    """One row, from its JSON."""
+    """Return one row, from its JSON."""
     try:
         shape = _shape.decode(raw)
         return Row(shape=shape, user=_identity.decode(shape.user), raw=raw)

@@ -1,4 +1,4 @@
-"""Where the list and the asked anchor's row stand in the bytes of an answer.
+"""Find the list and the asked anchor's row in the bytes of an answer.
 
 They are nearly all of it, and mostly known: so they are found, and compared, before any of their
 values is read.
@@ -62,7 +62,7 @@ class Body:
 
     @cached_property
     def ranks(self) -> bytes:
-        """The list as it came; empty if there is none."""
+        """Return the list as it came; empty if there is none."""
         return self._mask(self._given[self._start : self._end])
 
     @property
@@ -87,7 +87,8 @@ class Body:
             self.own = bytes(heavy.anchor_info)
 
     def _take_out_known(self, known: Iterable[Text]) -> bool:
-        """Whether it says the same as one of ``known``; that takes no look at its values."""
+        """Return whether the list says the same as one of ``known``; that takes no look at its
+        values."""
         key = _RANKS.search(self._given)
         if key is None:
             return False
@@ -118,7 +119,7 @@ class Body:
 
 
 def is_absent(anchor_info: bytes) -> bool:
-    """Not asked for: missing, null, or empty."""
+    """Return whether it was not asked for: missing, null, or empty."""
     return _ABSENT.fullmatch(anchor_info) is not None
 
 
@@ -131,7 +132,7 @@ def _heavy(body: bytes) -> _Heavy | None:
 
 
 def _place(part: bytes, body: bytes) -> int:
-    """Of the first ``part`` in ``body``; quicker than ``find`` for long parts."""
+    """Return the place of the first ``part`` in ``body``; quicker than ``find`` for long parts."""
     start, at = part[:64], -1
     while (at := body.find(start, at + 1)) >= 0:
         if body.startswith(part, at):

@@ -48,7 +48,7 @@ class ListedRow(Struct):
     """Of the next better place; None at the first, and below a row that could not be read."""
 
     def problem(self) -> str | None:
-        """Why it cannot be trusted, or None."""
+        """Return why it cannot be trusted, or None."""
         if isinstance(self.row, BrokenRow):
             return self.row.reason
         if self.times > 1:
@@ -58,7 +58,8 @@ class ListedRow(Struct):
         return None
 
     def flags_of_place(self) -> tuple[str, ...]:
-        """What is odd about it beside its neighbour; two rows of the same bytes may differ."""
+        """Return what is odd about it beside its neighbour; two rows of the same bytes may
+        differ."""
         if isinstance(self.row, BrokenRow):
             return ()
         score, delta, above = self.row.shape.score, self.row.shape.delta, self.score_above
@@ -69,7 +70,7 @@ class ListedRow(Struct):
 
 
 def list_problem(answer: Answer) -> str | None:
-    """Why ``answer`` is not the list of an hour at all, rows included; None if it is."""
+    """Return why ``answer`` is not the list of an hour at all, rows included; None if it is."""
     if not 0 < answer.begin_time < END_OF_TIME:
         return "begin_time is out of range"
     if answer.begin_time % HOUR:
@@ -78,7 +79,7 @@ def list_problem(answer: Answer) -> str | None:
 
 
 def listed_rows(answer: Answer) -> list[ListedRow]:
-    """The rows of the list, each with its surroundings."""
+    """Return the rows of the list, each with its surroundings."""
     times = Counter(row.user.id_str for row in answer.rows if isinstance(row, Row))
     listed = []
     above: int | None = None
@@ -93,7 +94,7 @@ def listed_rows(answer: Answer) -> list[ListedRow]:
 
 
 def flags_of_row(row: Row, *, listed: bool) -> tuple[str, ...]:
-    """What is odd about ``row`` by itself.
+    """Return what is odd about ``row`` by itself.
 
     In an asked anchor's own row (not ``listed``), the text and ``delta`` follow no known rule.
     """
@@ -104,7 +105,7 @@ def flags_of_row(row: Row, *, listed: bool) -> tuple[str, ...]:
 
 
 def _tells(text: str, score: int) -> bool:
-    """Whether ``text`` is ``score`` in words, or not of a form that says so."""
+    """Return whether ``text`` is ``score`` in words, or not of a form that says so."""
     said = _SCORE_TEXT.fullmatch(text)
     if said is None:
         return True
@@ -116,7 +117,8 @@ def _tells(text: str, score: int) -> bool:
 
 
 def _flags_of_twins(user: Identity) -> Iterator[str]:
-    """A number and its text that differ, as after a float's rounding; the text is the exact one.
+    """Yield a number and its text that differ, as after a float's rounding; the text is the exact
+    one.
 
     A twin that is absent, or 0, is not given; how it is written makes no difference.
     """
@@ -130,13 +132,13 @@ def _flags_of_twins(user: Identity) -> Iterator[str]:
 
 
 def flags_of_scores(scores: Sequence[int]) -> tuple[str, ...]:
-    """What is odd about a list whose rows have these ``scores``, in order."""
+    """Return what is odd about a list whose rows have these ``scores``, in order."""
     increase = any(below > above for above, below in pairwise(scores))
     return (SCORES_INCREASE,) if increase else ()
 
 
 def flags_of_times(answer: Answer) -> tuple[str, ...]:
-    """What is odd about the times of the list."""
+    """Return what is odd about the times of the list."""
     flags = []
     end_ms = (answer.begin_time + HOUR) * 1000
     seconds_left = -((answer.now_ms - end_ms) // 1000)  # rounded up

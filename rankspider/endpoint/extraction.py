@@ -1,4 +1,4 @@
-"""What one answer says, record by record, as items."""
+"""Extract from one answer what it says, record by record, as items."""
 
 import hashlib
 from collections import OrderedDict
@@ -62,13 +62,13 @@ class Extracted:
 
 
 class Profiles:
-    """Which profile a user's JSON says, mirrors aside, so that each is read once."""
+    """The profiles by the users' JSON, mirrors aside, so that each is read once."""
 
     def __init__(self) -> None:
         self._digests: OrderedDict[bytes, str] = OrderedDict()
 
     def digest_of(self, text: bytes) -> str | None:
-        """None if it was not read yet, or not sound."""
+        """Return the profile's digest; None if it was not read yet, or not sound."""
         return self._digests.get(_name(text))
 
     def note(self, text: bytes, digest: str) -> None:
@@ -82,7 +82,7 @@ def _name(text: bytes) -> bytes:
 
 
 class Extraction:
-    """What ``answer`` says, as it was asked for ``anchor``.
+    """The records of ``answer``, as it was asked for ``anchor``.
 
     A list that is not of an hour is quarantined, row by row. One with a row that cannot be trusted
     is quarantined as a whole, while its other rows are not.
@@ -112,19 +112,19 @@ class Extraction:
 
     @property
     def is_trusted(self) -> bool:
-        """Whether it is the list of an hour."""
+        """Return whether it is the list of an hour."""
         return self._problem is None
 
     @property
     def list_key(self) -> str:
-        """Of the list as a whole, also where its hour is none."""
+        """Return the key of the list as a whole, also where its hour is none."""
         if self.is_trusted:
             return self.ranked_list.key
         return joined("?", self.answer.begin_time, *self.answer.identity.values())
 
     @cached_property
     def frame(self) -> str:
-        """Tells what the list says beside its rows."""
+        """Return a digest of what the list says beside its rows."""
         if not self.is_trusted:
             return ""
         try:
@@ -133,7 +133,7 @@ class Extraction:
             return f"unreadable: {error}"
 
     def __iter__(self) -> Iterator[Item]:
-        """All the items: the list as a whole, its rows, and the asked anchor's own."""
+        """Yield all the items: the list as a whole, its rows, and the asked anchor's own."""
         for record in (self.list_record(), *self.rows, *self.own(self.listed_ids)):
             yield record.make()
 
@@ -141,7 +141,7 @@ class Extraction:
 
     @cached_property
     def rows(self) -> list[Extracted]:
-        """Of each row of the list its standing and its user, or that it is rejected."""
+        """Return for each row of the list its standing and its user, or that it is rejected."""
         records: list[Extracted] = []
         for listed in listed_rows(self.answer):
             records += self.row(listed, self._problem or listed.problem())
@@ -153,7 +153,7 @@ class Extraction:
 
     @cached_property
     def is_whole(self) -> bool:
-        """Whether all rows of the list can be trusted, whatever their users are like."""
+        """Return whether all rows of the list can be trusted, whatever their users are like."""
         standings = sum(each.kind is RankItem for each in self.rows)
         return self.is_trusted and standings == len(self.answer.rows)
 
@@ -161,7 +161,7 @@ class Extraction:
         return extracted(self.list_item())
 
     def list_item(self) -> Item:
-        """The list as a whole: a `ListItem`, or why it is none."""
+        """Return the list as a whole: a `ListItem`, or why it is none."""
         reason = self._problem
         if reason is None and self.frame.startswith("unreadable"):
             reason = self.frame
@@ -185,8 +185,8 @@ class Extraction:
     # The asked anchor's own row
 
     def own(self, listed_ids: frozenset[str]) -> list[Extracted]:
-        """Its standing and its user, or that it is rejected; nothing if it is missing, or of one
-        of the users in the list, whose row there tells of it."""
+        """Return the own row's standing and user, or that it is rejected; nothing if it is missing,
+        or of one of the users in the list, whose row there tells of it."""
         own = self.answer.anchor_info
         if own is None or (isinstance(own, Row) and own.user.id_str in listed_ids):
             return []
@@ -195,14 +195,14 @@ class Extraction:
 
     @property
     def own_user(self) -> tuple[str, str] | None:
-        """The ``id_str`` and the ``sec_uid`` of whom its own row is of."""
+        """Return the ``id_str`` and the ``sec_uid`` of whom the own row is of."""
         own = self.answer.anchor_info
         return (own.user.id_str, own.user.sec_uid) if isinstance(own, Row) else None
 
     # Rows by themselves
 
     def row(self, listed: ListedRow, reason: str | None) -> list[Extracted]:
-        """What one row says; it cannot be trusted if there is a ``reason``."""
+        """Return what one row says; it cannot be trusted if there is a ``reason``."""
         row = listed.row
         if isinstance(row, Row) and reason is None:
             try:
@@ -228,7 +228,7 @@ class Extraction:
         return record
 
     def user(self, row: Row) -> Item:
-        """The profile of its user: a `UserItem`, or why it is none."""
+        """Return the profile of its user: a `UserItem`, or why it is none."""
         try:
             card, profile = row.card(), self._profile(row)
         except UNREADABLE as error:
@@ -272,7 +272,8 @@ class Extraction:
         )
 
     def _profile(self, row: Row) -> Json:
-        """The user without what stands elsewhere: in columns, and the rooms in the standing."""
+        """Return the user without what stands elsewhere: in columns, and the rooms in the
+        standing."""
         profile = row.profile()
         for name in COLUMNS if self._keep_private else (*COLUMNS, *PRIVATE):
             profile.pop(name, None)
@@ -307,7 +308,8 @@ def extracted(item: Item) -> Extracted:
 
 
 def list_of(answer: Answer) -> RankedList | None:
-    """Which list it is, on an hour or not; None if it began at no time that a date can hold."""
+    """Return which list it is, on an hour or not; None if it began at no time that a date can
+    hold."""
     if not 0 < answer.begin_time < END_OF_TIME:
         return None
     return RankedList(**answer.identity, begin_time=moment_of(answer.begin_time * 1000))

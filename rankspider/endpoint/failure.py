@@ -1,4 +1,4 @@
-"""What an answer that is not the list means, in one table."""
+"""Tell in one table what an answer that is not the list means."""
 
 import enum
 import re
@@ -12,7 +12,7 @@ _DEEPEST_CAUSE = 10
 
 
 class Verdict(enum.Enum):
-    """What a failure calls for."""
+    """The kinds of consequence that a failure has."""
 
     RETRY = "retry"
     """The platform or the vendor is in trouble: the same call may do later."""
@@ -133,13 +133,13 @@ _SAID = tuple(
 
 
 def of_words(said: str) -> tuple[Verdict, str] | None:
-    """What the vendor's own words mean; None if they are of no known kind."""
+    """Return what the vendor's own words mean; None if they are of no known kind."""
     return next(((verdict, name) for words, verdict, name in _SAID if words.search(said)), None)
 
 
 def _worth_more(code: int | None, said: str) -> tuple[Verdict, str] | None:
-    """The meaning of what is ``said``, if it tells more than ``code``: 401, 402, 403 and 429 speak
-    of the licence by themselves, and of an anchor the words alone tell too little."""
+    """Return the meaning of what is ``said``, if it tells more than ``code``: 401, 402, 403 and 429
+    speak of the licence by themselves, and of an anchor the words alone tell too little."""
     meant = of_words(said)
     if meant is None or meant[1] == "refused" or (code in _HTTP and meant[1] == "vendor-busy"):
         return None
@@ -152,7 +152,8 @@ def of_http_status(
     location: str | None = None,
     said: str = "",
 ) -> Failure:
-    """The failure that an HTTP status other than 200 means, and the words ``said`` beside it.
+    """Return the failure that an HTTP status other than 200 means, and the words ``said`` beside
+    it.
 
     ``location`` is where a redirect leads. It is never followed; only host and port are named,
     since the rest may repeat the licence.
@@ -177,16 +178,17 @@ def _host(location: str | None) -> str:
 
 
 def of_vendor_code(code: int | None, said: str) -> Failure:
-    """The failure that an envelope's ``code`` means, and the words ``said`` in it.
+    """Return the failure that an envelope's ``code`` means, and the words ``said`` in it.
 
-    None: it has none, but says otherwise that there is no list."""
+    None: it has none, but says otherwise that there is no list.
+    """
     other = "vendor-busy" if code is not None and 500 <= code < 600 else "refused"
     verdict, name = _worth_more(code, said) or _HTTP.get(code or 0, (Verdict.RETRY, other))
     return Failure(verdict, name, said if code is None else f"code {code}: {said}".rstrip(": "))
 
 
 def of_platform_status(status_code: int, message: str) -> Failure:
-    """The failure that a ``status_code`` other than 0 means.
+    """Return the failure that a ``status_code`` other than 0 means.
 
     One that is not in the table is tried again a bounded number of times: it may be either.
     """
@@ -196,7 +198,7 @@ def of_platform_status(status_code: int, message: str) -> Failure:
 
 
 def explained(failed: Failure, said: str) -> Failure:
-    """``failed`` once all that the answer ``said`` in words is known."""
+    """Return ``failed`` once all that the answer ``said`` in words is known."""
     if not said or failed.name not in ("malformed", "soft-ban", "refused", "vendor-busy"):
         return failed
     meant = _worth_more(None, said)
@@ -208,7 +210,7 @@ def explained(failed: Failure, said: str) -> Failure:
 
 
 def of_network(error: BaseException) -> Failure:
-    """The failure that an exception of the downloader means."""
+    """Return the failure that an exception of the downloader means."""
     cause = _cause(error)
     # aiohttp names an object beside the address.
     said = re.sub(r" ssl:<[^>]*>", "", str(cause))
@@ -222,7 +224,7 @@ def of_network(error: BaseException) -> Failure:
 
 
 def _cause(error: BaseException) -> BaseException:
-    """What lies beneath: Twisted keeps it in ``reasons``, everyone else in ``__cause__``."""
+    """Return what lies beneath: Twisted keeps it in ``reasons``, everyone else in ``__cause__``."""
     for _ in range(_DEEPEST_CAUSE):
         reasons = getattr(error, "reasons", None)
         beneath = reasons[-1].value if reasons else error.__cause__
@@ -233,7 +235,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def overlong() -> Failure:
-    """A body too large, as it came or once inflated."""
+    """Return the failure of a body too large, as it came or once inflated."""
     return Failure(Verdict.RETRY, "overlong", "the body is larger than DOWNLOAD_MAXSIZE allows")
 
 
@@ -242,5 +244,5 @@ def soft_ban(message: str) -> Failure:
 
 
 def malformed(message: str) -> Failure:
-    """Bytes that are no answer of this endpoint, such as a cut body."""
+    """Return the failure of bytes that are no answer of this endpoint, such as a cut body."""
     return Failure(Verdict.RETRY, "malformed", message)

@@ -12,7 +12,7 @@ _GZIP = 31  # zlib's number for it, with the largest window
 
 
 def inflated(body: bytes, limit: int) -> bytes | None:
-    """``body``, one sound gzip stream and nothing else, inflated.
+    """Return ``body``, one sound gzip stream and nothing else, inflated.
 
     None if it is anything else or comes to ``limit`` bytes or more: then it is for Scrapy's own
     middleware, which puts up with more and says what is wrong.
@@ -28,8 +28,8 @@ def inflated(body: bytes, limit: int) -> bytes | None:
 
 
 def is_damaged(body: bytes, limit: int) -> bool:
-    """Whether ``body`` begins as gzip and is not whole, or not what was compressed. What is sound
-    so far at ``limit`` bytes is looked at no further."""
+    """Return whether ``body`` begins as gzip and is not whole, or not what was compressed. What is
+    sound so far at ``limit`` bytes is looked at no further."""
     if not body.startswith(_MAGIC):
         return False
     seen = 0

@@ -27,7 +27,7 @@ _any = msgspec.json.Decoder(float_hook=Decimal)
 
 
 class Decoder(Generic[_T]):
-    """Of JSON to the struct ``type_``. Quick if each fact has its usual form."""
+    """Decodes JSON into the struct ``type_``. It is quick if each fact has its usual form."""
 
     def __init__(self, type_: type[_T]) -> None:
         self._strict = msgspec.json.Decoder(type_)
@@ -35,7 +35,8 @@ class Decoder(Generic[_T]):
         self._info = inspect.type_info(type_)
 
     def decode(self, json: bytes | Raw) -> _T:
-        """Raises one of `rankspider.endpoint.body.UNREADABLE`."""
+        """Return the struct that ``json`` holds. Raises one of
+        `rankspider.endpoint.body.UNREADABLE`."""
         try:
             return self._strict.decode(json)
         except msgspec.ValidationError as error:
@@ -47,7 +48,7 @@ class Decoder(Generic[_T]):
 
 
 def _fields(json: bytes | Raw) -> Any:
-    """An object's fields, each as it came; nested ones are read when their type is known."""
+    """Return an object's fields, each as it came; nested ones are read when their type is known."""
     value = _any.decode(json)
     return value if not isinstance(value, dict) else msgspec.json.decode(json, type=dict[str, Raw])
 
@@ -76,7 +77,7 @@ def _is_readable(value: Any, type_: Any) -> bool:
 
 
 def _of(raw: Raw, wanted: Any) -> Any:
-    """The value in the form ``wanted``; None for what is empty."""
+    """Return the value in the form ``wanted``; None for what is empty."""
     if isinstance(wanted, inspect.RawType):
         return raw
     options = wanted.types if isinstance(wanted, inspect.UnionType) else (wanted,)

@@ -19,7 +19,8 @@ def redacted(text: str, token: str) -> str:
 
 
 def masked(body: bytes, token: str) -> bytes:
-    """An answer's ``body`` without ``token``, for whoever keeps it; nearly always ``body`` itself.
+    """Return an answer's ``body`` without ``token``, for whoever keeps it; nearly always ``body``
+    itself.
 
     A licence of less than eight characters is left in it: what looks like one may be a word or a
     number of the answer's own. So may one of digits alone amid other digits.
@@ -98,7 +99,7 @@ _AMPERSAND = rf"(?:&|{_BACKSLASH}(?:u00|x)26|%(?:25)*26)(?:amp;)*"
 
 
 def _ways_to_write(char: str) -> Iterator[str]:
-    """As patterns, the longest first."""
+    """Yield the ways as patterns, the longest first."""
     raw = char.encode("utf-8", "surrogateescape")
     yield f"(?i:{''.join(f'{_PERCENT}{byte:02x}' for byte in raw)})"
     yield f"(?i:{''.join(_escaped(f'x{byte:02x}') for byte in raw)})"
@@ -116,5 +117,5 @@ def _ways_to_write(char: str) -> Iterator[str]:
 
 
 def _escaped(code: str) -> str:
-    r"""A pattern: behind a backslash, of which JSON within JSON has several."""
+    r"""Return a pattern: behind a backslash, of which JSON within JSON has several."""
     return _BACKSLASH + code

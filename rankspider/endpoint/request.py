@@ -1,4 +1,4 @@
-"""What the endpoint is asked: one address, and the anchor's public key in it."""
+"""Make the address that is asked, with the anchor's public key in it."""
 
 import re
 from urllib.parse import urlencode
@@ -12,7 +12,7 @@ SEC_UID = re.compile(r"MS4wLjABAAAA[A-Za-z0-9_-]{16,128}")
 
 
 def rank_url(api_url: str, sec_uid: str | None) -> str:
-    """The address that asks for the list and, unless ``sec_uid`` is None, for that anchor.
+    """Return the address that asks for the list and, unless ``sec_uid`` is None, for that anchor.
 
     It carries no licence: `rankspider.crawl.download` adds it while the request is sent.
     """

@@ -1,4 +1,4 @@
-"""How long a server asked to wait: ``Retry-After`` of RFC 9110, section 10.2.3."""
+"""Read how long a server asked to wait: ``Retry-After`` of RFC 9110, section 10.2.3."""
 
 import datetime as dt
 import re
@@ -9,7 +9,7 @@ _MOST_SECONDS = 86_400.0
 
 
 def retry_after_seconds(value: str, date: str, now: dt.datetime) -> float | None:
-    """Seconds from ``Retry-After``, a number of them or a moment; None if it says neither.
+    """Return seconds from ``Retry-After``, a number of them or a moment; None if it says neither.
 
     A moment is measured by the server's own clock, its ``Date`` header; by ``now`` without one.
     Never more than a day: whoever waits believes less still.

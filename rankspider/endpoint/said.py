@@ -1,4 +1,4 @@
-"""What an answer that is no list says in words, in whatever envelope. Pure functions."""
+"""Find the words of an answer that is no list, in whatever envelope. Pure functions."""
 
 import re
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _SPACE = re.compile(r"\s+")
 
 
 def said_in(body: bytes) -> str:
-    """The words of ``body``, on one line and cut to 300 characters; "" if it has none.
+    """Return the words of ``body``, on one line and cut to 300 characters; "" if it has none.
 
     Of JSON, the texts under the names that messages have; of a page, what a reader would see; of
     anything else, the text as it stands.
@@ -57,7 +57,7 @@ def _is_code(name: str) -> bool:
 
 
 def _plain(body: bytes) -> str:
-    """Nothing if it is no text of a known encoding, or JSON that is cut off."""
+    """Return the text, or nothing if it is no text of a known encoding, or JSON that is cut off."""
     for encoding in ("utf-8", "gb18030"):
         try:
             text = body.decode(encoding)

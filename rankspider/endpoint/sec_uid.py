@@ -1,4 +1,4 @@
-"""Which anchor a text names, and nothing else: a member of the queue, a line or cell of a file.
+"""Find which anchor a text names: a member of the queue, a line or cell of a file.
 
 A text can choose an anchor, never an address, a host or code.
 """
@@ -34,7 +34,7 @@ _SEPARATORS = re.compile(r"[\s,;|、，；\"'\[\]]*")
 
 
 def sec_uid_of(member: bytes) -> str:
-    """The ``sec_uid`` that ``member`` names.
+    """Return the ``sec_uid`` that ``member`` names.
 
     A member is a ``sec_uid``, a profile link, either of them within other text, or JSON that has
     it: see `sec_uid_by`. Raises `MemberError` with a reason for anything else.
@@ -45,7 +45,7 @@ def sec_uid_of(member: bytes) -> str:
 
 
 def text_of(raw: bytes) -> str:
-    """``raw`` as text: UTF-8, or as a Chinese Windows writes it. Raises `MemberError`.
+    """Return ``raw`` as text: UTF-8, or as a Chinese Windows writes it. Raises `MemberError`.
 
     A wrong guess can hide a ``sec_uid``, which is ASCII, and never make one.
     """
@@ -58,18 +58,18 @@ def text_of(raw: bytes) -> str:
 
 
 def is_utf16(raw: bytes) -> bool:
-    """Whether ``raw`` is mostly ASCII characters in two bytes each."""
+    """Return whether ``raw`` is mostly ASCII characters in two bytes each."""
     return 0 < len(raw) <= 3 * raw.count(0)
 
 
 def sec_uid_in(text: str) -> str:
-    """The one anchor that ``text`` names. Raises `MemberError`."""
+    """Return the one anchor that ``text`` names. Raises `MemberError`."""
     return _the_one(sec_uids_in(text))
 
 
 def sec_uids_in(text: str) -> list[str]:
-    """The anchor that ``text`` names, or all of a list that holds nothing else. At least one;
-    raises `MemberError`."""
+    """Return the anchor that ``text`` names, or all of a list that holds nothing else. At least
+    one; raises `MemberError`."""
     text = text.strip()
     if SEC_UID.fullmatch(text):
         return [text]
@@ -89,7 +89,7 @@ def sec_uids_in(text: str) -> list[str]:
 
 
 def sec_uid_by(value: Any, name: str | None = None) -> str:
-    """The anchor that a value decoded from JSON names. Raises `MemberError`.
+    """Return the anchor that a value decoded from JSON names. Raises `MemberError`.
 
     A text, or an object: by its ``name`` if one is given, or else by ``sec_uid``, ``sec_id`` and
     the like, by ``url``, or by the only anchor that stands anywhere in it.
@@ -114,7 +114,7 @@ def sec_uid_by(value: Any, name: str | None = None) -> str:
 
 
 def is_known_name(name: str) -> bool:
-    """Whether programs call a ``sec_uid`` so."""
+    """Return whether programs call a ``sec_uid`` so."""
     return re.sub(r"[\s_-]", "", name).lower() in _NAMES
 
 
@@ -156,8 +156,8 @@ def _keys_in(text: str) -> list[str]:
 
 
 def _found_in(text: str) -> list[str]:
-    """Every anchor that stands in ``text``. If there is none, raises a `MemberError` that says
-    what is wrong with the first link."""
+    """Return every anchor that stands in ``text``. If there is none, raises a `MemberError` that
+    says what is wrong with the first link."""
     found, problem = [], None
     for each in _ANY.finditer(text):
         if each["link"] is None:
@@ -173,7 +173,8 @@ def _found_in(text: str) -> list[str]:
 
 
 def _from_link(link: str) -> str:
-    """``https://www.douyin.com/user/<sec_uid>?…``, or a share link with ``sec_uid=`` in it."""
+    """Return the ``sec_uid`` of ``https://www.douyin.com/user/<sec_uid>?…``, or of a share link
+    with ``sec_uid=`` in it."""
     try:
         parts = urlsplit(link if "://" in link else f"https://{link}")
         host = parts.hostname or ""

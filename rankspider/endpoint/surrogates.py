@@ -16,5 +16,5 @@ _ESCAPE = re.compile(
 
 
 def without_halves(json: bytes) -> bytes:
-    """``json`` with U+FFFD, the replacement character, for each half that stands alone."""
+    """Return ``json`` with U+FFFD, the replacement character, for each half that stands alone."""
     return _ESCAPE.sub(lambda escape: rb"\ufffd" if escape["half"] else escape[0], json)

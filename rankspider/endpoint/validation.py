@@ -14,7 +14,7 @@ _INT64 = 1 << 63
 
 
 def rejected(item: RankItem | UserItem | ListItem, reason: str) -> RejectedItem:
-    """``item`` as it goes to the quarantine after it was made."""
+    """Return ``item`` as it goes to the quarantine after it was made."""
     said = {each.name: getattr(item, each.name) for each in fields(item)}
     return RejectedItem(
         kind=item.kind,
@@ -28,7 +28,7 @@ def rejected(item: RankItem | UserItem | ListItem, reason: str) -> RejectedItem:
 
 
 def problem_of(item: RankItem | UserItem | ListItem) -> str | None:
-    """Why ``item`` cannot be trusted, or None."""
+    """Return why ``item`` cannot be trusted, or None."""
     if isinstance(item, ListItem):
         return _problem_of_list(item)
     if not _is_id(item.user_id):
@@ -43,12 +43,14 @@ def problem_of(item: RankItem | UserItem | ListItem) -> str | None:
 
 
 def _is_id(user_id: str) -> bool:
-    """A leading zero would make one user two; 0 says that there is none."""
+    """Return whether ``user_id`` is one: a leading zero would make one user two; 0 says that there
+    is none."""
     return user_id.isascii() and user_id.isdigit() and len(user_id) <= 20 and user_id[0] != "0"
 
 
 def _problem_of_list(item: ListItem) -> str | None:
-    """Such a row is quarantined by itself, and the list cannot be told without it."""
+    """Return what is wrong with the list. A bad row is quarantined by itself, and the list cannot
+    be told without it."""
     if not all(map(_is_id, item.user_ids)):
         return "an id_str in it is not a number of up to 20 digits"
     if item.scores and not 0 <= min(item.scores) <= max(item.scores) < _INT64:

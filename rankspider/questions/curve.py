@@ -52,7 +52,8 @@ _ABSENT: _Said = (-1, 0, 0)
 
 
 def _said(standing: Document | None) -> _Said:
-    """What tells one standing from another: place on the list, points, points behind the next."""
+    """Return what tells one standing from another: place on the list, points, points behind the
+    next."""
     if standing is None:
         return _ABSENT
     return place_of(standing), standing["score"], standing["delta"]
@@ -61,7 +62,8 @@ def _said(standing: Document | None) -> _Said:
 def _without_own(
     seen: Iterable[tuple[dt.datetime, _Said]],
 ) -> Iterator[tuple[dt.datetime, _Said]]:
-    """A list without the user ends its stay there, and none off the list."""
+    """Yield the sights in order. A list without the user ends its stay there, and none off the
+    list."""
     is_listed = False
     for at, said in seen:
         if said != _ABSENT or is_listed:

@@ -220,7 +220,7 @@ def _best_before(
 def _standings(
     database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
 ) -> list[Document]:
-    """What was seen of the seller within ``hour``."""
+    """Return what was seen of the seller within ``hour``."""
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": hour}},
         name.stage,

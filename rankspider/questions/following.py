@@ -59,7 +59,8 @@ class _Hour:
 
 
 def _kind(event: Event) -> _Kind:
-    """What may happen again in an hour; a record, told by what it came to, is broken once."""
+    """Return what tells the event from others that may happen in an hour; a record, told by what it
+    came to, is broken once."""
     value = {"best place": event.place, "most points": event.score}.get(event.event)
     return event.event, event.user_id, event.other_user_id, value
 
@@ -90,7 +91,8 @@ class Following:
         self._turn = 0
 
     def news(self, now: dt.datetime) -> list[Event]:
-        """What was not told yet, in the order it was seen. If it raises, nothing was told."""
+        """Return what was not told yet, in the order it was seen. If it raises, nothing was
+        told."""
         found = [
             each
             for hour in self._due(now)
@@ -103,7 +105,8 @@ class Following:
         return in_order(new for hour in by_hour for new in self._hours[hour].untold(by_hour[hour]))
 
     def _due(self, now: dt.datetime) -> list[dt.datetime]:
-        """The hours to look at: all at first, then the newest, and of the others each in turn."""
+        """Return the hours to look at: all at first, then the newest, and of the others each in
+        turn."""
         end = hour_of(now) + 2 * HOUR
         start = hour_of(self._since)
         if self._hours:

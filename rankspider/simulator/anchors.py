@@ -51,28 +51,28 @@ class Anchor:
     """A number of this anchor's own, from which the rest is drawn."""
 
     def session_start(self, begin_time: int) -> int:
-        """Unix second at which the live session of the hour ``begin_time`` began."""
+        """Return the Unix second at which the live session of the hour ``begin_time`` began."""
         return begin_time - (begin_time + self.luck) % self.session_seconds
 
     def is_live_unlisted(self, begin_time: int) -> bool:
-        """Whether the anchor is live in that hour though the list does not show it: some four
-        hours a day."""
+        """Return whether the anchor is live in that hour though the list does not show it: some
+        four hours a day."""
         return (self.session_start(begin_time) // self.session_seconds + self.luck) % 6 == 0
 
     def room_id(self, begin_time: int) -> int:
-        """The session's second in the upper 32 bits, and 11 in bits 8 to 11."""
+        """Return the session's second in the upper 32 bits, and 11 in bits 8 to 11."""
         start = self.session_start(begin_time)
         tail = Draw("room", self.user_id, start)
         return start << 32 | tail.below(1 << 20) << 12 | 11 << 8 | tail.below(1 << 8)
 
 
 def anchor_of_world(seed: int, index: int) -> Anchor:
-    """Anchor ``index`` of the world of ``seed``."""
+    """Return anchor ``index`` of the world of ``seed``."""
     return _anchor(index, user_id(seed, index), synthetic_sec_uid(seed, index))
 
 
 def stranger(sec_uid: str) -> Anchor:
-    """The anchor made up for any other ``sec_uid``."""
+    """Return the anchor made up for any other ``sec_uid``."""
     return _anchor(None, stranger_user_id(sec_uid), sec_uid)
 
 

@@ -9,7 +9,7 @@ _NOTIONAL_STEP: Final = 10.0  # seconds of selling between two states, when answ
 
 
 class Moment(NamedTuple):
-    """Which state of which hour's list."""
+    """A state of an hour's list, by its number."""
 
     begin_time: int
     """Unix second at which the hour began."""
@@ -22,12 +22,12 @@ class Moment(NamedTuple):
 
 
 def begin_time_of(now_ms: int) -> int:
-    """Unix second at which the hour of ``now_ms`` began."""
+    """Return the Unix second at which the hour of ``now_ms`` began."""
     return now_ms // (HOUR * 1000) * HOUR
 
 
 def seconds_left(begin_time: int, now_ms: int) -> int:
-    """Whole seconds until the hour ends, rounded up."""
+    """Return the whole seconds until the hour ends, rounded up."""
     return -((now_ms - (begin_time + HOUR) * 1000) // 1000)
 
 
@@ -56,7 +56,7 @@ class PaceBySeconds:
         self._step_ms = max(1, round(seconds * 1000))
 
     def moment(self, now_ms: int) -> Moment:
-        """The state to serve at ``now_ms``; asked once for each answer."""
+        """Return the state to serve at ``now_ms``; asked once for each answer."""
         begin_time = begin_time_of(now_ms)
         number = now_ms // self._step_ms
         tick = number - begin_time * 1000 // self._step_ms

@@ -25,7 +25,7 @@ Profiles = Callable[[int], Profile]
 
 
 class Dress(NamedTuple):
-    """What tells two answers that say the same from each other, mirrors aside."""
+    """The things in which two answers that say the same differ, mirrors aside."""
 
     wrapped: bool
     style: Style
@@ -38,12 +38,12 @@ class Dress(NamedTuple):
 
     @property
     def opening(self) -> bytes:
-        """An answer up to its list's first row, not written in any style yet."""
+        """Return an answer up to its list's first row, not written in any style yet."""
         return ENVELOPE + _OPENING if self.wrapped else _OPENING
 
     @property
     def closing(self) -> bytes:
-        """The end of an answer that is nothing but a list."""
+        """Return the end of an answer that is nothing but a list."""
         return _CLOSING + b"}" if self.wrapped else _CLOSING
 
 
@@ -56,12 +56,12 @@ class Deflated(NamedTuple):
 
 
 def score_text(score: int) -> str:
-    """4.9万 for 49232; plain digits below 10000."""
+    """Return 4.9万 for 49232; plain digits below 10000."""
     return str(score) if score < 10_000 else f"{score // 1000 / 10:.1f}万"
 
 
 def row_end(standing: Standing, shop_tag: str) -> bytes:
-    """A listed row after its ``user``, from the comma on."""
+    """Return a listed row after its ``user``, from the comma on."""
     text = score_text(standing.score)
     return _after_user(
         standing, text, _RICH_TEXT.format(text, CURRENCY), shop_tags=[shop_tag], footer=""
@@ -69,7 +69,8 @@ def row_end(standing: Standing, shop_tag: str) -> bytes:
 
 
 def unlisted_row_end(standing: Standing, threshold: int) -> bytes:
-    """The same for an anchor that is not listed; ``threshold`` is the last place's score."""
+    """Return the end of the row of an anchor that is not listed; ``threshold`` is the last place's
+    score."""
     missing = max(1, threshold - standing.score + 1)
     return _after_user(
         standing,
@@ -115,7 +116,7 @@ class Edition:
         self._deflated: dict[tuple[int, Dress], Deflated] = {}
 
     def head(self, variant: int, dress: Dress) -> bytes:
-        """An answer from its first byte to the last listed row."""
+        """Return an answer from its first byte to the last listed row."""
         key = variant, dress
         if key not in self._heads:
             if dress not in self._pieces:
@@ -124,14 +125,15 @@ class Edition:
         return self._heads[key]
 
     def deflated(self, variant: int, dress: Dress) -> Deflated:
-        """The same, compressed."""
+        """Return the same, compressed."""
         key = variant, dress
         if key not in self._deflated:
             self._deflated[key] = _deflate(self.head(variant, dress))
         return self._deflated[key]
 
     def _in_pieces(self, dress: Dress) -> list[bytes]:
-        """It is written in its style once for all its variants."""
+        """Return the pieces between which the mirrors go, written in their style once for all
+        variants."""
         rows = b",".join(
             b'{"user":' + profile.json + end
             for profile, end in zip(self._profiles, self._row_ends, strict=True)

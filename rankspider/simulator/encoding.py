@@ -18,14 +18,14 @@ _LEVEL: Final = 1
 
 
 def compressed(body: bytes, encoding: str) -> bytes:
-    """``body`` as ``br`` or ``zstd``."""
+    """Return ``body`` as ``br`` or ``zstd``."""
     if encoding == "br":
         return bytes(brotli.compress(body, quality=_LEVEL))
     return bytes(zstd.compress(body, _LEVEL))
 
 
 def bomb(encoding: str) -> bytes:
-    """Some KB that inflate to 256 MB of blanks; never in memory as a whole."""
+    """Return some KB that inflate to 256 MB of blanks; never in memory as a whole."""
     feed, finish = _compressor(encoding)
     chunks = [feed(_CHUNK) for _ in range(BOMB_BYTES // len(_CHUNK))]
     return b"".join([*chunks, finish()])

@@ -38,12 +38,12 @@ class HonestAnswer:
     tail: bytes
 
     def body(self, wrapped: bool, style: Style = "compact") -> bytes:
-        """The JSON."""
+        """Return the JSON."""
         dress = Dress.of_call(wrapped, style, self.variant)
         return self.edition.head(self.variant, dress) + self._tail(dress)
 
     def gzipped(self, wrapped: bool, style: Style = "compact") -> bytes:
-        """The same compressed; the shared part only once for each variant."""
+        """Return the same compressed; the shared part only once for each variant."""
         dress = Dress.of_call(wrapped, style, self.variant)
         shared = self.edition.deflated(self.variant, dress)
         tail = self._tail(dress)
@@ -72,7 +72,7 @@ class RankEndpoint:
         self._listed: dict[int, Profile] = {}
 
     def answer(self, sec_uid: str | None) -> HonestAnswer:
-        """The answer to a call now; without ``sec_uid`` it has no ``anchor_info``."""
+        """Return the answer to a call now; without ``sec_uid`` it has no ``anchor_info``."""
         now_ms = self._clock.now_ms()
         edition = self._current(now_ms)
         self._calls += 1
@@ -96,7 +96,7 @@ class RankEndpoint:
         return self._edition
 
     def _listed_profile(self, index: int) -> Profile:
-        """The profile of a listed anchor: live, and the same for the whole hour."""
+        """Return the profile of a listed anchor: live, and the same for the whole hour."""
         if index not in self._listed:
             self._listed[index] = Profile.of(self._world.anchor(index), self._hour, live=True)
         return self._listed[index]
@@ -114,7 +114,7 @@ class RankEndpoint:
 
 
 def _list_end(begin_time: int, now_ms: int) -> bytes:
-    """An answer after its rows, from the comma on."""
+    """Return an answer after its rows, from the comma on."""
     fields: dict[str, Any] = {
         "seats": [],
         "charts_description": "",

@@ -36,7 +36,7 @@ class FailingCall:
     options: Options
 
     def body(self) -> bytes:
-        """Of the honest answer."""
+        """Return the body of the honest answer."""
         return self.answer.body(self.wrapped, self.options.style)
 
 
@@ -65,14 +65,14 @@ def _spoiling(spoil: Callable[[Document], None]) -> Failure:
 
 
 async def _reset(call: FailingCall) -> web.StreamResponse:
-    """The connection ends without a byte of an answer."""
+    """Return the connection ends without a byte of an answer."""
     if call.request.transport is not None:
         call.request.transport.abort()
     return web.Response(status=444)  # as nginx logs it; nobody receives this
 
 
 async def _cut(call: FailingCall) -> web.StreamResponse:
-    """Half of what ``Content-Length`` promises, then the end of the connection."""
+    """Send half of what ``Content-Length`` promises, then end the connection."""
     body = call.body()
     response = web.StreamResponse(headers=JSON_HEADERS | {"Content-Length": str(len(body))})
     response.force_close()
@@ -92,20 +92,20 @@ async def _bad_utf8(call: FailingCall) -> web.StreamResponse:
 
 
 async def _redirect(call: FailingCall) -> web.StreamResponse:
-    """To another host, with all that was asked in the address, as a server would that moves on
-    to https."""
+    """Redirect to another host, with all that was asked in the address, as a server would that
+    moves on to https."""
     location = f"{call.options.redirect_to}{call.request.rel_url}"
     return web.Response(status=302, headers={"Location": location})
 
 
 async def _throttled_until(_: FailingCall) -> web.StreamResponse:
-    """429 with a moment in ``Retry-After`` in place of seconds, 3 to 4 s away."""
+    """Answer 429 with a moment in ``Retry-After`` in place of seconds, 3 to 4 s away."""
     moment = formatdate(math.ceil(time.time()) + 3, usegmt=True)
     return web.Response(status=429, headers={"Retry-After": moment})
 
 
 async def _token_echo(call: FailingCall) -> web.StreamResponse:
-    """A refusal that repeats the licence. A guess, as all of the vendor's refusals."""
+    """Return a refusal that repeats the licence. A guess, as all of the vendor's refusals."""
     token = call.request.query.get("token", "")
     body = encode({"code": 401, "msg": f"token {token} 无效 ({quote(token)})", "data": []})
     return web.Response(body=body, headers=JSON_HEADERS)
@@ -151,6 +151,7 @@ RETRYABLE: Final = (
 
 
 def chance_failure(seed: int, fail_rate: float, asked: str, call: int) -> str | None:
-    """The failure that the ``call``-th call for an anchor meets by chance, the same each run."""
+    """Return the failure that the ``call``-th call for an anchor meets by chance, the same each
+    run."""
     draw = Draw(seed, "failure", asked, call)
     return RETRYABLE[draw.below(len(RETRYABLE))] if draw.share() < fail_rate else None

@@ -22,29 +22,30 @@ class Draw:
         self._pool = int.from_bytes(noise(160, *what), "big")
 
     def below(self, limit: int) -> int:
-        """A number from 0 to ``limit - 1``."""
+        """Return a number from 0 to ``limit - 1``."""
         self._pool, drawn = divmod(self._pool, limit)
         return drawn
 
     def share(self) -> float:
-        """A number from 0 up to, not including, 1."""
+        """Return a number from 0 up to, not including, 1."""
         return self.below(1 << 30) / (1 << 30)
 
 
 def noise(size: int, *what: object) -> bytes:
-    """``size`` bytes that depend on ``what`` alone."""
+    """Return ``size`` bytes that depend on ``what`` alone."""
     return hashlib.shake_256("\x1f".join(map(str, what)).encode()).digest(size)
 
 
 def synthetic_sec_uid(seed: int, index: int) -> str:
-    """The ``sec_uid`` of anchor ``index``: 55 characters, and 76 for one anchor in ten."""
+    """Return the ``sec_uid`` of anchor ``index``: 55 characters, and 76 for one anchor in ten."""
     rest = noise(40 if index % 10 == 7 else 24, seed, "sec_uid", index)
     hidden = _hide(seed, index, rest).to_bytes(_INDEX_BYTES, "big")
     return urlsafe_b64encode(_HEAD + hidden + rest).decode().rstrip("=")
 
 
 def index_of(seed: int, sec_uid: str) -> int | None:
-    """The index `synthetic_sec_uid` was given, or None if it did not make this ``sec_uid``."""
+    """Return the index `synthetic_sec_uid` was given, or None if it did not make this
+    ``sec_uid``."""
     if len(sec_uid) not in (55, 76):
         return None
     raw = urlsafe_b64decode(sec_uid + "=" * (-len(sec_uid) % 4))[len(_HEAD) :]
@@ -53,12 +54,14 @@ def index_of(seed: int, sec_uid: str) -> int | None:
 
 
 def _hide(seed: int, index: int, rest: bytes) -> int:
-    """Exclusive or with a mask: done twice it gives ``index`` back, so no table is needed."""
+    """Return ``index`` hidden by an exclusive or with a mask: done twice it gives ``index`` back,
+    so no table is needed."""
     return index ^ int.from_bytes(noise(_INDEX_BYTES, seed, "mask", rest.hex()), "big")
 
 
 def failing_sec_uid(name: str, n: int = 0) -> str:
-    """The ``n``-th ``sec_uid`` whose calls fail as ``name`` says (``once-…``: the first only)."""
+    """Return the ``n``-th ``sec_uid`` whose calls fail as ``name`` says (``once-…``: the first
+    only)."""
     start = f"fail-{name}-"
     digits = str(n).zfill(_FAILING_CHARS - len(start))
     if len(start) + len(digits) > _FAILING_CHARS:
@@ -67,7 +70,8 @@ def failing_sec_uid(name: str, n: int = 0) -> str:
 
 
 def failure_asked_for(token: str, sec_uid: str | None) -> str | None:
-    """The failure a ``fail-NAME`` token or a `failing_sec_uid` names, whether it exists or not.
+    """Return the failure a ``fail-NAME`` token or a `failing_sec_uid` names, whether it exists or
+    not.
 
     ``fail-NAME~anything`` is another token with the same failure.
     """
@@ -78,7 +82,7 @@ def failure_asked_for(token: str, sec_uid: str | None) -> str | None:
 
 
 def user_id(seed: int, index: int) -> int:
-    """An id of 11 to 19 digits; no two anchors of one seed share one."""
+    """Return an id of 11 to 19 digits; no two anchors of one seed share one."""
     digits = 11 + Draw(seed, "digits", index).below(9)
     span: int = 8 * 10 ** (digits - 1)
     offset = Draw(seed, "offset", digits).below(span)
@@ -86,7 +90,7 @@ def user_id(seed: int, index: int) -> int:
 
 
 def stranger_user_id(sec_uid: str) -> int:
-    """An id for an anchor that is not of the world, from its ``sec_uid``."""
+    """Return an id for an anchor that is not of the world, from its ``sec_uid``."""
     draw = Draw("stranger", sec_uid)
     least: int = 10 ** (10 + draw.below(9))
     return least + draw.below(8 * least)

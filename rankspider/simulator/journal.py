@@ -1,4 +1,4 @@
-"""What was served: counts for the curious, and a record that tests compare a lake with."""
+"""Keep what was served: counts for the curious, and a record that tests compare a lake with."""
 
 import time
 from collections import Counter
@@ -81,7 +81,7 @@ class AnswerJournal:
         self._file.write(encode(line) + b"\n")
 
     def write_sample(self, now_ms: int, asked: str | None) -> None:
-        """The line of an answer that was the sample file."""
+        """Write the line of an answer that was the sample file."""
         fields = {"now": now_ms, "begin_time": None, "asked": asked, "status": 200}
         self._file.write(encode(fields | {"failure": None, "state": None}) + b"\n")
 

@@ -1,4 +1,4 @@
-"""How a simulator behaves; the command's options and the tests' one way to say it."""
+"""Define how a simulator behaves, for the command's options and the tests."""
 
 from dataclasses import dataclass, fields
 from pathlib import Path

@@ -37,8 +37,8 @@ class Profile(NamedTuple):
 
 
 def with_mirrors(pieces: list[bytes], profiles: Iterable[Profile], call: int) -> bytes:
-    """JSON that holds ``profiles``, split by `at_mirrors`, with their images on other mirrors than
-    in the call before."""
+    """Return JSON that holds ``profiles``, split by `at_mirrors`, with their images on other
+    mirrors than in the call before."""
     parts = [b""] * (2 * len(pieces) - 1)
     parts[::2] = pieces
     parts[1::2] = [
@@ -50,12 +50,12 @@ def with_mirrors(pieces: list[bytes], profiles: Iterable[Profile], call: int) ->
 
 
 def at_mirrors(json: bytes) -> list[bytes]:
-    """``json`` split where the mirrors' hosts go."""
+    """Return ``json`` split where the mirrors' hosts go."""
     return json.split(_PLACE)
 
 
 def _hosts(order: int) -> tuple[bytes, ...]:
-    """Hosts for an avatar and two icons, three mirrors each."""
+    """Return the hosts for an avatar and two icons, three mirrors each."""
     count = len(_MIRRORS)
     icons = _MIRRORS[(order + 29) % count] + _MIRRORS[(order + 58) % count]
     return _MIRRORS[order] + icons
@@ -65,7 +65,7 @@ _HOSTS: Final = tuple(_hosts(order) for order in range(len(_MIRRORS)))
 
 
 def profile_of(anchor: Anchor, begin_time: int, live: bool) -> dict[str, Any]:
-    """The ``user`` object; its image links still lack their hosts' names."""
+    """Return the ``user`` object; its image links still lack their hosts' names."""
     user = TEMPLATE | {
         "id": anchor.user_id,
         "id_str": str(anchor.user_id),

@@ -14,7 +14,7 @@ _CAPTCHA_PAGE: Final = (
 
 
 class Reply(NamedTuple):
-    """What is sent, whoever asks."""
+    """A fixed reply, the same for whoever asks."""
 
     status: int
     body: bytes
@@ -33,7 +33,7 @@ def _json(document: Any, **headers: str) -> Reply:
 
 
 def _refusal(status_code: int, *, with_extra: bool = True, **texts: str) -> dict[str, Any]:
-    """The platform's own error: ``texts`` are ``message`` (technical) and ``prompts``."""
+    """Return the platform's own error: ``texts`` are ``message`` (technical) and ``prompts``."""
     extra = {"extra": {"now": 1_700_000_000_000}} if with_extra else {}
     return {"data": texts} | extra | {"status_code": status_code}
 

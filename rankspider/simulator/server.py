@@ -45,7 +45,7 @@ class Simulator:
         self._numbers = count()
 
     async def rank_goods(self, request: web.Request) -> web.StreamResponse:
-        """The one route of the vendor."""
+        """Return the one route of the vendor."""
         token = request.query.get("token", "")
         asked = request.query.get("sec_anchor_id") or None
         number = next(self._numbers)
@@ -71,7 +71,7 @@ class Simulator:
         return await FAILURES[failure](FailingCall(request, answer, wrapped, self.options))
 
     def _failure(self, token: str, asked: str | None, nth: int) -> str | None:
-        """The name of this call's failure; ``nth`` call for its anchor."""
+        """Return the name of this call's failure; ``nth`` call for its anchor."""
         named = failure_asked_for(token, asked)
         if named is not None:
             known = named.removeprefix(ONCE)
@@ -148,7 +148,7 @@ class Simulator:
 
 
 def accepted(request: web.Request) -> set[str]:
-    """The encodings that the caller takes, whatever it prefers."""
+    """Return the encodings that the caller takes, whatever it prefers."""
     offered = request.headers.get("Accept-Encoding", "").split(",")
     return {each.partition(";")[0].strip().lower() for each in offered}
 
@@ -161,7 +161,7 @@ SIMULATOR: Final = web.AppKey("simulator", Simulator)
 
 
 def make_app(options: Options, clock: Clock | None = None) -> web.Application:
-    """The application; its `Simulator` is at ``app[SIMULATOR]``.
+    """Return the application; its `Simulator` is at ``app[SIMULATOR]``.
 
     Raises `OSError` if a file that ``options`` names cannot be opened.
     """

@@ -44,7 +44,7 @@ _SLIM_KEYS: Final = frozenset(
 
 
 def _rows(document: Document) -> list[Document]:
-    """All rows, the asked anchor's own included."""
+    """Return all rows, the asked anchor's own included."""
     data = document["data"]
     own = [data["anchor_info"]] if "anchor_info" in data else []
     return [*data["ranks"], *own]
@@ -59,7 +59,8 @@ def _empty_list(document: Document) -> None:
 
 
 def _no_rank(document: Document) -> None:
-    """Newer upstream lists: the place is in ``index``, the tags are elsewhere, no score."""
+    """Write the list as newer upstream ones are: the place is in ``index``, the tags are elsewhere,
+    no score."""
     for row in _rows(document):
         row["index"] = row.pop("rank")
         row["rich_tags_info"] = row.pop("shop_tags")
@@ -89,7 +90,7 @@ def _negative_score(document: Document) -> None:
 
 
 def _list_maps(document: Document) -> None:
-    """As servers send it that know no difference between a map and a list."""
+    """Write maps as servers do that know no difference between a map and a list."""
     for user in _users(document):
         badge = user["fans_club"]["data"]["badge"]
         badge["icons"] = list(badge["icons"].values())
@@ -97,7 +98,7 @@ def _list_maps(document: Document) -> None:
 
 
 def _twins(document: Document) -> None:
-    """Numbers that passed through a float; their ``_str`` twins stay exact."""
+    """Pass numbers through a float; their ``_str`` twins stay exact."""
     for user in _users(document):
         user["id"] = _rounded(user["id"])
         room = user.get("own_room", {"room_ids": []})
@@ -114,7 +115,7 @@ def _slim(document: Document) -> None:
 
 
 def _odd_keys(document: Document) -> None:
-    """Keys a MongoDB query or update would read as something else."""
+    """Add keys that a MongoDB query or update would read as something else."""
     for user in _users(document):
         user |= {"$where": 1, "a.b": 2, "": 3, "nested": {"$set": {"c.d": 4, ".": [{"$": 5}]}}}
 

@@ -1,4 +1,4 @@
-"""How the endpoint writes its JSON: the same answer in another dress.
+"""Write the endpoint's JSON in one of several styles that say the same.
 
 It says the same, in whatever form writers of other languages have for it. It is written for the
 shared part of many answers once, and for the rest of each answer by itself, see `start_of` and
@@ -27,7 +27,7 @@ _FRAME: Final = {"ranks", "status_code", "code"}
 
 
 def written(compact: bytes, style: Style, variant: int = 0) -> bytes:
-    """Compact JSON in this style; of one that changes, as in the call of this number."""
+    """Return ``compact`` JSON in this style; of one that changes, as in the call of this number."""
     if style == "alternating":
         style = "spaced" if variant % 2 else "compact"
     if style == "shuffled":
@@ -37,15 +37,15 @@ def written(compact: bytes, style: Style, variant: int = 0) -> bytes:
 
 
 def start_of(start: bytes, closing: bytes, style: Style, variant: int = 0) -> bytes:
-    """``start``, an answer up to the last row of its list, in this style; ``closing`` would end it
-    there, from the bracket behind the list on."""
+    """Return ``start``, an answer up to the last row of its list, in this style; ``closing`` would
+    end it there, from the bracket behind the list on."""
     whole = written(start + closing, style, variant)
     return whole[: whole.rindex(b"]")].rstrip()
 
 
 def end_of(opening: bytes, end: bytes, style: Style, variant: int = 0) -> bytes:
-    """``end``, an answer from the bracket behind its list on, in this style; ``opening`` is what
-    stands before the list's first row."""
+    """Return ``end``, an answer from the bracket behind its list on, in this style; ``opening`` is
+    what stands before the list's first row."""
     return written(opening + _ROW + end, style, variant).partition(_ROW)[2]
 
 
@@ -78,12 +78,13 @@ def _within(change: Callable[[str, Any], Any], name: str, value: Any) -> Any:
 
 
 def _as_protobuf(_: str, value: Any) -> Any:
-    """64-bit integers as text."""
+    """Return 64-bit integers as text."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _as_php(_: str, value: Any) -> Any:
-    """Empty objects as arrays; maps with numbers for keys as well; switches as 0 and 1."""
+    """Return empty objects as arrays, maps with numbers for keys as well, and switches as 0
+    and 1."""
     if isinstance(value, dict) and all(key == str(at) for at, key in enumerate(value)):
         return list(value.values())
     return int(value) if isinstance(value, bool) else value

@@ -19,7 +19,7 @@ _NOBODY: Final = 0  # the rank of an anchor that is not listed
 
 
 class Standing(NamedTuple):
-    """Where an anchor stands; ``rank`` is 0 if it is not listed."""
+    """The place and the score of an anchor; ``rank`` is 0 if it is not listed."""
 
     user_id: str
     rank: int
@@ -28,7 +28,7 @@ class Standing(NamedTuple):
 
 
 class SalesHour(NamedTuple):
-    """How one anchor sells within one hour."""
+    """The sales of one anchor within one hour."""
 
     anchor: int
     rate: float
@@ -42,7 +42,8 @@ class SalesHour(NamedTuple):
     """0 to 1: when, among the others, its score is brought up to date."""
 
     def score(self, tick: int, step: float, share: float) -> int:
-        """The score as of the last state, up to ``tick``, that changed it; it never falls."""
+        """Return the score as of the last state, up to ``tick``, that changed it; it never
+        falls."""
         changes = math.floor(share * tick + self.turn)
         changed = min(tick, max(0, math.ceil((changes - self.turn) / share)))
         seconds = changed * step
@@ -64,16 +65,16 @@ class Listing:
 
     @cached_property
     def places(self) -> dict[int, int]:
-        """Position in the list, from 0, by the anchor's index."""
+        """Return positions in the list, from 0, by the anchor's index."""
         return {index: place for place, index in enumerate(self.anchors)}
 
     @property
     def threshold(self) -> int:
-        """Score of the last place."""
+        """Return the score of the last place."""
         return self.standings[-1].score if self.standings else 0
 
     def standing_of(self, anchor: Anchor) -> Standing:
-        """The standing ``anchor_info`` shows, for anchors on the list and off it."""
+        """Return the standing ``anchor_info`` shows, for anchors on the list and off it."""
         place = self.places.get(-1 if anchor.index is None else anchor.index)
         if place is not None:
             return self.standings[place]
@@ -111,14 +112,15 @@ class World:
         return synthetic_sec_uid(self.seed, index)
 
     def find(self, sec_uid: str) -> Anchor:
-        """The anchor of this ``sec_uid``; one that is not of the world is made up from it."""
+        """Return the anchor of this ``sec_uid``; one that is not of the world is made up from
+        it."""
         index = index_of(self.seed, sec_uid)
         if index is None or index >= self.anchors:
             return stranger(sec_uid)
         return self.anchor(index)
 
     def list_at(self, moment: Moment) -> Listing:
-        """One state of the list."""
+        """Return one state of the list."""
         tick, step, share = moment.tick, moment.step, self._share
         forms = self._forms(moment.begin_time)
         scored = [(form.score(tick, step, share), form.anchor) for form in forms]
