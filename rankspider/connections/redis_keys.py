@@ -43,6 +43,14 @@ class Keys:
     epoch: str
     """STRING: which queue this is. Made with the first lease; another one, or none, says that
     Redis lost the queue in between."""
+    watched: str
+    """HASH: the watch list. ``sec_uid`` → how often it is asked, and what is known of it."""
+    turns: str
+    """ZSET ``sec_uid`` → when its next turn is due, ms."""
+    listed: str
+    """ZSET ``sec_uid`` → when the list was last seen with it, ms."""
+    plan: str
+    """HASH: what the watch list's turns have in common, such as their pace."""
 
     @classmethod
     def of(cls, queue: str) -> Self:
@@ -55,8 +63,13 @@ class Keys:
         """What begins the name of every key but the queue's own."""
         return self.leases.removesuffix("leases")
 
+    def of_script(self) -> list[str]:
+        """The ``KEYS`` of the queue's script, in their order."""
+        beside = [self.watched, self.turns, self.listed, self.plan]
+        return [*self.all(), self.cut_off, self.epoch, *beside]
+
     def all(self) -> list[str]:
-        """In the order of the script's ``KEYS``."""
+        """Those of the queue itself, the first of `of_script`."""
         return [
             self.queue,
             self.leases,

@@ -1,8 +1,9 @@
 """The queue of anchors: take, renew, acknowledge, release, fail, each one atomic round trip."""
 
 import importlib.resources
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import redis
@@ -12,8 +13,10 @@ from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.secrecy import discreet
 
-SCRIPT = (
-    importlib.resources.files(__package__).joinpath("anchor_queue.lua").read_text(encoding="utf-8")
+_FOLDER = importlib.resources.files(__package__)
+SCRIPT = "".join(
+    _FOLDER.joinpath(f"{part}.lua").read_text(encoding="utf-8")
+    for part in ("anchor_queue", "turns", "dispatch")
 )
 # Lua hands arguments over on a stack of some 8000.
 MOST_AT_ONCE = 500
@@ -31,6 +34,8 @@ class Lease:
     receipt: int
     delivery: int
     """Which delivery of this member it is, from 1."""
+    purpose: str = "queue"
+    """Why it is asked: ``queue``, or ``own`` for a turn of the watch list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +48,8 @@ class Taken:
     most_in_hand: int | None = None
     """How many to have in hand until the hands are empty, since one of these, or the next in line,
     may be what killed its workers before. None: any number."""
+    next_turn_in: float | None = None
+    """Seconds until a turn of the watch list may be taken; None: it has none to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,39 +107,58 @@ class AnchorQueue:
         owner: str,
         lease_seconds: float,
         max_deliveries: int,
+        serves_watch_list: bool = False,
         clock_ms: int | None = None,
     ) -> None:
-        self._client = client
         self._keys = keys
         self._script = client.register_script(SCRIPT)
         self._owner = owner
         self._lease_ms = int(lease_seconds * 1000)
         self._max_deliveries = max_deliveries
+        self._serves_watch_list = serves_watch_list
         self.clock_ms = clock_ms
         self.epoch = b""
         self._last_receipt = 0
 
     async def take(self, count: int, *, in_hand: int = 0) -> Taken:
-        """Lease up to ``count`` members.
+        """Lease up to ``count`` members: those of the queue, and then turns of the watch list.
 
         ``in_hand``: how many this worker has already. Where one may be what killed its workers
         before, fewer are given.
         """
         count = min(count, MOST_AT_ONCE)
-        waiting, taken, most_in_hand = await self._guarded(
-            "take", self._owner, self._lease_ms, count, self._max_deliveries, in_hand
+        limits = (self._lease_ms, count, self._max_deliveries, in_hand)
+        waiting, taken, most_in_hand, soon_ms = await self._guarded(
+            "take", self._owner, *limits, int(self._serves_watch_list)
         )
-        leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
+        leases = [
+            Lease(member, receipt, nth, purpose.decode()) for member, receipt, nth, purpose in taken
+        ]
         self._last_receipt = max([self._last_receipt, *(lease.receipt for lease in leases)])
-        return Taken(leases, waiting, most_in_hand or None)
+        next_turn_in = soon_ms / 1000 if soon_ms >= 0 else None
+        return Taken(leases, waiting, most_in_hand or None, next_turn_in)
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Move the deadlines of ``leases``; return those that are no longer ours."""
         return await self._each("renew", leases, self._lease_ms)
 
-    async def ack(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Take ``leases`` off for good; return those that were no longer ours."""
-        return await self._each("ack", leases)
+    async def ack(
+        self, leases: Sequence[Lease], told: Mapping[Lease, str] = MappingProxyType({})
+    ) -> list[Lease]:
+        """Take ``leases`` off for good; return those that were no longer ours.
+
+        ``told``: what was seen of them, for the watch list, as turns.lua has it.
+        """
+        lost = []
+        for chunk in chunks(leases):
+            triples = [
+                part
+                for lease in chunk
+                for part in (lease.member, lease.receipt, told.get(lease, ""))
+            ]
+            outcome = await self._guarded("ack", *triples)
+            lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
+        return lost
 
     async def release(self, leases: Sequence[Lease], *, are_cut_off: bool = False) -> list[Lease]:
         """Give ``leases`` back at once, uncounted; return those that were no longer ours.
@@ -163,10 +189,12 @@ class AnchorQueue:
         """After `QueueLost`: go on with the queue that is there, and hold ``leases`` in it, but
         for those whose members another worker has by now."""
         for chunk in chunks(leases) if leases else [leases]:
-            triples = (
-                part for each in chunk for part in (each.member, each.receipt, each.delivery)
+            fours = (
+                part
+                for each in chunk
+                for part in (each.member, each.receipt, each.delivery, each.purpose)
             )
-            epoch = await self._call("adopt", self._owner, self._lease_ms, *triples)
+            epoch = await self._call("adopt", self._owner, self._lease_ms, *fours)
         self.epoch = epoch
         self._last_receipt = max((lease.receipt for lease in leases), default=0)
 
@@ -186,8 +214,14 @@ class AnchorQueue:
         """What `claim_cut_off` told of, ``times`` in all, is seen to."""
         await self._call("made_whole", times)
 
+    async def tell_list(self, observed_ms: int, sec_uids: Sequence[str]) -> None:
+        """The endpoint showed the list with ``sec_uids`` then, by its own clock: of those watched,
+        they cost nothing, and those that left it are due."""
+        await self._call("listed", observed_ms, *sec_uids)
+
     async def counts(self) -> QueueCounts:
-        """How the queue stands, after what was due has come back."""
+        """How the queue stands, after what was due has come back; without the watch list's turns,
+        which never end."""
         return QueueCounts(*await self._call("counts", self._max_deliveries))
 
     async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
@@ -213,8 +247,9 @@ class AnchorQueue:
     async def _call(self, operation: str, *arguments: Any) -> Any:
         clock = "" if self.clock_ms is None else self.clock_ms
         try:
-            keys = [*self._keys.all(), self._keys.cut_off, self._keys.epoch]
-            return await self._script(keys=keys, args=[operation, clock, *arguments])
+            return await self._script(
+                keys=self._keys.of_script(), args=[operation, clock, *arguments]
+            )
         except redis.ResponseError as error:
             raise explained(error, self._keys) from None
 
