@@ -1,5 +1,5 @@
-"""What the commands of this project share. Outside `commands/`, where Scrapy would take the
-base class for a command."""
+"""The base of this project's commands. It stands outside `commands/`, where Scrapy would take it
+for a command."""
 
 import argparse
 import os
@@ -48,10 +48,10 @@ def settle_log_level(command: str, settings: BaseSettings) -> None:
 
 
 def leave_sigint_to_the_system() -> None:
-    """From now on Ctrl-C ends the process without a word, unless something else is to catch it.
+    """Let Ctrl-C end the process from now on without a word, unless something else is to catch it.
 
-    What is left is Python's own end. There KeyboardInterrupt would become a traceback, and the
-    exit code 0. Only the main thread may change this, and only it ends the process.
+    What is left is Python's own end. There KeyboardInterrupt would become a traceback, and the exit
+    code 0. Only the main thread may change this, and only it ends the process.
     """
     is_pythons = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_pythons and threading.current_thread() is threading.main_thread():
@@ -59,7 +59,8 @@ def leave_sigint_to_the_system() -> None:
 
 
 class RankCommand(ScrapyCommand):
-    """A command that runs no crawl: one line for an error, its exit code, and a clean Ctrl-C.
+    """The base of a command that runs no crawl: one line for an error, its exit code, and a clean
+    Ctrl-C.
 
     Subclasses say what they are and write `execute`; it returns the exit code.
     """
@@ -94,7 +95,7 @@ class RankCommand(ScrapyCommand):
         """Do the work and return the exit code."""
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Called by Scrapy."""
+        """Run the command with its errors and exit code seen to; Scrapy calls this."""
         log_filter.install()
         is_data = any(getattr(opts, name, False) for name in ("json", "csv", "raw", "follow"))
         write_what_can_be_written(is_data=is_data)

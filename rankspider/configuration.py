@@ -35,7 +35,7 @@ _MOST_DAYS = 24_000
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """What the settings say. Times are seconds; ``None`` means unset."""
+    """The settings, typed and checked. Times are seconds; ``None`` means unset."""
 
     api_url: str | None
     """``http(s)://host[:port]`` of the vendor, without a trailing slash."""
@@ -79,7 +79,8 @@ class Configuration:
 
     @classmethod
     def of_known(cls, settings: BaseSettings) -> Self:
-        """The same, for whoever tells of unknown names in another way."""
+        """Read and check ``settings`` as `read` does, for whoever tells of unknown names in another
+        way."""
         _hide_secrets(settings)
         _number(settings, "CONCURRENT_REQUESTS", least=1, whole=True)  # Scrapy's own
         log_level(settings)
@@ -110,7 +111,8 @@ class Configuration:
 
     @property
     def open_files(self) -> list[Path]:
-        """Those with a licence or a password in them that other users of this machine may read."""
+        """Return the files with a licence or a password in them that other users of this machine
+        may read."""
         has_secret = project.file.keys() & {"RANK_API_TOKENS", "REDIS_URL", "MONGO_URI"}
         files = [DOTENV if has_secret else None, self.tokens_file]
         return [path for path in files if path is not None and is_open_to_others(path)]
@@ -131,7 +133,7 @@ class Configuration:
 
 
 def _hide_secrets(settings: BaseSettings) -> None:
-    """From now on no text that leaves this process holds one of them."""
+    """See to it that no text which leaves this process from now on holds one of the secrets."""
     urls = [_text(settings, name) or "" for name in ("REDIS_URL", "MONGO_URI", "RANK_API_URL")]
     parameters = settings.getdict("REDIS_PARAMS")
     hide(
@@ -142,8 +144,8 @@ def _hide_secrets(settings: BaseSettings) -> None:
 
 
 def _refuse_unknown(settings: BaseSettings) -> None:
-    """A slip in a name on the command line would go unnoticed; ``scrapy doctor`` warns of one in
-    the environment, which others may share."""
+    """Raise `ConfigurationError` for an unknown name on the command line, where a slip would go
+    unnoticed; ``scrapy doctor`` warns of one in the environment, which others may share."""
     known = [name for name in dir(project_settings) if name.startswith(_PREFIX)]
     for name in settings:
         if not str(name).upper().startswith(_PREFIX) or name in known:
@@ -155,7 +157,7 @@ def _refuse_unknown(settings: BaseSettings) -> None:
 
 
 def _text(settings: BaseSettings, name: str) -> str | None:
-    """An empty value means unset, as in ``REDIS_URL= scrapy crawl``."""
+    """Return the setting's text; an empty value means unset, as in ``REDIS_URL= scrapy crawl``."""
     value = settings.get(name)
     return str(value).strip() or None if value is not None else None
 
@@ -218,7 +220,8 @@ def _tokens(settings: BaseSettings) -> tuple[str, ...]:
 
 
 def tokens_problem(tokens: tuple[str, ...]) -> str | None:
-    """Why they cannot be used, as the rest of a sentence that shows none; None if they can."""
+    """Return why the licences cannot be used, as the rest of a sentence that shows none; None if
+    they can."""
     if not tokens:
         return "holds no licence: write one or more, separated by commas"
     for nth, token in enumerate(tokens, 1):
@@ -235,13 +238,13 @@ def _tokens_file(settings: BaseSettings) -> Path | None:
 
 
 def tokens_in(text: str) -> tuple[str, ...]:
-    """Licences separated by commas, blanks or lines; each once, in order."""
+    """Return the licences, which commas, blanks or lines separate; each once, in order."""
     return tuple(dict.fromkeys(text.replace(",", " ").split()))
 
 
 def tokens_in_file(path: Path) -> tuple[str, ...]:
-    """As `tokens_in`; a line that begins with ``#`` is a comment. Raises `OSError` and
-    `UnicodeDecodeError`."""
+    """Return the licences in the file, as `tokens_in` does; a line that begins with ``#`` is a
+    comment. Raises `OSError` and `UnicodeDecodeError`."""
     lines = path.read_text(encoding="utf-8-sig").splitlines()
     tokens = tokens_in("\n".join(line for line in lines if not line.lstrip().startswith("#")))
     hide(*tokens)
@@ -252,7 +255,7 @@ DATABASE_NAMES = 'must be 1 to 63 bytes without any of / \\ . " $ * < > : | ? or
 
 
 def is_database_name(name: str) -> bool:
-    """Whether MongoDB takes it on every system: see `DATABASE_NAMES`."""
+    """Return whether MongoDB takes the name on every system: see `DATABASE_NAMES`."""
     return 0 < len(name.encode()) <= 63 and not set(name) & set('/\\. "$*<>:|?\0')
 
 
@@ -271,7 +274,7 @@ def _database(settings: BaseSettings) -> str:
 
 
 def database_in(uri: str) -> str | None:
-    """The one that ``uri`` names, as other programs read it."""
+    """Return the database that ``uri`` names, as other programs read it."""
     name = unquote(urlsplit(uri).path.strip("/"))
     if not name or name in _SYSTEM_DATABASES:
         return None
@@ -284,7 +287,7 @@ def database_in(uri: str) -> str | None:
 
 
 def _data_dir(settings: BaseSettings) -> Path:
-    """The folder of the embedded servers' data; a relative one lies beside scrapy.cfg."""
+    """Return the folder of the embedded servers' data; a relative one lies beside scrapy.cfg."""
     value = _text(settings, "RANK_DATA_DIR")
     if value is None:
         raise ConfigurationError("RANK_DATA_DIR must name a folder, such as .rankspider")
@@ -328,7 +331,7 @@ _LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 def log_level(settings: BaseSettings) -> str:
-    """``LOG_LEVEL`` as Python's logging spells it; people write ``info`` too."""
+    """Return ``LOG_LEVEL`` as Python's logging spells it; people write ``info`` too."""
     value = settings.get("LOG_LEVEL")
     level = logging.getLevelName(value) if isinstance(value, int) else str(value).strip().upper()
     if level not in _LOG_LEVELS:
@@ -337,7 +340,7 @@ def log_level(settings: BaseSettings) -> str:
 
 
 def _retention(settings: BaseSettings) -> Mapping[str, int]:
-    """``rank_history=90,snapshots=30``: days by collection."""
+    """Return days by collection, from ``rank_history=90,snapshots=30``."""
     days: dict[str, int] = {}
     for part in (_text(settings, "RANK_RETENTION") or "").replace(",", " ").split():
         name, _, number = part.partition("=")

@@ -1,4 +1,4 @@
-"""Where the settings' values come from: a ``.env`` file, and above it the environment."""
+"""Read where the settings' values come from: a ``.env`` file, and above it the environment."""
 
 import io
 import os
@@ -24,7 +24,7 @@ class Environment:
 
     @classmethod
     def beside(cls, file: Path) -> Self:
-        """This process's own, and ``file`` if it is there."""
+        """Return this process's own environment, and ``file`` if it is there."""
         process = dict(os.environ)
         try:
             return cls._of(file.read_bytes(), file, process)
@@ -48,24 +48,25 @@ class Environment:
         return self.process.get(name, self.file.get(name, default))
 
     def origin(self, name: str) -> str:
-        """``environment``, ``.env`` or ``default``."""
+        """Return where the value comes from: ``environment``, ``.env`` or ``default``."""
         if name in self.process:
             return "environment"
         return ".env" if name in self.file else "default"
 
 
 def proxies() -> list[str]:
-    """Addresses of all that this process may be told to ask through, however it is spelled."""
+    """Return the addresses of all that this process may be told to ask through, however it is
+    spelled."""
     return [value for name, value in os.environ.items() if name.lower().endswith("_proxy")]
 
 
 def is_open_to_others(path: Path) -> bool:
-    """Whether other users of this machine may read the file ``path``."""
+    """Return whether other users of this machine may read the file ``path``."""
     return path.is_file() and bool(path.stat().st_mode & 0o044)
 
 
 def _bindings(raw: bytes) -> list[tuple[int, Binding | str]]:
-    """Each with its line, from 1; a text in the place of a binding says what is wrong."""
+    """Return each binding with its line, from 1; a text in its place says what is wrong."""
     if b"\0" in raw:
         return [(1, "is UTF-16: save the file as UTF-8")]
     try:

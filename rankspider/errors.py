@@ -62,7 +62,8 @@ class NotInTheLake(RankspiderError):
 
 
 class SeveralAnchors(RankspiderError):
-    """What was meant to name one anchor fits several; the message lists them, one a line."""
+    """Raised when a text that was meant to name one anchor fits several; the message lists them,
+    one a line."""
 
     exit_code = 2
 

@@ -1,4 +1,5 @@
-"""What the spider yields. Each item knows its own identity, so that no store has to make one.
+"""Define what the spider yields. Each item knows its own identity, so that no store has to make
+one.
 
 ``key`` says which record it is, ``digest`` all it says but the time and the mirrors' hosts. Both
 are worked out once: an item does not change after it was made.
@@ -20,19 +21,21 @@ _EXACT = 1 << 53
 
 
 def joined(*parts: object) -> str:
-    """Parts of a key in one readable string: ``/`` between them, ``%`` and ``/`` escaped."""
+    """Return parts of a key in one readable string: ``/`` between them, ``%`` and ``/`` escaped."""
     return "/".join(str(part).replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
 def digest_of(content: object) -> str:
-    """32 hex digits that are equal for equal facts in ``content``, however they are written."""
+    """Return 32 hex digits that are equal for equal facts in ``content``, however they are
+    written."""
     encoded = msgspec.json.encode(facts(content), order="deterministic")
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
 
 
 def facts(value: Any) -> Any:
-    """``value`` in one form of all in which servers write it, without ``url_list`` entries, whose
-    hosts change on every call. What is absent from an object, null, empty or zero is the same."""
+    """Return ``value`` in one form of all in which servers write it, without ``url_list`` entries,
+    whose hosts change on every call. What is absent from an object, null, empty or zero is the
+    same."""
     if isinstance(value, dict):
         if "0" in value and list(value) == [str(index) for index in range(len(value))]:
             return [facts(element) for element in value.values()]  # a list, as PHP may write it
@@ -77,7 +80,7 @@ LIST_FIELDS = ("currency", "title", "subtitle", "city_code", "region_name")
 
 @dataclass(frozen=True, slots=True)
 class RankedList:
-    """Which list of which hour; the wall clock has no part in it."""
+    """The list of one hour, by what identifies it; the wall clock has no part in it."""
 
     currency: str
     """Unit of the score: 热度, 音浪, or ""."""
@@ -90,11 +93,12 @@ class RankedList:
 
     @property
     def key(self) -> str:
-        """Begins with the hour, so that an hour's documents lie together."""
+        """Return the list's key. It begins with the hour, so that an hour's documents lie
+        together."""
         return _list_key(self.begin_time, self.currency, self.title, self.subtitle, self.city_code)
 
     def key_of(self, user_id: str) -> str:
-        """Of that user's standing in this list."""
+        """Return the key of that user's standing in this list."""
         return f"{self.key}/{joined(user_id)}"
 
 
@@ -155,13 +159,13 @@ class RankItem(_Tied):
 
     @property
     def room_id(self) -> str | None:
-        """The room it is of; None when not live, which some say by a 0."""
+        """Return the room the standing is of; None when not live, which some say by a 0."""
         return next((room for room in self.room_ids if room.strip("0")), None)
 
     @property
     def history_key(self) -> str:
-        """One document of history holds a standing in one room, on the list or off it: what was
-        true when it was reached, no later observation says otherwise."""
+        """Return the key of its document in the history, which holds a standing in one room, on the
+        list or off it: what was true when it was reached, no later observation says otherwise."""
         room = self.room_id or ""
         where = [room if len(room) <= _ID_DIGITS else digest_of(room)] if room else []
         off_the_list = ["off"] if self.rank and not self.listed else []
@@ -169,13 +173,14 @@ class RankItem(_Tied):
 
     @property
     def tie(self) -> str:
-        """Settles which of two observations of one moment is the newer: the list's own."""
+        """Return what settles which of two observations of one moment is the newer: the list's
+        own."""
         return f"{self.listed:d}-{self.digest}"
 
     @cached_property
     def digest(self) -> str:
-        """Of all it says but the time, and the texts of an own standing: they tell the distance
-        to the list, which changes with the list alone."""
+        """Return the digest of all it says but the time, and the texts of an own standing: they
+        tell the distance to the list, which changes with the list alone."""
         texts = [getattr(self, name) for name in OWN_TEXTS] if self.listed else []
         marks = (self.city_code, self.shop_tags, self.room_ids)
         said = (self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields)
@@ -213,7 +218,7 @@ class UserItem(_Tied):
 
     @cached_property
     def digest(self) -> str:
-        """Of all it says but the time and the mirrors."""
+        """Return the digest of all it says but the time and the mirrors."""
         names = (self.sec_uid, self.short_id, self.display_id, self.nickname)
         return digest_of((names, self.gender, self.signature, self.avatar_uri, self.profile))
 
@@ -249,17 +254,18 @@ class ListItem(_Tied):
 
     @cached_property
     def state(self) -> str:
-        """Of who stood where: what one document of snapshots holds, whatever stood beside it."""
+        """Return the digest of who stood where: what one document of snapshots holds, whatever
+        stood beside it."""
         return digest_of((self.user_ids, self.scores))
 
     @cached_property
     def digest(self) -> str:
-        """Of all it says but the time."""
+        """Return the digest of all it says but the time."""
         return digest_of((self.state, self.other_fields, self.flags))
 
 
 class Form(StrEnum):
-    """What the payload of a rejected record is."""
+    """The forms that the payload of a rejected record may have."""
 
     ANSWER = "answer"
     """The JSON as it came: a row, a user, or the list's whole ``data``."""
@@ -304,7 +310,7 @@ class RejectedItem(_Tied):
 
     @cached_property
     def digest(self) -> str:
-        """Of the reason, the list and the record, whoever asked and whenever."""
+        """Return the digest of the reason, the list and the record, whoever asked and whenever."""
         list_key = self.ranked_list.key if self.ranked_list else None
         own = self.place == 0
         return digest_of((self.reason, list_key, own, self._record()))
@@ -323,8 +329,8 @@ Item = RankItem | UserItem | ListItem | RejectedItem
 
 
 def item_of(given: object) -> Item | None:
-    """``given`` as an item of this project, also if a pipeline of the user's made a dict or another
-    kind of item of it; None for what is none. Fields it was given beside are left out.
+    """Return ``given`` as an item of this project, also if a pipeline of the user's made a dict or
+    another kind of item of it; None for what is none. Fields it was given beside are left out.
 
     Raises `ValueError` for what names a user or a list, and lacks a field it takes.
     """

@@ -23,7 +23,7 @@ _INDENT = "    "
 
 
 def install() -> None:
-    """From now on, for as long as the process lives: what ends last may still tell of a call.
+    """Filter all logging for as long as the process lives: what ends last may still tell of a call.
 
     It covers handlers that are there and those to come. To call it again changes nothing.
     """
@@ -42,7 +42,7 @@ def install() -> None:
 def _tell(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
-    """What Python says of an error that nobody has caught."""
+    """Log what Python says of an error that nobody has caught."""
     lines = "".join(traceback.format_exception(kind, error, trace))
     sys.stderr.write(f"{_indented(lines)}\n")
 
@@ -75,8 +75,8 @@ class _Fit(logging.LogRecord):
     stack_info = _laid_out("stack_info")
 
     def getMessage(self) -> str:  # noqa: N802  # logging's
-        """Raises what `logging.LogRecord` raises for arguments that do not fit. The handler then
-        shows them, and so they are made fit as well."""
+        """Return the message without secrets. Raises what `logging.LogRecord` raises for arguments
+        that do not fit; the handler then shows them, and so they are made fit as well."""
         try:
             message = super().getMessage()
         except Exception:
@@ -97,7 +97,8 @@ class _Fit(logging.LogRecord):
 
 @cache
 def _fit(kind: type[logging.LogRecord]) -> type[logging.LogRecord]:
-    """``kind`` may be one of the user's own, whose factory may call the one installed here."""
+    """Return a record class fit to hide secrets. ``kind`` may be one of the user's own, whose
+    factory may call the one installed here."""
     if issubclass(kind, _Fit):
         return kind
     if kind is logging.LogRecord:
@@ -133,17 +134,17 @@ def _lines(text: str) -> str:
 
 
 def _indented(text: str) -> str:
-    """All but the first of its lines."""
+    """Return all lines of the traceback but the first."""
     return _lines(text).replace("\n", f"\n{_INDENT}")
 
 
 def _said(value: object) -> object:
-    """``value``, or if a secret shows in it, its text without that."""
+    """Return ``value``, or if a secret shows in it, its text without that."""
     text = value if isinstance(value, str) else repr(value)
     fit = harmless(discreet(text))
     return fit if fit != text else value
 
 
 def _hidden(_: object) -> str:
-    """For an argument that may be the licence itself."""
+    """Return what stands in place of an argument that may be the licence itself."""
     return HIDDEN

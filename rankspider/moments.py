@@ -17,7 +17,7 @@ _EXAMPLES = "2030-01-31T19:00, 2030-01-31, now, or 3h, 2d, 45min for that long a
 
 
 def moment_of(unix_ms: int) -> dt.datetime:
-    """In UTC; exact, as a division of so large a number is not."""
+    """Return the moment in UTC; exact, as a division of so large a number is not."""
     return _EPOCH + dt.timedelta(milliseconds=unix_ms)
 
 
@@ -28,7 +28,8 @@ def unix_ms(moment: dt.datetime) -> int:
 def moment_in(
     text: str | None, option: str, zone: dt.tzinfo, now: dt.datetime
 ) -> dt.datetime | None:
-    """The moment that ``text`` says, in UTC; without an offset of its own it is one of ``zone``.
+    """Return the moment that ``text`` says, in UTC; without an offset of its own it is one of
+    ``zone``.
 
     ISO 8601, ``now``, or an age: ``3h`` is three hours before ``now``. None if nothing was given.
     Raises `MomentError`, which begins with ``option``.
@@ -50,7 +51,8 @@ def moment_in(
 
 
 def hour_of(moment: dt.datetime) -> dt.datetime:
-    """The start of the ranked hour that ``moment`` lies in, UTC. Ranked hours begin on UTC's."""
+    """Return the start of the ranked hour that ``moment`` lies in, UTC. Ranked hours begin on
+    UTC's."""
     return moment.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
 
 
@@ -63,7 +65,7 @@ class Period:
 
     @classmethod
     def until(cls, end: dt.datetime, hours: int) -> Self:
-        """The ``hours`` hours before ``end``."""
+        """Return the ``hours`` hours before ``end``."""
         return cls(end - hours * HOUR, end)
 
     def __post_init__(self) -> None:
@@ -92,7 +94,8 @@ class Period:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What ``--from``, ``--to`` and ``--hours`` said; None where nothing was said."""
+    """The parts of a range as ``--from``, ``--to`` and ``--hours`` gave them; None where nothing
+    was said."""
 
     start: dt.datetime | None
     end: dt.datetime | None
@@ -105,7 +108,7 @@ class Range:
             raise MomentError("--from, --to and --hours say too much: give two of them")
 
     def period(self, default_hours: int, newest: dt.datetime) -> Period:
-        """The hours meant; ``newest`` is the last one if nothing says where they end.
+        """Return the hours meant; ``newest`` is the last one if nothing says where they end.
 
         An hour that a limit falls into belongs to it.
         """
@@ -122,23 +125,24 @@ class Range:
 
 
 def hour_text(hour: dt.datetime, zone: dt.tzinfo) -> str:
-    """``2030-01-31 19:00+08:00``."""
+    """Return a text such as ``2030-01-31 19:00+08:00``."""
     return hour.astimezone(zone).isoformat(" ", "minutes")
 
 
 def clock_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
-    """``19:42:07``, as `moment_text` has it."""
+    """Return a text such as ``19:42:07``, with what `moment_text` adds."""
     return moment_text(moment, zone).partition(" ")[2]
 
 
 def moment_text(moment: dt.datetime, zone: dt.tzinfo) -> str:
-    """``2030-01-31 19:42:07``; with its offset where a clock change repeats that time."""
+    """Return a text such as ``2030-01-31 19:42:07``; with its offset where a clock change repeats
+    that time."""
     there = moment.astimezone(zone)
     is_repeated = there.replace(fold=0).utcoffset() != there.replace(fold=1).utcoffset()
     return there.replace(tzinfo=there.tzinfo if is_repeated else None).isoformat(" ", "seconds")
 
 
 def span_text(period: Period, zone: dt.tzinfo) -> str:
-    """``2030-01-30 20:00+08:00 to 2030-01-31 20:00+08:00 (24 hours)``."""
+    """Return a text such as ``2030-01-30 20:00+08:00 to 2030-01-31 20:00+08:00 (24 hours)``."""
     hours = "1 hour" if len(period) == 1 else f"{len(period)} hours"
     return f"{hour_text(period.start, zone)} to {hour_text(period.end, zone)} ({hours})"

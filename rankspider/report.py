@@ -29,7 +29,7 @@ _FORMULA = (*"=+-@\t\r", *"＝＋－＠", "\\t", "\\r")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a question came to."""
+    """The answer to a question, as rows and columns."""
 
     head: str
     """One line above the table."""
@@ -43,7 +43,7 @@ class Report:
 
 
 def column(head: str | None, *, is_hour: bool = False) -> Any:
-    """A field with its ``head`` in the table (None: it is not shown there).
+    """Return a field with its ``head`` in the table (None: it is not shown there).
 
     ``is_hour``: a time shown to the minute and with its offset, as the start of a ranked hour.
     """
@@ -51,7 +51,7 @@ def column(head: str | None, *, is_hour: bool = False) -> Any:
 
 
 def table_of(report: Report, zone: dt.tzinfo) -> str:
-    """What a person reads, times in ``zone``."""
+    """Return what a person reads, times in ``zone``."""
     lines = [harmless(report.head), ""]
     if report.rows:
         lines += _table(report, zone)
@@ -63,13 +63,13 @@ def table_of(report: Report, zone: dt.tzinfo) -> str:
 
 
 def json_of(report: Report) -> Iterator[str]:
-    """One object a line, times in UTC."""
+    """Yield one object a line, times in UTC."""
     for row in report.rows:
         yield _json(_columns(report, row)) + "\n"
 
 
 def json_object(value: Any) -> str:
-    """One object over several lines, times in UTC."""
+    """Return one object over several lines, times in UTC."""
     return msgspec.json.format(_json(value), indent=2) + "\n"
 
 
@@ -85,8 +85,8 @@ def csv_of(
     headings: Mapping[str, str] = MappingProxyType({}),
     is_defused: bool = False,
 ) -> Iterator[str]:
-    """A head and a line a row, times in ``zone`` with their offset, texts `harmless`: programs that
-    read lines take a newline in a cell for the end of one.
+    """Yield a head and a line a row, times in ``zone`` with their offset, texts `harmless`:
+    programs that read lines take a newline in a cell for the end of one.
 
     ``headings``: other heads than the names of the columns. ``is_defused``: an apostrophe stands
     before each text that a spreadsheet would take for a formula.

@@ -49,15 +49,15 @@ _known: re.Pattern[str] | None = None
 
 
 def discreet(text: str) -> str:
-    """``text`` without logins, licences and passwords; nearly always ``text`` itself."""
+    """Return ``text`` without logins, licences and passwords; nearly always ``text`` itself."""
     for telltale, instead in _TELLTALES:
         text = telltale.sub(instead, text)
     return _known.sub(HIDDEN, text) if _known is not None else text
 
 
 def hide(*secrets: str) -> None:
-    """From now on, for as long as this process lives, none of ``secrets`` is said, in whatever
-    spelling: nor a piece of one, which is what is left of a password that was taken for a host."""
+    """Hide ``secrets`` for as long as this process lives, in whatever spelling: no text says one,
+    nor a piece of one, which is what is left of a password that was taken for a host."""
     global _known  # the door is one for the process
     pieces = {piece for secret in secrets for piece in (secret, *re.split(r"[^\w.~-]+", secret))}
     pieces = {piece for piece in pieces if len(piece) >= _LEAST_CHARACTERS}
@@ -71,8 +71,8 @@ def hide(*secrets: str) -> None:
 
 
 def secrets_of(url: str) -> set[str]:
-    """An address's password, its login as HTTP sends it, and the values of its options but for
-    those that hold no secret."""
+    """Return an address's password, its login as HTTP sends it, and the values of its options but
+    for those that hold no secret."""
     credentials, _, place = (url.partition("://")[2] or url).rpartition("@")
     user, _, password = credentials.partition(":")
     login = f"{unquote(user)}:{unquote(password)}".encode()
@@ -88,7 +88,7 @@ def _options(place: str) -> list[tuple[str, str]]:
 
 
 def spellings(text: str) -> set[str]:
-    """``text`` as it is, and as addresses, JSON, Python and HTML write it."""
+    """Return ``text`` as it is, and as addresses, JSON, Python and HTML write it."""
     plain = {text, unquote(text), unquote_plus(text)}
     forms = {quote(each, safe="") for each in plain} | {quote(each) for each in plain}
     forms |= {quote_plus(each) for each in plain} | {form.lower() for form in forms if "%" in form}

@@ -47,7 +47,7 @@ def reachable_servers(
 
 @contextlib.contextmanager
 def reachable_lake(configuration: Configuration) -> Iterator[Database[dict[str, Any]]]:
-    """The lake, for a command that reads it: the user's own server, or an embedded one.
+    """Yield the lake, for a command that reads it: the user's own server, or an embedded one.
 
     Raises `ServiceUnavailable` or `ConfigurationError`, also for an outage while it is open.
     """
@@ -57,9 +57,9 @@ def reachable_lake(configuration: Configuration) -> Iterator[Database[dict[str, 
 
 @contextlib.contextmanager
 def lake_address(configuration: Configuration) -> Iterator[str]:
-    """The same for a command that makes its own client: the URI of a server that answers.
+    """Yield the URI of a server that answers, for a command that makes its own client.
 
-    Of an embedded one, says where the lake is, since each folder has its own.
+    Of an embedded one, it says where the lake is, since each folder has its own.
     """
     uri, folder = configuration.mongo_uri, configuration.data_dir.resolve()
     with embedded_servers(configuration.data_dir, redis=False, mongo=uri is None) as servers:
@@ -83,7 +83,7 @@ def lake_address(configuration: Configuration) -> Iterator[str]:
 
 
 def _lake_beside(folder: Path) -> Path | None:
-    """Where a command would have found one further up, or in the project's own folder."""
+    """Return where a command would have found a lake further up, or in the project's own folder."""
     places = [*folder.parent.parents, Path(__file__).resolve().parents[1]]
     others = (place / folder.name for place in places)
     return next((each for each in others if each != folder and any(each.glob("mongo/*/*"))), None)

@@ -1,4 +1,4 @@
-"""What runs in the background: ended for certain, or shared."""
+"""Handle what runs in the background: ended for certain, or shared."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,8 @@ class Turnstile:
         self._begun = self._ended = 0
 
     async def passed(self, look: Callable[[], Awaitable[None]]) -> None:
-        """Raises what ``look`` raises, to each who would have shared it in turn."""
+        """Return once it has been looked at after this call. Raises what ``look`` raises, to each
+        who would have shared it in turn."""
         before = self._begun
         async with self._looking:
             if self._ended <= before:

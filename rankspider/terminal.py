@@ -30,12 +30,14 @@ _INSTEAD = {_JOINER: "", _EMOJI_STYLE: "", "…": "...", "–": "-", "—": "-",
 
 
 def harmless(text: str) -> str:
-    r"""``text`` on one line, without anything that steers a terminal: a newline becomes ``\n``."""
+    r"""Return ``text`` on one line, without anything that steers a terminal: a newline becomes
+    ``\n``."""
     return _UNSAFE.sub(lambda found: found[0].encode("unicode_escape").decode("ascii"), text)
 
 
 def harmless_json(text: str) -> str:
-    """JSON that says the same, with such characters escaped; it stays on the lines it is on."""
+    """Return JSON that says the same, with such characters escaped; it stays on the lines it
+    is on."""
     return _UNSAFE.sub(lambda found: found[0] if found[0] == "\n" else _json_escape(found[0]), text)
 
 
@@ -45,7 +47,7 @@ def _json_escape(char: str) -> str:
 
 
 def columns(text: str) -> int:
-    """How many columns ``text`` takes in a terminal that joins emoji as Unicode says."""
+    """Return how many columns ``text`` takes in a terminal that joins emoji as Unicode says."""
     total, last, before = 0, 0, ""
     for char in text:
         if char == _EMOJI_STYLE:
@@ -65,7 +67,7 @@ def _is_mark(char: str) -> bool:
 
 
 def shortened(text: str, most: int) -> str:
-    """``text``, `harmless`, in ``most`` columns, cut with ``…`` if it must be."""
+    """Return ``text``, made `harmless`, in ``most`` columns, cut with ``…`` if it must be."""
     text = harmless(text)
     if columns(text) <= most:
         return text
@@ -75,7 +77,8 @@ def shortened(text: str, most: int) -> str:
 
 
 def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    """Lines under ``heads``; a head that begins with a space stands over a column of numbers.
+    """Return a table under ``heads``, as lines; a head that begins with a space stands over a
+    column of numbers.
 
     In a terminal that is too narrow, long texts are folded; where that does not help, each row
     becomes lines of its own.
@@ -114,7 +117,7 @@ def _folded(row: list[str], widths: list[int], to_the_right: list[bool]) -> list
 
 
 def _pieces(text: str, width: int) -> list[str]:
-    """``text`` on lines of ``width`` columns, broken at a blank where there is one."""
+    """Return ``text`` on lines of ``width`` columns, broken at a blank where there is one."""
     pieces = []
     while columns(text) > width:
         end = len(text)
@@ -137,7 +140,7 @@ def _one_below_the_other(heads: list[str], rows: list[list[str]]) -> list[str]:
 
 
 def _room() -> int | None:
-    """How many columns there are; None where nobody looks at them."""
+    """Return how many columns the terminal has; None where nobody looks at them."""
     if sys.stdout is None or not sys.stdout.isatty():
         return None
     try:
@@ -147,7 +150,7 @@ def _room() -> int | None:
 
 
 def _writable(text: str) -> str:
-    """What of ``text`` standard output can write, and harmless."""
+    """Return what of ``text`` standard output can write, made harmless."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return harmless(text).encode(encoding, _ERRORS).decode(encoding)
 
@@ -173,7 +176,8 @@ def write_what_can_be_written(*, is_data: bool) -> None:
 
 
 def as_typed(argument: str) -> str:
-    """``argument`` where the system's encoding is said to be ASCII, and is UTF-8 after all."""
+    """Return ``argument`` as it was typed where the system's encoding is said to be ASCII, and is
+    UTF-8 after all."""
     try:
         return os.fsencode(argument).decode("utf-8")
     except UnicodeError:
@@ -186,5 +190,5 @@ def _padded(cell: str, width: int, *, to_the_right: bool) -> str:
 
 
 def remark(text: str) -> None:
-    """A line on standard error, harmless and without a secret, whoever wrote of it."""
+    """Write a line on standard error, harmless and without a secret, whoever wrote of it."""
     sys.stderr.write(f"{harmless(discreet(text))}\n")

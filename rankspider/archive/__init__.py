@@ -1,1 +1,2 @@
-"""Answers as they came: kept in few bytes, found again, and run through today's code."""
+"""The archive keeps answers as they came, in few bytes, finds them again, and runs them through
+today's code."""

@@ -1,4 +1,4 @@
-"""One answer as the archive takes it."""
+"""Defines what the archive takes of one answer."""
 
 import datetime as dt
 from dataclasses import dataclass, field
@@ -15,13 +15,13 @@ from rankspider.moments import moment_of
 
 
 def key_of(digest: str, anchor: str | None) -> str:
-    """The ``_id`` of an archived answer."""
+    """Return the ``_id`` of an archived answer."""
     return joined(digest[:32], anchor or "")
 
 
 @dataclass
 class AnswerToArchive:
-    """One HTTP 200, verbatim."""
+    """The body of one HTTP 200, verbatim, and what is known about the call."""
 
     body: bytes = field(repr=False)
     """As it was decoded from its Content-Encoding."""
@@ -38,12 +38,12 @@ class AnswerToArchive:
 
     @cached_property
     def digest(self) -> str:
-        """Of its bytes."""
+        """Return the digest of the answer's bytes."""
         return digest_of_body(self.body)
 
     @cached_property
     def key(self) -> str:
-        """Equal for the same bytes for the same anchor."""
+        """Return a key that is equal for the same bytes for the same anchor."""
         return key_of(self.digest, self.anchor)
 
     @classmethod

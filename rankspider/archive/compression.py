@@ -1,4 +1,4 @@
-"""Answers in few bytes: alone, or as what sets one apart from an earlier one of the same list."""
+"""Compress answers, alone or as the difference from an earlier answer of the same list."""
 
 import hashlib
 import sys
@@ -22,10 +22,10 @@ def digest_of_body(body: bytes) -> str:
 
 
 class Base:
-    """An answer that later answers of the same list are told apart from.
+    """An answer that later answers of the same list are compressed against.
 
-    Compressing against it costs 4 KB where the mirrors' hosts alone differ in a list of 100
-    rows, which by itself takes 21 KB.
+    Compressing against it costs 4 KB where the mirrors' hosts alone differ in a list of 100 rows,
+    which by itself takes 21 KB.
     """
 
     def __init__(self, body: bytes) -> None:
@@ -33,7 +33,7 @@ class Base:
         self._size = len(body)
 
     def compressed(self, body: bytes) -> bytes:
-        """``body`` as bytes that only this base can restore; that it can has been tried."""
+        """Return ``body`` as bytes that only this base can restore; this has been tried."""
         window = max((self._size + len(body)).bit_length(), _LEAST_WINDOW_LOG)
         options: dict[int, int] = {
             zstd.CompressionParameter.compression_level: _LEVEL,
@@ -45,12 +45,12 @@ class Base:
 
 
 def compressed(body: bytes) -> bytes:
-    """``body`` as bytes that need nothing else to restore; that they do has been tried."""
+    """Return ``body`` as bytes that need nothing else to be restored; this has been tried."""
     return _tried(body, zstd.compress(body, _LEVEL), None)
 
 
 def restored(data: bytes, base: Base | None) -> bytes:
-    """The answer that ``data`` was made of. Raises `ArchiveDamaged`."""
+    """Return the answer that ``data`` was made of. Raises `ArchiveDamaged`."""
     try:
         return zstd.decompress(data, zstd_dict=None if base is None else base.dictionary)
     except zstd.ZstdError as error:
@@ -58,7 +58,8 @@ def restored(data: bytes, base: Base | None) -> bytes:
 
 
 def _tried(body: bytes, data: bytes, base: Base | None) -> bytes:
-    """Once it is acknowledged, nobody else has the answer."""
+    """Return ``data`` once ``body`` was restored from it: after the acknowledgement nobody else has
+    the answer."""
     if restored(data, base) != body:
         raise ArchiveDamaged("zstd does not bring back what it was given; try another version")
     return data

@@ -1,4 +1,4 @@
-"""What ``scrapy archive`` writes, for people and for programs."""
+"""Format what ``scrapy archive`` writes, for people and for programs."""
 
 import datetime as dt
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from rankspider.terminal import table
 
 
 def holdings_text(holdings: Sequence[Holding], zone: dt.tzinfo) -> str:
-    """By hour, and the sum of all."""
+    """Return a table of the holdings by hour, with the sum of all."""
     if not holdings:
         return "The archive holds no such answer; the crawl keeps them with RANK_ARCHIVE=1\n"
     heads = ("hour", " answers", " MB as they came", " MB as kept", " bytes an answer")
@@ -35,6 +35,6 @@ def holdings_json(holdings: Sequence[Holding]) -> str:
 
 
 def archived_json(archived: Archived) -> str:
-    """With the body as text; bytes that are no UTF-8 are escaped."""
+    """Return an archived answer as JSON, the body as text; bytes that are no UTF-8 are escaped."""
     body = archived.body.decode("utf-8", "backslashreplace")
     return json_object({**asdict(archived), "body": body})

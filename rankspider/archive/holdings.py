@@ -1,4 +1,4 @@
-"""What the archive holds, by hour."""
+"""Count what the archive holds, by hour."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class Holding:
 
 
 def holdings(database: Database[Document], selection: AnswerFilter) -> list[Holding]:
-    """By hour, oldest first."""
+    """Return what the archive holds of each hour, oldest first."""
     of_bases = database[collections.ARCHIVE_BASES].aggregate([_BASES_BY_HOUR])
     bases = {group["_id"]: group["stored"] for group in of_bases}
     matching = {"$match": selection.filter()}

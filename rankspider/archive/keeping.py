@@ -1,7 +1,7 @@
-"""Answers on their way into the archive: compressed against an earlier one, and durable.
+"""Store answers in the archive: compressed against an earlier one, and durable.
 
-A document of `archive` may name a base, which is durable before it and outlives it: a base lives
-a day longer than an answer of the same moment, and serves no longer than some hours.
+A document of `archive` may name a base, which is durable before it and outlives it: a base lives a
+day longer than an answer of the same moment, and serves no longer than some hours.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ WriteDurably = Callable[[Write], Awaitable[None]]
 
 @dataclass
 class _Serving:
-    """A base in use, and whether it still pays."""
+    """A base in use, with the figures that tell whether it still pays."""
 
     base: Base
     digest: str
@@ -49,7 +49,7 @@ class _Serving:
     """Bytes that later copies took more than those."""
 
     def note(self, size: int) -> None:
-        """A copy took ``size`` bytes."""
+        """Note that a copy took ``size`` bytes."""
         if self.copies < _FRESH_COPIES:
             self.copies += 1
             self.fresh += (size - self.fresh) / self.copies
@@ -57,7 +57,7 @@ class _Serving:
         self.excess = max(0.0, self.excess + size - min(self.fresh, self.cost / 2))
 
     def is_worn(self, now: dt.datetime) -> bool:
-        """Whether what came has moved so far away that a new base would have paid by now."""
+        """Return whether answers have moved so far away that a new base would have paid by now."""
         return self.excess >= self.cost or now >= self.until
 
 
@@ -100,7 +100,8 @@ class Archive:
         await self._write(Write(collections.ARCHIVE, item.key, content, first))
 
     def _serving(self, item: AnswerToArchive, now: dt.datetime) -> _Serving | None:
-        """The base for this answer; a new one if there is none, or none that is near enough."""
+        """Return the base for this answer: a new one if there is none, or none that is near
+        enough."""
         if item.ranked_list is None or len(item.body) > _LARGEST_BASE_BYTES:
             return None
         place = item.ranked_list.key
@@ -120,7 +121,8 @@ class Archive:
         return _Serving(base, item.digest, len(data), now + _LONGEST_SERVICE, durable)
 
     def _blob(self, digest: str, data: bytes, now: dt.datetime, about: dict[str, Any]) -> Write:
-        """The same bytes are the same document, which lives as long as anyone needs it."""
+        """Return the write of ``data``. The same bytes are the same document, which lives as long
+        as anyone needs it."""
         content = {**about, "data": data, "stored": len(data), "revision": "0"}
         expiry = self._expiry(now, longer=_LONGER_LIFE)
         return Write(collections.ARCHIVE_BASES, digest, content, {}, {"expires_at": expiry})
@@ -132,7 +134,7 @@ class Archive:
 
 
 def _described(item: AnswerToArchive) -> dict[str, Any]:
-    """By what it is found."""
+    """Return the fields by which an answer is found."""
     identity = asdict(item.ranked_list) if item.ranked_list else None
     return {
         "anchor": item.anchor,

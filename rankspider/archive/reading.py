@@ -1,4 +1,4 @@
-"""Archived answers, had back byte for byte."""
+"""Read archived answers back, byte for byte."""
 
 import datetime as dt
 from collections import OrderedDict
@@ -22,7 +22,7 @@ _PAGE = 100
 
 @dataclass(frozen=True, slots=True)
 class Archived:
-    """An answer and what is known about it."""
+    """An archived answer and what is known about it."""
 
     body: bytes
     anchor: str | None
@@ -37,7 +37,7 @@ class Archived:
 
 
 class ArchiveReader:
-    """Reads the archive of one lake. Remembers the bases that were needed last."""
+    """Reads the archive of one lake, and remembers the bases that were needed last."""
 
     def __init__(self, database: Database[Document]) -> None:
         self._archive = database[collections.ARCHIVE]
@@ -48,7 +48,7 @@ class ArchiveReader:
         return self._archive.count_documents(selection.filter())
 
     def answers(self, selection: AnswerFilter) -> Iterator[Archived]:
-        """In the order in which they were observed. Raises `ArchiveDamaged`."""
+        """Yield the answers in the order in which they were observed. Raises `ArchiveDamaged`."""
         # Page by page: MongoDB ends a cursor that stands still for ten minutes, as during an outage
         # of the lake that is written to.
         wanted = selection.filter()
@@ -60,13 +60,13 @@ class ArchiveReader:
 
     @staticmethod
     def _read_at(moment: dt.datetime, page: list[Document], wanted: Document) -> list[str]:
-        """Those of ``page`` of ``moment``, and of pages before it."""
+        """Return the answers on ``page`` of ``moment``, and on the pages before it."""
         ids = [each["_id"] for each in page if each["observed_at"] == moment]
         goes_on = wanted.get("observed_at", {}).get("$gte") == moment
         return ids + (wanted["_id"]["$nin"] if goes_on and "_id" in wanted else [])
 
     def newest(self, selection: AnswerFilter) -> Archived | None:
-        """The one observed last. Raises `ArchiveDamaged`."""
+        """Return the answer that was observed last. Raises `ArchiveDamaged`."""
         newest = [("observed_at", DESCENDING)]
         document = self._archive.find_one(selection.filter(), sort=newest)
         return self._archived(document) if document else None

@@ -1,4 +1,4 @@
-"""Which archived answers: by anchor, hour and time, as every command gives them."""
+"""Select archived answers by anchor, hour and time, as every command offers it."""
 
 import argparse
 import datetime as dt
@@ -14,7 +14,7 @@ from rankspider.moments import hour_of
 
 @dataclass(frozen=True, slots=True)
 class AnswerFilter:
-    """None leaves it open. Times are UTC."""
+    """Which archived answers are meant; None leaves a field open. Times are UTC."""
 
     anchor: str | None = None
     """``sec_uid``."""
@@ -26,14 +26,14 @@ class AnswerFilter:
     """Observed before it."""
 
     def filter(self) -> dict[str, Any]:
-        """For `find` in the collection `archive`."""
+        """Return the filter for `find` in the collection `archive`."""
         observed = _given({"$gte": self.start, "$lt": self.end})
         wanted = {"anchor": self.anchor, "begin_time": self.hour, "observed_at": observed or None}
         return _given(wanted)
 
     @classmethod
     def of(cls, opts: argparse.Namespace, zone: dt.tzinfo) -> Self:
-        """What the options of `add_options` say, times without an offset in ``zone``."""
+        """Return what the options of `add_options` say, times without an offset in ``zone``."""
         hour = moment("--hour", opts.hour, zone)
         return cls(
             anchor=_anchor(opts.anchor),

@@ -94,7 +94,7 @@ def _hint(opts: argparse.Namespace) -> str:
 
 
 def board_text(found: Board, zone: dt.tzinfo) -> str:
-    """What a person reads of it, every line ended."""
+    """Return the board as a person reads it, every line ended."""
     lines = [_headline(found, zone), "", *_listed(found.rows)]
     if not found.is_whole:
         lines += ["", "No state of the list as a whole is stored: these are rows by themselves."]

@@ -94,8 +94,8 @@ def _keys(text: str) -> list[str]:
 
 
 def _anchor(asking: Asking) -> tuple[str, str]:
-    """Its ``sec_uid``, and what it is called. A public key that the lake has no profile of may
-    have been asked for all the same, in vain."""
+    """Return the anchor's ``sec_uid``, and what it is called. A ``sec_uid`` that the lake has no
+    profile of may have been asked for all the same, in vain."""
     text = asking.options.anchor
     try:
         sec_uid = sec_uid_of(text.encode(errors="replace"))
@@ -108,7 +108,7 @@ def _anchor(asking: Asking) -> tuple[str, str]:
 def _summed(
     found: Iterator[CallsCounted], most: int | None
 ) -> tuple[list[CallsCounted], list[str]]:
-    """The first ``most`` rows, and the sum of all."""
+    """Return the first ``most`` rows, and the sum of all as a row of text."""
     rows: list[CallsCounted] = []
     sums: Counter[str] = Counter()
     for row in found:

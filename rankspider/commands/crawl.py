@@ -24,7 +24,8 @@ _EXIT_CODES = {
 
 
 class Command(crawl.Command):
-    """Scrapy's own, for this project's spider; others run as they do everywhere."""
+    """Scrapy's ``crawl``, with more care for this project's spider; other spiders run as they do
+    everywhere."""
 
     def long_desc(self) -> str:
         return (
@@ -38,13 +39,13 @@ class Command(crawl.Command):
         )
 
     def process_options(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Called by Scrapy, before it sets up logging."""
+        """Settle what must be known before Scrapy sets up logging; Scrapy calls this."""
         super().process_options(args, opts)
         assert self.settings is not None
         settle_log_level("crawl", self.settings)
 
     def run(self, args: list[str], opts: argparse.Namespace) -> None:
-        """Called by Scrapy."""
+        """Run the crawl and set the exit code; Scrapy calls this."""
         if len(args) != 1:
             raise UsageError("name one spider: scrapy crawl goods_rank")
         assert self.settings is not None and self.crawler_process is not None
@@ -95,8 +96,8 @@ class Command(crawl.Command):
 
 
 def _collect_seldom() -> None:
-    """A seventh of a worker's time goes into looking for garbage, most of it in what was
-    imported; answers are freed by their reference counts."""
+    """Collect garbage seldom: a seventh of a worker's time goes into looking for it, most of it in
+    what was imported; answers are freed by their reference counts."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 20)

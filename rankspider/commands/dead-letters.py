@@ -103,7 +103,7 @@ def _do(
 
 
 def _tell_reasons(view: QueueView) -> None:
-    """That of --reason is none of them, or names others."""
+    """Tell which reasons there are, when no letter has that of --reason."""
     dead = view.overview().dead
     if dead:
         remark(f"The reasons of the dead letters are {', '.join(dead)}")
@@ -149,7 +149,8 @@ def _iso(seconds: float) -> str:
 
 
 def _seconds_since(then: float) -> float:
-    """Redis's clock, which made ``then``, may be ahead of this one."""
+    """Return the seconds since ``then``, at least 0: Redis's clock, which made it, may be ahead of
+    this one."""
     return max(0.0, time.time() - then)
 
 

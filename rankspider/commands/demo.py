@@ -112,7 +112,7 @@ def _what_next(configuration: Configuration, *, has_mongo: bool) -> str:
 
 
 def _scrapy() -> str:
-    """``scrapy`` as this user can type it."""
+    """Return ``scrapy`` as this user can type it."""
     ours = Path(sys.executable).parent / "scrapy"
     if shutil.which("scrapy") == str(ours):
         return "scrapy"
@@ -120,7 +120,7 @@ def _scrapy() -> str:
 
 
 class _Progress:
-    """One line that is written again and again; a line every few seconds where that can't be."""
+    """Writes one line again and again, or a line every few seconds where that can't be."""
 
     def __init__(self) -> None:
         self._in_place = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"

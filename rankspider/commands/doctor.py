@@ -70,7 +70,7 @@ class Command(RankCommand):
 
 
 def checkup(settings: BaseSettings, environment: Environment, *, calls: bool) -> Iterator[Finding]:
-    """Everything, in the order in which a run would meet it."""
+    """Yield every finding, in the order in which a run would meet it."""
     examined = examine(settings, environment)
     yield from examined.findings
     yield from misspelt(settings, environment, examined.names)
@@ -154,7 +154,7 @@ def _endpoint(
 
 
 def _show(finding: Finding) -> None:
-    """At once: a server that is away takes some seconds to be given up."""
+    """Write one finding at once: a server that is away takes some seconds to be given up."""
     remedy = f"; {finding.remedy}" if finding.remedy else ""
     line = f"{finding.level.value:<8} {finding.about}: {finding.what}{remedy}"
     sys.stdout.write(f"{harmless(discreet(line))}\n")

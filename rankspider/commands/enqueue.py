@@ -119,7 +119,7 @@ def _kind(opts: argparse.Namespace) -> str | None:
 
 
 def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source]:
-    """What to read, each with its name, opened before anything is queued."""
+    """Return what to read, each source with its name, opened before anything is queued."""
     for arg in args:
         if arg.startswith("-") and arg != _STDIN:
             raise UsageError(f"not understood: {arg}")
@@ -136,7 +136,8 @@ def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source
 
 
 def _line_of(arg: str) -> bytes:
-    """Raises `UsageError` for a file's name."""
+    """Return the anchor that an argument names, as a line of a file. Raises `UsageError` for a
+    file's name."""
     given = arg.encode("utf-8", "surrogateescape")
     try:
         return sec_uid_of(given).encode()

@@ -125,7 +125,7 @@ def _to_stdout(tables: list[Table], opts: argparse.Namespace) -> bool:
 
 
 def _stream(source: Source, form: Format, window: Window, remarks: "_Remarks") -> None:
-    """To standard output, all hours as one file."""
+    """Write all hours to standard output as one file."""
     output = sys.stdout.buffer
     writer = form.writer(output, source.table)
     for hour in source.hours(window.begin, window.end):
@@ -169,7 +169,7 @@ class _Remarks:
 
 
 def _tell(outcome: ExportResult, *, as_json: bool) -> None:
-    """One line a collection, as soon as it is done."""
+    """Write one line on a collection, as soon as it is done."""
     if as_json:
         counts = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}
         sys.stdout.write(f"{json.dumps(counts)}\n")

@@ -42,7 +42,7 @@ class Command(QuestionCommand):
 
 
 def _missing(name: ListName, hour: dt.datetime, asking: Asking) -> str:
-    """Which of the two lists that are compared is not there, or that neither is."""
+    """Say which of the two lists that are compared is not there, or that neither is."""
     missing = [
         f"the {which} ({hour_text(begin, asking.zone)})"
         for which, begin in (("hour", hour), ("hour before", hour - HOUR))

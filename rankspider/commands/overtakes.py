@@ -54,7 +54,8 @@ class Command(QuestionCommand):
 
 
 def _why_none(last: State | None, asking: Asking) -> str:
-    """Nobody looked, or nobody passed anybody; ``last`` is the list as it was seen last."""
+    """Say whether nobody looked, or nobody passed anybody; ``last`` is the list as it was seen
+    last."""
     if last is None:
         return "The lake holds no state of the list as a whole in this hour: nothing can be told."
     since = last.hour + HOUR - dt.timedelta(minutes=asking.options.minutes)

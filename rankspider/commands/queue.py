@@ -215,7 +215,7 @@ def _clear(view: QueueView, queue: str, opts: argparse.Namespace) -> None:
 
 
 def _ask(question: str) -> None:
-    """Raises `RankspiderError` unless a person at a terminal says yes."""
+    """Return if a person at a terminal says yes; raise `UsageError` otherwise."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError(f"{question} Nobody is there to be asked: say --yes")
     sys.stderr.write(f"{question} [y/N] ")

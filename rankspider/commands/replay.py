@@ -79,7 +79,7 @@ class Command(RankCommand):
 
 
 def _target(opts: argparse.Namespace, configuration: Configuration) -> str:
-    """The database to write, checked."""
+    """Return the database to write to, once it is known to be a sound choice."""
     own = configuration.mongo_database
     if opts.in_place:
         if opts.compare or opts.into not in (None, own):
@@ -103,7 +103,8 @@ async def _replay(
     configuration: Configuration,
     selection: AnswerFilter,
 ) -> Replayed:
-    """Ends early, with everything durable, on the first Ctrl-C; the second one ends it at once."""
+    """Replay until all is done or the first Ctrl-C, after which everything is durable; a second one
+    ends it at once."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -127,7 +128,7 @@ async def _replay(
 
 
 class _Progress:
-    """A line on standard error now and then."""
+    """Writes a line on standard error now and then."""
 
     def __init__(self, total: int) -> None:
         self._total = total

@@ -146,7 +146,7 @@ def _add_trouble_options(group: "argparse._ArgumentGroup") -> None:
 
 
 def _options(opts: argparse.Namespace) -> Options:
-    """The simulator's options; an option that was not given keeps its default there."""
+    """Return the simulator's options; an option that was not given keeps its default there."""
     given = {
         field.name: value
         for field in fields(Options)

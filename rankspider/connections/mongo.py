@@ -32,14 +32,14 @@ LONG_SECONDS = 12 * 3600.0
 
 
 def connect(uri: str, *, answers_within: float = WRITE_SECONDS) -> AsyncMongoClient[dict[str, Any]]:
-    """A client that belongs to the running loop; it connects when it is first used."""
+    """Return a client that belongs to the running loop; it connects when it is first used."""
     return AsyncMongoClient(uri, **_options(answers_within))
 
 
 def connect_blocking(
     uri: str, *, answers_within: float = LONG_SECONDS
 ) -> MongoClient[dict[str, Any]]:
-    """The same for commands, most of which read."""
+    """Return a blocking client, for commands, most of which read."""
     return MongoClient(uri, **_options(answers_within))
 
 
@@ -95,7 +95,7 @@ def _refused(error: OperationFailure) -> ServiceUnavailable:
 
 
 def _why(client: MongoClient[dict[str, Any]], error: PyMongoError) -> str:
-    """Of each server that cannot be had, or of what they are together."""
+    """Return what is wrong with each server that cannot be had, or with what they are together."""
     servers = client.topology_description.server_descriptions().values()
     errors = [why(server.error) for server in servers if server.error is not None]
     if errors:

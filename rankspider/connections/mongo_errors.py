@@ -1,4 +1,4 @@
-"""What an error of MongoDB's means to whoever writes: the one place that knows.
+"""Tell what an error of MongoDB's means to whoever writes. No other module knows.
 
 ``docs/MONGODB.md`` has the same as a table, which a test holds against this module. The codes:
 https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
@@ -78,38 +78,43 @@ class NotAbleNow(OperationFailure):
 
 
 def is_away(error: Exception) -> bool:
-    """Whether the server, rather than the call, is at fault, so that another try is worth it."""
+    """Return whether the server, rather than the call, is at fault, so that another try is worth
+    it."""
     if isinstance(error, OperationFailure) and not isinstance(error, NotAbleNow):
         return error.code not in OF_ONE_DOCUMENT.keys() | _OF_INDEXES or _asks_for_another(error)
     return isinstance(error, ConnectionFailure | NotAbleNow)
 
 
 def is_away_at_start(error: Exception) -> bool:
-    """The same for a worker that starts, for which nothing waits yet."""
+    """Return whether a worker that starts should wait for the server; nothing waits to be stored
+    yet."""
     return is_away(error) and getattr(error, "code", None) not in _NO_RIGHTS
 
 
 def may_be_one_document(error: OperationFailure | DocumentTooLarge) -> bool:
-    """Whether a command that failed as a whole may have failed for one of its documents."""
+    """Return whether a command that failed as a whole may have failed for one of its documents."""
     if isinstance(error, DocumentTooLarge):
         return True
     return error.code in OF_ONE_DOCUMENT and not _asks_for_another(error)
 
 
 def is_race(entry: Mapping[str, Any]) -> bool:
-    """Whether ``entry`` of ``writeErrors`` is about a document that another made just now."""
+    """Return whether ``entry`` of ``writeErrors`` is about a document that another made just
+    now."""
     return entry["code"] == DUPLICATE_KEY and [*entry.get("keyPattern", ["_id"])] == ["_id"]
 
 
 def is_refusal(entry: Mapping[str, Any]) -> bool:
-    """Whether MongoDB will never take the document that ``entry`` of ``writeErrors`` is about."""
+    """Return whether MongoDB will never take the document that ``entry`` of ``writeErrors`` is
+    about."""
     if entry["code"] == DUPLICATE_KEY:
         return not is_race(entry)
     return entry["code"] in OF_ONE_DOCUMENT
 
 
 def said(error: Exception) -> str:
-    """What the server said, for a log: code, name and message, and what mends it. No password."""
+    """Return what the server said, for a log: code, name and message, and what mends it. No
+    password."""
     details = getattr(error, "details", None)
     details = details if isinstance(details, Mapping) else {}
     code = details.get("code")
@@ -122,7 +127,7 @@ def said(error: Exception) -> str:
 
 
 def why_refused(entry: Mapping[str, Any]) -> str:
-    """MongoDB's words about one document; the index by name if it is a duplicate there."""
+    """Return MongoDB's words about one document; the index by name if it is a duplicate there."""
     if entry["code"] == DUPLICATE_KEY:
         fields = ", ".join(entry["keyPattern"])
         return f"a unique index on {fields} has its value already: {entry['errmsg']}"

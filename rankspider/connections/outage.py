@@ -13,7 +13,7 @@ _REMIND_SECONDS = 300.0
 
 
 class Outage:
-    """How one server is doing, as its user sees it.
+    """One server's state, as its user sees it.
 
     ``server`` names it in the log: ``Redis``, ``MongoDB``. ``said``: what the log says of an error.
     """
@@ -33,15 +33,16 @@ class Outage:
 
     @property
     def lasts(self) -> bool:
-        """Whether a call waits that has failed. What others succeed in does not end that: a server
-        may read and not write, or write to one collection only."""
+        """Return whether a call waits that has failed. What others succeed in does not end that: a
+        server may read and not write, or write to one collection only."""
         return self._waiting > 0
 
     async def wait_out(
         self, call: Callable[[], Awaitable[_T]], is_away: Callable[[Exception], bool]
     ) -> _T:
-        """What ``call``, which may be repeated, returns once the server answers, however long that
-        takes. An error of which ``is_away`` is not true is raised: waiting would not mend it."""
+        """Return what ``call``, which may be repeated, returns once the server answers, however
+        long that takes. An error of which ``is_away`` is not true is raised: waiting would not
+        mend it."""
         failures = 0
         try:
             while True:

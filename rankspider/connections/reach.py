@@ -18,7 +18,7 @@ _NOISE = re.compile(r" \(configured timeouts: [^)]*\)|[ :]*<redis\..*>( - networ
 
 
 def why(error: BaseException) -> str:
-    """What ``error`` says on one line, and what that means; it names the address."""
+    """Return what ``error`` says on one line, and what that means; it names the address."""
     said = _NOISE.sub("", " ".join(str(error).split())).rstrip(".") or type(error).__name__
     whole = "; ".join(
         f"{type(each).__name__}: {_NOISE.sub('', str(each))}" for each in _chain(error)
@@ -28,7 +28,7 @@ def why(error: BaseException) -> str:
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:
-    """It and what lies beneath, a few layers deep."""
+    """Return ``error`` and what lies beneath it, a few layers deep."""
     found: list[BaseException] = []
     while error is not None and len(found) < 8:
         found.append(error)

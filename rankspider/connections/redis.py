@@ -66,17 +66,18 @@ _AWAY_MESSAGE = re.compile(
 
 
 def connect(settings: BaseSettings) -> "redis_asyncio.Redis":
-    """An asyncio client by ``REDIS_URL``, ``REDIS_HOST``, ``REDIS_PARAMS`` …, as scrapy-redis
-    reads them, or of a Cluster or a Sentinel's master; it connects when it is first used."""
+    """Return an asyncio client by ``REDIS_URL``, ``REDIS_HOST``, ``REDIS_PARAMS`` …, as
+    scrapy-redis reads them, or of a Cluster or a Sentinel's master; it connects when it is first
+    used."""
     client: redis_asyncio.Redis = client_of(ASYNCIO, _parameters(settings))
     return client
 
 
 def connect_blocking(settings: BaseSettings, **overrides: Any) -> redis.Redis:
-    """The same for a command without a loop.
+    """Return a blocking client, for a command without a loop.
 
-    Raises `ConfigurationError` or `ServiceUnavailable`; the latter only for a Cluster, whose
-    client connects at once.
+    Raises `ConfigurationError` or `ServiceUnavailable`; the latter only for a Cluster, whose client
+    connects at once.
     """
     try:
         client: redis.Redis = client_of(BLOCKING, {**_parameters(settings), **overrides})
@@ -86,7 +87,7 @@ def connect_blocking(settings: BaseSettings, **overrides: Any) -> redis.Redis:
 
 
 def is_configured(settings: BaseSettings) -> bool:
-    """Whether any of scrapy-redis's connection settings names a server."""
+    """Return whether any of scrapy-redis's connection settings names a server."""
     names = ("REDIS_URL", "REDIS_HOST", "REDIS_PARAMS")
     return any(settings.get(name) for name in names)
 
@@ -206,7 +207,7 @@ _REFUSALS: tuple[tuple[str, type[RankspiderError], str], ...] = (
 
 
 def unavailable(error: Exception, settings: BaseSettings | None = None) -> RankspiderError:
-    """What to say of one of `REDIS_ERRORS`: what is wrong, and what mends it."""
+    """Return what to say of one of `REDIS_ERRORS`: what is wrong, and what mends it."""
     chain = [error, *(each for each in (error.__cause__,) if each is not None)]
     whole = "; ".join(f"{type(each).__name__}: {each}" for each in chain)
     for pattern, kind, text in _REFUSALS:
@@ -222,12 +223,12 @@ def unavailable(error: Exception, settings: BaseSettings | None = None) -> Ranks
 
 
 def said(error: Exception) -> str:
-    """Of one of `REDIS_ERRORS`, for a log."""
+    """Return the words of one of `REDIS_ERRORS`, for a log."""
     return f"{type(error).__name__}: {why(error)}"
 
 
 def is_away(error: Exception) -> bool:
-    """Whether Redis is, rather than what was asked of it, at fault."""
+    """Return whether Redis is, rather than what was asked of it, at fault."""
     if not isinstance(error, REDIS_ERRORS):
         return False
     if "same key slot" in str(error):  # the queue's key is at fault, and will be

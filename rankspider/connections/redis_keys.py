@@ -9,7 +9,7 @@ _HASH_TAG = re.compile(r"[^{]*\{[^}]+\}")
 
 
 def has_a_slot_to_share(queue: str) -> bool:
-    """Whether other keys can be named that stand in ``queue``'s slot of a Redis Cluster."""
+    """Return whether other keys can be named that stand in ``queue``'s slot of a Redis Cluster."""
     return "}" not in queue or _HASH_TAG.match(queue) is not None
 
 
@@ -54,22 +54,23 @@ class Keys:
 
     @classmethod
     def of(cls, queue: str) -> Self:
-        """A queue key that carries a hash tag of its own lends it to the others."""
+        """Return the keys of ``queue``. A key that carries a hash tag of its own lends it to the
+        others."""
         stem = queue if _HASH_TAG.match(queue) else f"{{{queue}}}"
         return cls(queue, *(f"{stem}:{field.name}" for field in fields(cls)[1:]))
 
     @property
     def beside(self) -> str:
-        """What begins the name of every key but the queue's own."""
+        """Return what begins the name of every key but the queue's own."""
         return self.leases.removesuffix("leases")
 
     def of_script(self) -> list[str]:
-        """The ``KEYS`` of the queue's script, in their order."""
+        """Return the ``KEYS`` of the queue's script, in their order."""
         beside = [self.watched, self.turns, self.listed, self.plan]
         return [*self.all(), self.cut_off, self.epoch, *beside]
 
     def all(self) -> list[str]:
-        """Those of the queue itself, the first of `of_script`."""
+        """Return the queue's own, the first of `of_script`."""
         return [
             self.queue,
             self.leases,

@@ -97,12 +97,12 @@ BLOCKING = Family(
 
 
 def client_of(family: Family, parameters: Mapping[str, Any]) -> Any:
-    """The client of ``family`` for scrapy-redis's ``parameters``: ``url``, checked before by
+    """Return the client of ``family`` for scrapy-redis's ``parameters``: ``url``, checked before by
     `url_problem`, and the rest.
 
-    A ``redis_cls`` of the other family stands for its like in this one. Raises
-    `ConfigurationError` for a wrong address. A blocking Cluster client connects here and raises
-    what that brings; every other client connects when it is first used.
+    A ``redis_cls`` of the other family stands for its like in this one. Raises `ConfigurationError`
+    for a wrong address. A blocking Cluster client connects here and raises what that brings; every
+    other client connects when it is first used.
     """
     options = dict(parameters)
     url: str = options.pop("url", None) or ""
@@ -138,8 +138,8 @@ def client_of(family: Family, parameters: Mapping[str, Any]) -> Any:
 
 
 def url_problem(url: str) -> str | None:
-    """Why redis-py cannot use ``url``, or would read something else in it than it says, as the rest
-    of a sentence; None if it can. It repeats nothing that may be a part of a password."""
+    """Return why redis-py cannot use ``url``, or would read something else in it than it says, as
+    the rest of a sentence; None if it can. It repeats nothing that may be a part of a password."""
     if not url:
         return None
     parts = urlsplit(url)
@@ -182,14 +182,15 @@ def _options_problem(query: str, *, is_tls: bool) -> str | None:
 
 
 def _without_decoding(url: str) -> str:
-    """Members are bytes: whatever a producer pushed must come back as it was."""
+    """Return ``url`` without ``decode_responses``. Members are bytes: whatever a producer pushed
+    must come back as it was."""
     address, _, query = url.partition("?")
     kept = [pair for pair in query.split("&") if pair and pair.partition("=")[0] != _DECODING]
     return f"{address}?{'&'.join(kept)}" if kept else address
 
 
 def place_of(parameters: Mapping[str, Any]) -> str:
-    """Where the server is, without a login."""
+    """Return where the server is, without a login."""
     url: str = parameters.get("url") or ""
     if url:
         parts = urlsplit(url)
@@ -218,7 +219,8 @@ def _for_cluster(family: Family, options: dict[str, Any]) -> dict[str, Any]:
 
 
 def _host_and_port(node: Any) -> tuple[str, int]:
-    """Of a pair, of ``{"host": …, "port": …}`` or of a node of either family."""
+    """Return host and port of a pair, of ``{"host": …, "port": …}`` or of a node of either
+    family."""
     if isinstance(node, tuple):
         return node
     if isinstance(node, Mapping):
@@ -254,7 +256,7 @@ def _master(family: Family, url: str, options: dict[str, Any]) -> Any:
 
 
 def _read(url: str, default_port: int) -> tuple[list[tuple[str, int]], dict[str, Any], str]:
-    """The hosts, redis-py's options and the path of ``url``."""
+    """Return the hosts, redis-py's options and the path of ``url``."""
     parts = urlsplit(url)
     credentials, at, hosts = parts.netloc.rpartition("@")
     tls = parts.scheme.startswith(_TLS)

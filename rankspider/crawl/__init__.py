@@ -1,1 +1,2 @@
-"""What Scrapy calls beside the spider and the pipelines, and the worker whose objects all share."""
+"""Holds what Scrapy calls beside the spider and the pipelines, and the worker whose objects all
+share."""

@@ -74,7 +74,8 @@ class AcknowledgeMiddleware:
             self._release(delivery)
 
     def item_failed(self, item: Any, response: Response | None, failure: Failure) -> None:
-        """The next one that says the same is stored, and those who wait for this one fail too."""
+        """Give up what dedupe remembers of the item: the next one that says the same is stored, and
+        those who wait for this one fail too."""
         record = record_of(item)
         if record is not None and not record.ended.done():
             self._worker.dedupe.lost(record, failure.value)
@@ -86,8 +87,8 @@ class AcknowledgeMiddleware:
             self.item_ended(response)
 
     def _release(self, delivery: Delivery) -> None:
-        """What was dropped, filtered out, or became something else on its way to the store: nobody
-        else would end what waits for it."""
+        """Let go of what was dropped, filtered out, or became something else on its way to the
+        store: nobody else would end what waits for it."""
         if delivery.output_complete and delivery.in_pipelines == 0:
             for record in delivery.records:
                 if not record.is_taken:

@@ -1,4 +1,5 @@
-"""What follows from each call: its licence hears of it, it is counted, and it goes on record."""
+"""See to what follows from each call: its licence hears of it, it is counted, and it goes on
+record."""
 
 import asyncio
 import logging
@@ -33,12 +34,13 @@ _SILENT_CALLS = 10
 
 
 def _is_of_licence(failed: Failure) -> bool:
-    """A licence that is refused, used up or too fast is no anchor's fault."""
+    """Return whether the failure is the licence's: refused, used up or too fast is no anchor's
+    fault."""
     return failed.verdict is Verdict.LICENCE or failed.name == "too-fast"
 
 
 class Calls:
-    """Belongs to one worker, which ``worker`` names in the records, and asks ``endpoint``."""
+    """Settles the calls of one worker, which ``worker`` names in the records, to ``endpoint``."""
 
     def __init__(
         self,
@@ -63,9 +65,11 @@ class Calls:
         self._settling: set[asyncio.Task[None]] = set()
 
     def answered(self, response: Response, news: News, generation: int) -> None:
-        """A list came, and every item of ``news`` has left the spider. The anchor's delivery ends
-        when all it brought is durable and the call is on record, in the lake of the ``generation``
-        that ``news`` was judged by."""
+        """Settle a call that brought a list, once every item of ``news`` has left the spider.
+
+        The anchor's delivery ends when all it brought is durable and the call is on record, in the
+        lake of the ``generation`` that ``news`` was judged by.
+        """
         self._report(response.meta, CallOutcome.OK)
         self._silent = 0
         self._count(news)
@@ -77,7 +81,7 @@ class Calls:
         self._settle(on_record, delivery)
 
     def failed(self, meta: dict[str, Any], failed: Failure, response: Response | None) -> None:
-        """No list came, for a reason that ``failed`` names."""
+        """Settle a call that brought no list, for a reason that ``failed`` names."""
         failed = replace(failed, message=unlicensed_text(failed.message, meta))
         message, delivery = failed.message, meta.get(DELIVERY)
         logger.info("No list for %s: %s (%s)", _whom(delivery), failed.name, message)
@@ -110,7 +114,8 @@ class Calls:
             )
 
     def _blame(self, meta: dict[str, Any], failed: Failure) -> tuple[CallOutcome, Count]:
-        """What the fleet is told, and whether it is a try of the anchor's."""
+        """Return what the fleet is told of the licence, and whether the call counts as a try of the
+        anchor's."""
         outcome, delivery = outcome_of(failed), meta.get(DELIVERY)
         if _is_of_licence(failed):
             self.last_refusal = failed.message
@@ -173,7 +178,7 @@ class Calls:
     def _call_of(
         self, meta: dict[str, Any], outcome: str, response: Response | None, **said: Any
     ) -> Call | None:
-        """What is known of a call that was made; None if none was."""
+        """Return what is known of a call that was made; None if none was."""
         asked: Asked | None = meta.get(ASKED)
         if asked is None:
             return None
@@ -205,7 +210,7 @@ class Calls:
             await self._store.note(call, ranked_list, generation=generation)
 
     def _settle(self, storing: Coroutine[Any, Any, None], delivery: Delivery | None) -> None:
-        """An anchor must not be acknowledged before ``storing`` ends.
+        """Keep ``delivery`` from being acknowledged before ``storing`` ends.
 
         The answer itself is let go of meanwhile: many wait, and each has some 450 KB.
         """

@@ -1,4 +1,4 @@
-"""The disk of the embedded servers, which cannot say themselves that it is full."""
+"""Watch the disk of the embedded servers, which cannot say themselves that it is full."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""The licence joins a request at the last moment, below everything that logs or stores it."""
+"""Add the licence to a request at the last moment, below everything that logs or stores it."""
 
 import asyncio
 import datetime as dt
@@ -105,8 +105,8 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             self._under_way.discard(task)
 
     def _is_licensed(self, request: Request) -> bool:
-        """Whether it is a call of the endpoint; one of the user's own, to somewhere else, is none.
-        A worker that is not open, such as for ``scrapy parse``, has no licences."""
+        """Return whether ``request`` is a call of the endpoint; one of the user's own, to somewhere
+        else, is none. A worker that is not open, such as for ``scrapy parse``, has no licences."""
         api_url = self._worker.configuration.api_url
         return (
             self._worker.is_open and api_url is not None and request.url.startswith(f"{api_url}/")
@@ -136,7 +136,8 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         return self._inflated(answer) or self._decoded(answer, request)
 
     def _inflated(self, answer: Response) -> Response | None:
-        """As `HttpCompressionMiddleware` does it, which has nothing left to do then."""
+        """Return the answer inflated, as `HttpCompressionMiddleware` does it, which has nothing
+        left to do then."""
         if answer.headers.getlist("Content-Encoding") != [b"gzip"]:
             return None
         body = inflated(answer.body, self._most_inflated)
@@ -148,8 +149,9 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         return _plain(answer, body)
 
     def _decoded(self, answer: Response, request: Request) -> Response:
-        """What Scrapy makes of it. A plain body is one whatever its header says, and what cannot
-        be read is left to whoever knows the status. Raises `IgnoreRequest` for a bomb."""
+        """Return what Scrapy makes of the body. A plain body is one whatever its header says, and
+        what cannot be read is left to whoever knows the status. Raises `IgnoreRequest` for a
+        bomb."""
         if answer.status == 200 and is_damaged(answer.body, self._most_inflated):
             # Scrapy would take as much of it as can be had.
             raise ResponseDataLossError("the gzip stream is damaged or cut off")
@@ -180,8 +182,8 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
 
 
 async def _start_of(response: aiohttp.ClientResponse) -> bytes:
-    """What came of the body of an error, for its words: the status and the headers say the rest,
-    whether it ends in time, as announced, or at all."""
+    """Return what came of the body of an error, for its words: the status and the headers say the
+    rest, whether it ends in time, as announced, or at all."""
     body = bytearray()
     with suppress(aiohttp.ClientError, TimeoutError):
         async with asyncio.timeout(_ERROR_SECONDS):
@@ -193,7 +195,7 @@ async def _start_of(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _plain(answer: Response, body: bytes) -> Response:
-    """``answer`` with the decoded ``body``."""
+    """Return ``answer`` with the decoded ``body``."""
     answer.headers.pop("Content-Encoding", None)
     kind = responsetypes.from_args(headers=answer.headers, url=answer.url, body=body)
     return answer.replace(cls=kind, body=body)

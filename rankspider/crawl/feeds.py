@@ -1,4 +1,5 @@
-"""Feed exports, such as ``scrapy crawl goods_rank -O out.csv``: one flat row an item."""
+"""Make one flat row of each item for feed exports, such as ``scrapy crawl goods_rank -O
+out.csv``."""
 
 import datetime as dt
 import re
@@ -30,8 +31,9 @@ _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def row_of(item: Any) -> dict[str, Any]:
-    """``item`` flat: its ``kind``, then its fields, those of the list by the names that exports
-    give them; times in ISO 8601, UTC. Of an item of the user's own, its fields as they are."""
+    """Return ``item`` as a flat row: its ``kind``, then its fields, those of the list by the names
+    that exports give them; times in ISO 8601, UTC. An item of the user's own keeps its fields as
+    they are."""
     ours = item_of(item)
     said = ItemAdapter(item).asdict()
     if ours is None:
@@ -66,7 +68,7 @@ COLUMNS = tuple(
 
 
 def _text(value: Any) -> Any:
-    """For a format without maps and numbers in lists."""
+    """Return ``value`` as text, for a format without maps and numbers in lists."""
     if isinstance(value, dict):
         return msgspec.json.encode(value).decode()
     return [str(each) for each in value] if isinstance(value, list) else value
@@ -83,7 +85,7 @@ class FlatJsonExporter(JsonItemExporter):
 
 
 class FlatCsvExporter(CsvItemExporter):
-    """With every column of every kind, unless FEED_EXPORT_FIELDS says which."""
+    """Writes CSV with every column of every kind, unless FEED_EXPORT_FIELDS says which."""
 
     def export_item(self, item: Any) -> None:
         row = {name: _text(value) for name, value in row_of(item).items()}

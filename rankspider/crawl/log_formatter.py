@@ -1,4 +1,4 @@
-"""What Scrapy logs of each answer and item: nothing that costs as much as the crawl."""
+"""Say little of each answer and item in the log: nothing that costs as much as the crawl."""
 
 import logging
 from typing import Any

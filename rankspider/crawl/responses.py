@@ -1,4 +1,5 @@
-"""What a response, or its absence, says to this project: without the licence it was asked with."""
+"""Tell what a response, or its absence, says to this project, without the licence it was asked
+with."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -38,7 +39,8 @@ class Asked:
 
 
 def delivery_of(response: Response | None) -> Delivery | None:
-    """None for a response that belongs to no anchor of the queue."""
+    """Return the delivery that the response belongs to; None if it belongs to no anchor of the
+    queue."""
     # Scrapy hands out other things as well for an item that came of no response.
     if not isinstance(response, Response):
         return None
@@ -47,7 +49,7 @@ def delivery_of(response: Response | None) -> Delivery | None:
 
 
 def unlicensed(response: Response) -> Response:
-    """``response`` without its licence, which a server may repeat: none is stored."""
+    """Return ``response`` without its licence, which a server may repeat: none is stored."""
     licence: Licence | None = response.meta.get(LICENCE)
     if licence is None:
         return response
@@ -56,13 +58,13 @@ def unlicensed(response: Response) -> Response:
 
 
 def unlicensed_text(text: str, meta: dict[str, Any]) -> str:
-    """The same of a text that came of a request with this ``meta``."""
+    """Return ``text`` without the licence of the request that has this ``meta``."""
     licence: Licence | None = meta.get(LICENCE)
     return redacted(text, licence.token) if licence else text
 
 
 def headers_of(response: Response) -> dict[str, str]:
-    """By lower-case name."""
+    """Return the headers by lower-case name."""
     return {
         name.decode("latin-1").lower(): b",".join(values).decode("latin-1")
         for name, values in response.headers.items()
@@ -70,7 +72,7 @@ def headers_of(response: Response) -> dict[str, str]:
 
 
 def failure_of_status(response: Response) -> Failure:
-    """What an HTTP status other than 200 means."""
+    """Return what an HTTP status other than 200 means."""
     headers = headers_of(response)
     wait = retry_after_seconds(
         headers.get("retry-after", ""), headers.get("date", ""), dt.datetime.now(dt.UTC)
@@ -80,7 +82,7 @@ def failure_of_status(response: Response) -> Failure:
 
 
 def failure_of_download(error: BaseException) -> Failure:
-    """What it means that no answer came."""
+    """Return what it means that no answer came."""
     # What Scrapy raises for a body beyond DOWNLOAD_MAXSIZE: inflated, and as announced.
     if isinstance(error, IgnoreRequest | DownloadCancelledError):
         return failure.overlong()

@@ -1,4 +1,4 @@
-"""Stopping: give back at once what was not asked yet, finish the rest within bounds."""
+"""Stop a worker: give back at once what was not asked yet, and finish the rest within bounds."""
 
 import asyncio
 import logging
@@ -27,9 +27,9 @@ out_of_time = object()
 
 
 class Shutdown:
-    """After the first SIGTERM, SIGINT or SIGHUP; the second one ends the process without it. And
-    when Scrapy closes the spider by itself, such as for CLOSESPIDER_TIMEOUT, without a time limit.
-    """
+    """Winds a worker down after the first SIGTERM, SIGINT or SIGHUP; the second one ends the
+    process without it. And when Scrapy closes the spider by itself, such as for
+    CLOSESPIDER_TIMEOUT, without a time limit."""
 
     _deliveries: Deliveries
     _licences: LicencePool
@@ -43,7 +43,7 @@ class Shutdown:
         self._has_ended = False
 
     def watch(self, deliveries: Deliveries, licences: LicencePool) -> None:
-        """From now on see to ``deliveries`` and to what waits for ``licences``."""
+        """See from now on to ``deliveries`` and to what waits for ``licences``."""
         from twisted.internet import reactor  # installed by Scrapy by now
 
         self._deliveries, self._licences = deliveries, licences
@@ -54,7 +54,7 @@ class Shutdown:
         _take_hangups_for_sigterm()
 
     def closing(self) -> None:
-        """Scrapy has closed the spider, and the worker's objects close now."""
+        """Note that Scrapy has closed the spider, and that the worker's objects close now."""
         # Those may wait for a Redis that is away: not longer, if late.
         if self._watching is not None and not self._is_late:
             self._watching.cancel()
@@ -100,8 +100,8 @@ class Shutdown:
         await self._deliveries.release_unasked()
 
     def _hold(self) -> Deferred[None]:
-        """Called before the reactor stops. A signal that finds the spider closing already, such as
-        when drained, would end the process at once, without its stats."""
+        """Hold the reactor until the worker is closed. A signal that finds the spider closing
+        already, such as when drained, would end the process at once, without its stats."""
         self._is_held = True
         return deferred_from_coro(self._see_through())
 
@@ -113,7 +113,7 @@ class Shutdown:
             await asyncio.sleep(_LOOK_SECONDS)
 
     def _end(self) -> None:
-        """Without what still waits, such as for MongoDB."""
+        """End without what still waits, such as for MongoDB."""
         stats = self._crawler.stats
         assert stats is not None
         stats.set_value("finish_reason", "shutdown")
@@ -129,12 +129,13 @@ class Shutdown:
 
 
 def _is_forced() -> bool:
-    """Whether a second signal came, after which Scrapy listens for none."""
+    """Return whether a second signal came, after which Scrapy listens for none."""
     return signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
 
 
 def _take_hangups_for_sigterm() -> None:
-    """A closed terminal or a lost connection is no reason to drop what is in hand.
+    """Take a closed terminal or a lost connection for SIGTERM: it is no reason to drop what is in
+    hand.
 
     Whoever ignores SIGHUP, as nohup does, or handles it, is left alone. The shell and the kernel
     may both send one: the second must not end the process at once, as a second SIGTERM does.

@@ -1,4 +1,5 @@
-"""Calls that fail alike, one after the other: whether the anchors are to blame, or none is."""
+"""Tell from calls that fail alike, one after the other, whether the anchors are to blame, or none
+is."""
 
 import logging
 import time
@@ -37,7 +38,7 @@ class Stretch:
         self._last = ""
 
     def answered(self) -> None:
-        """It ends: the endpoint answers, and the licence is good."""
+        """End the stretch: the endpoint answers, and the licence is good."""
         if self._failures >= _MANY and self.is_everybodys:
             logger.warning("The endpoint answers again, after %d failures", self._failures)
         self._answers += 1
@@ -48,15 +49,15 @@ class Stretch:
         self._anchors.clear()
 
     def refused(self, anchor: str | None, failed: Failure) -> bool:
-        """The endpoint said something of an anchor, and so it answers. Return whether it says the
-        same of so many in a row, and no list, that it is no word about any of them."""
+        """Note that the endpoint said something of an anchor, and so answers. Return whether it
+        says the same of so many in a row, and no list, that it is no word about any of them."""
         if failed.name != self._last:
             self.answered()
         self.failed(anchor, failed)
         return self._alike >= _MANY and self.is_long
 
     def failed(self, anchor: str | None, failed: Failure) -> None:
-        """It goes on."""
+        """Note one more failure, which goes on with the stretch or begins another."""
         if self._answers and failed.name != self._last:
             self._begin()
         if not self._failures:
@@ -82,20 +83,22 @@ class Stretch:
 
     @property
     def is_everybodys(self) -> bool:
-        """Whether it is the fault of no single anchor. What a vendor says in its own words before
-        it was ever heard to answer is no word about the anchor that happened to be the first."""
+        """Return whether the failures are no single anchor's fault. What a vendor says in its own
+        words before it was ever heard to answer is no word about the anchor that happened to be
+        the first."""
         few = min(_MOST_FEW, max(_FEW, self._answers // _GOOD_FOR_ONE))
         is_first_word = not self._answers and self._last in _VENDORS_WORDS
         return is_first_word or len(self._anchors) > few
 
     @property
     def is_long(self) -> bool:
-        """Whether the fleet should hold back."""
+        """Return whether the stretch is so long that the fleet should hold back."""
         is_many = self._alike >= _MANY or self._failures >= 2 * _MANY
         return self.is_everybodys and is_many
 
     @property
     def is_refusal(self) -> bool:
-        """Whether to wait for its end makes little sense: it is no outage, and lasts."""
+        """Return whether the stretch is one of refusals: to wait for its end makes little sense,
+        since it is no outage, and lasts."""
         lasts = time.monotonic() - self._began_at > _PATIENCE_SECONDS
         return self.is_long and lasts and self._last not in _PASSING

@@ -1,4 +1,4 @@
-"""The objects of one worker: who has them, and in which order they open and close."""
+"""Own the objects of one worker, and the order in which they open and close."""
 
 import asyncio
 import logging
@@ -43,7 +43,7 @@ _STORING_ROOM = 64
 
 
 class Worker:
-    """An extension: whoever needs one of its objects gets them by `Worker.of`.
+    """The extension that owns a worker's objects: whoever needs one gets it by `Worker.of`.
 
     It opens when the spider starts. A command that asks a spider without starting it, such as
     ``scrapy parse``, needs no server: then it stays closed, and nothing is stored.
@@ -79,7 +79,7 @@ class Worker:
 
     @staticmethod
     def of(crawler: Crawler) -> "Worker":
-        """That of ``crawler``. Raises `ConfigurationError` if it has none."""
+        """Return the worker of ``crawler``. Raises `ConfigurationError` if it has none."""
         worker = crawler.get_extension(Worker)
         if worker is None:
             raise ConfigurationError(f"EXTENSIONS: {Worker.__module__}.Worker is missing or off")
@@ -142,7 +142,7 @@ class Worker:
         self._opened.push_async_callback(self.store.close)
 
     def _begin_to_remember(self) -> None:
-        """What the fleet knows of the lake as it is now, and of no other before it."""
+        """Begin with what the fleet knows of the lake as it is now, and of no other before it."""
         stem = f"{self._keys.dedupe}:{self.store.identity}"
         self.dedupe = Dedupe(
             Arbiter(self._redis, stem, self.store.newest_observation),
@@ -209,7 +209,8 @@ class Worker:
         logger.info("After a worker was cut off: %d documents brought up to their history", count)
 
     async def _tell_what_is_in_hand(self) -> None:
-        """As often as Scrapy tells how much it crawled, and why it may be nothing."""
+        """Log how much is in hand, as often as Scrapy tells how much it crawled, and why that may
+        be nothing."""
         seconds = self._crawler.settings.getfloat("LOGSTATS_INTERVAL")
         while seconds:
             await asyncio.sleep(seconds)

@@ -1,4 +1,4 @@
-"""What any worker has read, and whether it is stored: one memory for the fleet, in Redis.
+"""Remember for the whole fleet, in Redis, what any worker has read, and whether it is stored.
 
 It only ever saves work. A place it knows nothing of, such as after its loss, is news; see
 `arbiter.lua` for its records and what it concludes.
@@ -40,7 +40,7 @@ _MOST_TOLD = 1000
 
 
 class Ruling(enum.Enum):
-    """What to do with a record of an answer."""
+    """The arbiter's word on what to do with a record of an answer."""
 
     SAME = "s"
     """Nothing: it is stored."""
@@ -87,7 +87,8 @@ class Stay(NamedTuple):
 
 @dataclass(eq=False, slots=True)
 class Question:
-    """Of one answer. ``again``: what this worker claimed before, and has not begun, is news."""
+    """One answer's question. ``again``: what this worker claimed before, and has not begun, is
+    news."""
 
     observed: int
     list_: bytes
@@ -143,12 +144,13 @@ class Arbiter:
         return await question.answer
 
     def stored(self, version: Version, observed: int, then: Callable[[], None]) -> None:
-        """It is durable, as of ``observed``; ``then`` is called when the fleet knows."""
+        """Note that ``version`` is durable, as of ``observed``; ``then`` is called when the fleet
+        knows."""
         self._stored[observed // HOUR_MS].append(_Stored(version, observed, then))
         self._tell_soon()
 
     def lost(self, version: Version, observed: int) -> None:
-        """It will not be stored by this worker."""
+        """Note that this worker will not store ``version``."""
         self._lost[observed // HOUR_MS].append(version)
         self._tell_soon()
 

@@ -1,4 +1,4 @@
-"""From one answer to what of it the lake does not hold yet."""
+"""Find in one answer what the lake does not hold yet."""
 
 import asyncio
 import datetime as dt
@@ -24,7 +24,7 @@ _SETTLED_AS_A_WHOLE = (Ruling.SAME, Ruling.MINE)
 
 @dataclass(eq=False, slots=True)
 class News:
-    """What one answer brings, and what else must be durable before its anchor is done."""
+    """The items of one answer, and what else must be durable before its anchor is done."""
 
     read: Read
     items: list[Item] = field(default_factory=list)
@@ -87,11 +87,13 @@ class Dedupe:
 
     @property
     def list_texts(self) -> list[Text]:
-        """For `rankspider.endpoint.answer.decode`, which finds these at once."""
+        """Return the lists' texts for `rankspider.endpoint.answer.decode`, which finds these at
+        once."""
         return self._reader.list_texts
 
     async def news_of(self, answer: Answer, anchor: str | None) -> News:
-        """Raises `AnswerError` if the list cannot be read through."""
+        """Return what ``answer``, asked for ``anchor``, brings that the lake does not hold. Raises
+        `AnswerError` if the list cannot be read through."""
         read = self._reader.read(answer, anchor)
         for gathering in self._gathering.values():
             gathering.count()
@@ -112,7 +114,8 @@ class Dedupe:
         return judged.news
 
     async def _judged(self, read: Read, observed: int) -> Judgement:
-        """One question as a rule: with the rows only if the list is likely to be another."""
+        """Return the arbiter's rulings, by one question as a rule: with the rows only if the list
+        is likely to be another."""
         place, digest, _ = read.whole.version
         rows = None
         if self._usual.get(place) != digest:
@@ -147,13 +150,14 @@ class Dedupe:
         self._gathering.pop(digest, None)
 
     def stored(self, record: Record) -> None:
-        """It is durable."""
+        """Note that the record's item is durable."""
         # Until the fleet knows, it is still this worker's.
         self._arbiter.stored(record.version, record.observed, partial(self._forget, record))
         record.end()
 
     def lost(self, record: Record, error: BaseException | None = None) -> None:
-        """It was not stored, for ``error``, or because nobody wants it: the next one is news."""
+        """Note that the item was not stored, for ``error``, or because nobody wants it: the next
+        one is news."""
         if record.ended.done():
             return
         self._forget(record)
@@ -242,7 +246,7 @@ class _Judged:
         *,
         is_rejected: bool,
     ) -> Record | None:
-        """The record of what is to be stored; None for what is not."""
+        """Return the record of what is to be stored; None for what is not."""
         if verdict is Ruling.MINE:
             there = self._on_their_way.get(version[:2])
             if there is not None:

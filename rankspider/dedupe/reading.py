@@ -1,4 +1,5 @@
-"""What answers say, each text read once: a cache of what was read, not of what is stored."""
+"""Read each text of an answer once, and remember what it says: a cache of what was read, not of
+what is stored."""
 
 import hashlib
 from collections import Counter, OrderedDict, deque
@@ -22,7 +23,7 @@ _KINDS: dict[type, str] = {item: item.kind for item in (RankItem, UserItem, List
 
 @dataclass(frozen=True)
 class ToldAnchor:
-    """What an answer says of one anchor, by reference."""
+    """One anchor's part of an answer, by reference."""
 
     user_id: str
     standing: str
@@ -84,12 +85,12 @@ class Read:
 
     @property
     def ranked_list(self) -> RankedList | None:
-        """None if it is not the list of an hour."""
+        """Return which list of which hour it is; None if it is not the list of an hour."""
         return self.extraction.ranked_list if self.extraction.is_trusted else None
 
     @property
     def said(self) -> dict[str, Any]:
-        """For its `rankspider.lake.call.Call`."""
+        """Return what the answer said, for its `rankspider.lake.call.Call`."""
         ranked_list = self.ranked_list
         return {
             "observed_at": self.extraction.observed_at,
@@ -110,11 +111,12 @@ class AnswerReader:
 
     @property
     def list_texts(self) -> list[Text]:
-        """Of the lists it remembers, the latest first."""
+        """Return the texts of the lists it remembers, the latest first."""
         return [rows.text for rows in self._rows]
 
     def read(self, answer: Answer, anchor: str | None) -> Read:
-        """Raises `AnswerError` if an unknown list cannot be read through."""
+        """Return what ``answer`` says. Raises `AnswerError` if an unknown list cannot be read
+        through."""
         extraction = Extraction(
             answer, anchor, keep_private=self._keep_private, profiles=self._profiles
         )
@@ -166,7 +168,7 @@ def packed(versions: Iterable[Version]) -> bytes:
 
 
 def kind_of(record: Extracted) -> str:
-    """As stats name it; a rejected record counts as what it would have been."""
+    """Return the kind as stats name it; a rejected record counts as what it would have been."""
     if record.kind is RejectedItem:
         item = record.make()
         assert isinstance(item, RejectedItem)

@@ -1,4 +1,4 @@
-"""What ties an item on its way to the lake to those who wait for it."""
+"""Tie an item on its way to the lake to those who wait for it."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from rankspider.items import Item
 
 @dataclass(eq=False, slots=True)
 class Record:
-    """Of one item, from when it is made until it is durable, dropped or lost."""
+    """The memory of one item, from when it is made until it is durable, dropped or lost."""
 
     version: Version
     observed: int
@@ -36,15 +36,15 @@ class Record:
 
     @property
     def seen_until(self) -> tuple[str, int, bool] | None:
-        """The end of the history id of what it ends or interrupts, until when (ms) that was seen,
-        and whether that is the newest of its place all the same."""
+        """Return the end of the history id of what this record ends or interrupts, until when (ms)
+        that was seen, and whether that is the newest of its place all the same."""
         if self.stay is None:
             return None
         _, digest, suffix, last = self.stay
         return suffix.decode() or digest.hex(), last, not self.is_newest
 
     def __deepcopy__(self, memo: object) -> "Record":
-        """A deep copy of an item is the same record on its way."""
+        """Return this record: a deep copy of an item is the same record on its way."""
         return self
 
     def end(self, error: BaseException | None = None) -> None:
@@ -58,6 +58,7 @@ class Record:
 
 
 def record_of(item: object) -> Record | None:
-    """None for an item that no answer brought, or that a pipeline of the user's made another of."""
+    """Return the item's record; None for an item that no answer brought, or that a pipeline of the
+    user's made another of."""
     record: Record | None = item.record if isinstance(item, Item) else None
     return record

@@ -1,4 +1,4 @@
-"""Whether the lake says what the simulator served, by the simulator's own record."""
+"""Tell whether the lake says what the simulator served, by the simulator's own record."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class _Line(msgspec.Struct):
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What was served last of one hour's list."""
+    """The last that was served of one hour's list."""
 
     at: dt.datetime
     rows: list[Standing]
@@ -47,7 +47,8 @@ class Served:
         )
 
     def difference(self, board: Board) -> str | None:
-        """The first point in which ``board`` differs from this; None if it agrees."""
+        """Return the first point in which ``board`` differs from what was served; None if it
+        agrees."""
         stored = [_standing(place) for place in board.rows]
         if len(stored) != len(self.rows):
             return f"{len(self.rows)} places were served, {len(stored)} are stored"

@@ -56,7 +56,8 @@ class Demo:
 
     @contextmanager
     def alone(self) -> Iterator[None]:
-        """Raises `ServiceUnavailable` while another demo uses the same database."""
+        """Keep other demos from the database while the block runs. Raises `ServiceUnavailable`
+        while one uses it."""
         with FileLock.open(self.configuration.data_dir / "demo.lock") as lock:
             if not lock.try_exclusive():
                 raise ServiceUnavailable("another demo runs in this folder: let it end first")
@@ -117,7 +118,7 @@ class Demo:
         return counts
 
     def read_back(self) -> tuple[Board, Served]:
-        """The list as MongoDB has it and as it was served. Raises if they differ."""
+        """Return the list as MongoDB has it and as it was served. Raises if they differ."""
         with self._mongo() as mongo:
             stored = board(mongo[DATABASE])
         if stored is None:
@@ -129,7 +130,7 @@ class Demo:
         return stored, served
 
     def _environment(self, url: str) -> dict[str, str]:
-        """The user's own, but for every address and licence in it."""
+        """Return the user's environment without any address or licence but ``url``."""
         assert self.servers.redis_url is not None and self.servers.mongo_uri is not None
         return {
             **os.environ,

@@ -63,7 +63,7 @@ class Home:
         write_private(self._address, json.dumps(asdict(address)))
 
     def choose_port(self) -> int:
-        """The last port if it is free, so that scripts which name it go on working."""
+        """Return the last port if it is free, so that scripts which name it go on working."""
         last = self.read_address()
         if last is not None and _is_free(last.port):
             return last.port
@@ -74,7 +74,7 @@ class Home:
             self.log.replace(self.path / "log.old")
 
     def trouble(self, since: int = 0) -> str:
-        """Why a server failed: the last line of the log, sought after its byte ``since``."""
+        """Return why a server failed: the last line of the log after its byte ``since``."""
         if shutil.disk_usage(self.path).free < DISK_BYTES:
             return "the disk is full"  # which a panicking server may not put so plainly
         with self.log.open("rb") as log:
@@ -84,7 +84,8 @@ class Home:
 
 
 def password_in(folder: Path) -> str:
-    """Of the server in ``folder``; made at random when it is first asked for."""
+    """Return the password of the server in ``folder``; it is made at random when it is first asked
+    for."""
     kept = folder / "password"
     if not kept.exists():
         write_private(kept, secrets.token_urlsafe(32))
@@ -92,7 +93,7 @@ def password_in(folder: Path) -> str:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Whole or not at all, and for this user alone."""
+    """Write ``text`` whole or not at all, and for this user alone."""
     draft = path.with_suffix(".draft")
     draft.unlink(missing_ok=True)
     with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -73,7 +73,8 @@ def version_of(path: str) -> str:
 
 
 def listens(port: int) -> bool:
-    """Asked before a driver is: drivers take their time to look a second time."""
+    """Return whether anything listens. It is asked before a driver is: drivers take their time to
+    look a second time."""
     with socket.socket() as probe:
         probe.settimeout(PROBE_SECONDS)
         return probe.connect_ex((LOOPBACK, port)) == 0

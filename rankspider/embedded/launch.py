@@ -1,4 +1,4 @@
-"""How a command starts the keeper of a server."""
+"""Start the keeper of a server from a command."""
 
 import json
 import os
@@ -53,5 +53,6 @@ def start_keeper(home: Home, kind: ServerKind, lock: FileLock) -> None:
 
 
 def environment() -> dict[str, str]:
-    """Ours without licences, passwords, and what would change how the servers keep data."""
+    """Return our environment without licences, passwords, and what would change how the servers
+    keep data."""
     return {name: value for name, value in os.environ.items() if not name.startswith(LEFT_OUT)}

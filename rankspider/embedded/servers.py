@@ -21,7 +21,7 @@ logger = logging.getLogger("rankspider.embedded")
 
 @dataclass(frozen=True)
 class Servers:
-    """Where the servers are, and a note for people on each: the program, and where its data is."""
+    """The servers' addresses, and a note for people on each: the program, and where its data is."""
 
     redis_url: str | None = None
     mongo_uri: str | None = None
@@ -45,7 +45,7 @@ def embedded_servers(folder: Path, *, redis: bool, mongo: bool) -> Iterator[Serv
 
 
 def running(folder: Path) -> Servers:
-    """Those of ``folder`` that serve at this moment, for whatever command."""
+    """Return the servers of ``folder`` that serve at this moment, for whatever command."""
     found = [_serving(Home(folder.resolve() / kind.name), kind) for kind in (REDIS, MONGO)]
     return Servers(*(getattr(each, name, None) for name in ("url", "note") for each in found))
 

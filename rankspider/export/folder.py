@@ -63,7 +63,7 @@ class Folder:
         return self.root / collection / day / f"hour={hour.hour}" / f"part-0.{self._extension}"
 
     def holds(self, part: Part) -> bool:
-        """Whether its file is there, as long as it was."""
+        """Return whether the file of ``part`` is there, as long as it was."""
         try:
             return self.path(part.collection, part.hour).stat().st_size == part.bytes
         except FileNotFoundError:
@@ -71,7 +71,8 @@ class Folder:
 
     @contextlib.contextmanager
     def new_file(self, collection: str, hour: dt.datetime) -> Iterator[BinaryIO]:
-        """A file to write; it takes its place, durable, if nothing went wrong until the end."""
+        """Yield a file to write; it takes its place, durable, if nothing went wrong until the
+        end."""
         unfinished = self.root / _UNFINISHED
         try:
             with unfinished.open("wb") as file:

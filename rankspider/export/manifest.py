@@ -1,4 +1,5 @@
-"""What an export folder holds: a line a finished file, and first of all how they were written."""
+"""Keep the list of what an export folder holds: a line a finished file, and first of all how they
+were written."""
 
 import datetime as dt
 import json
@@ -74,7 +75,7 @@ class Manifest:
         return self._parts.get((collection, hour))
 
     def parts(self, collection: str) -> list[Part]:
-        """The files that are there, oldest hour first."""
+        """Return the files that are there, oldest hour first."""
         mine = (part for part in self._parts.values() if part.collection == collection)
         return sorted(mine, key=lambda part: part.hour)
 

@@ -1,4 +1,4 @@
-"""From a document to a row: flat, in the table's order, every value of its column's kind."""
+"""Make a flat row of a document, in the table's order, every value of its column's kind."""
 
 import datetime as dt
 import json
@@ -26,10 +26,10 @@ _EXTENDED = json_util.JSONOptions(json_mode=json_util.JSONMode.RELAXED, tz_aware
 
 
 def row_of(table: Table, document: Document) -> Row:
-    """The values of ``document`` in the order of the table's columns.
+    """Return the values of ``document`` in the order of the table's columns.
 
-    A field that is missing is null. What no column holds goes to the last one, so that nothing
-    is lost. Raises `ExportError` for a value that isn't of its column's kind.
+    A field that is missing is null. What no column holds goes to the last one, so that nothing is
+    lost. Raises `ExportError` for a value that isn't of its column's kind.
     """
     fields = _flat(document)
     row = []
@@ -71,7 +71,8 @@ def _is_a(expected: type, value: Any) -> bool:
 
 
 def json_text(value: Any) -> str:
-    """Compact JSON, integers exact; what JSON cannot say, as MongoDB's relaxed Extended JSON."""
+    """Return ``value`` as compact JSON, integers exact; what JSON cannot say, as MongoDB's relaxed
+    Extended JSON."""
     try:
         return json.dumps(
             value,
@@ -85,5 +86,5 @@ def json_text(value: Any) -> str:
 
 
 def time_text(time: dt.datetime) -> str:
-    """ISO 8601 in UTC, to the millisecond."""
+    """Return ``time`` as ISO 8601 in UTC, to the millisecond."""
     return time.astimezone(dt.UTC).replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"

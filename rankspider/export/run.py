@@ -39,7 +39,8 @@ class Export:
     def __init__(
         self, folder: Folder, form: Format, progress: Progress, *, force: bool, now: dt.datetime
     ) -> None:
-        """``force``: hours that are up to date as well. ``now`` says which hours are over."""
+        """Take ``force`` to write hours that are up to date as well; ``now`` says which hours are
+        over."""
         self._folder = folder
         self._format = form
         self._progress = progress
@@ -64,7 +65,7 @@ class Export:
         return outcome
 
     def _is_up_to_date(self, source: Source, hour: dt.datetime) -> bool:
-        """Whether the hour was over and the lake has got nothing new for it since.
+        """Return whether the hour was over and the lake has got nothing new for it since.
 
         If the lake holds less, it has forgotten, and the file is what remembers; unless what is
         gone from this hour is merely in another now.

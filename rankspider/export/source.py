@@ -22,12 +22,13 @@ _OVERLONG = json_util.JSONOptions(tz_aware=True)
 
 
 def later(time: dt.datetime, span: dt.timedelta) -> dt.datetime:
-    """``time`` plus ``span``, or the end of time if that comes first: MongoDB goes beyond it."""
+    """Return ``time`` plus ``span``, or the end of time if that comes first: MongoDB goes beyond
+    it."""
     return time + span if time <= END_OF_TIME - span else END_OF_TIME
 
 
 class Extent(NamedTuple):
-    """Of the documents of an hour."""
+    """The size of one hour of a collection, and a sum that tells whether it changed."""
 
     rows: int
     seen_ms: int
@@ -57,9 +58,9 @@ class Source:
             )
 
     def hours(self, begin: dt.datetime | None, end: dt.datetime | None) -> Iterator[dt.datetime]:
-        """The hours of [``begin``, ``end``) that hold a document, oldest first.
+        """Yield the hours of [``begin``, ``end``) that hold a document, oldest first.
 
-        One short look-up for each, and a few for a gap, however long it is.
+        It takes one short look-up for each, and a few for a gap, however long it is.
         """
         oldest, newest = self._utmost(1, begin, end), self._utmost(-1, begin, end)
         if oldest is None or newest is None:
@@ -79,7 +80,7 @@ class Source:
         return None if found is None else hour_of(found)
 
     def extent(self, hour: dt.datetime) -> Extent:
-        """What the lake has of ``hour``."""
+        """Return what the lake has of ``hour``."""
         first, last = self.table.seen
         span = {"$subtract": [{"$toLong": f"${last}"}, {"$toLong": f"${first}"}]}
         pipeline: list[Document] = [
@@ -92,7 +93,7 @@ class Source:
             )
 
     def documents(self, hour: dt.datetime) -> Iterator[Document]:
-        """All of one hour, whole; no more than a batch of them is in memory."""
+        """Yield all documents of one hour, whole; no more than a batch of them is in memory."""
         found = self._collection.find(
             self._between(hour, later(hour, HOUR)),
             sort=[(self.table.time, self.table.direction)],
@@ -119,7 +120,8 @@ class Source:
         return {self.table.time: bounds}
 
     def _whole(self, document: Document) -> Document:
-        """With the fields that had no room, and without the note where they are."""
+        """Return the document with the fields that had no room, and without the note where they
+        are."""
         file = document["overlong"]["file"]
         try:
             with self._overlong.open_download_stream(file) as stream:

@@ -1,4 +1,4 @@
-"""What each exported collection looks like as a table: its columns, and the time it is cut by."""
+"""Define each exported collection as a table: its columns, and the time it is cut by."""
 
 from dataclasses import dataclass
 from enum import Enum
@@ -9,7 +9,7 @@ from rankspider.lake import collections
 
 
 class ColumnKind(Enum):
-    """What a column holds. Any of them may be null."""
+    """The kinds of columns. Any of them may hold null."""
 
     TEXT = "text"
     INTEGER = "int64"
@@ -48,7 +48,7 @@ class Table:
 
     @property
     def schema(self) -> dict[str, str]:
-        """What a reader relies on: the name and kind of each column."""
+        """Return what a reader relies on: the name and kind of each column."""
         return {column.name: column.kind.value for column in self.columns}
 
 

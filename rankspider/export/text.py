@@ -21,14 +21,14 @@ class JsonLines:
         self._file.write(text.encode() + b"\n")
 
     def close(self) -> None:
-        """Every line is out already."""
+        """Do nothing: every line is out already."""
 
 
 class Csv:
     """RFC 4180: text is always quoted and null is nothing at all, so that the two differ."""
 
     def __init__(self, file: BinaryIO, table: Table, *, mark: bool) -> None:
-        """``mark``: begin with the mark by which Excel knows UTF-8."""
+        """Take ``mark`` to begin with the mark by which Excel knows UTF-8."""
         self._file = file
         names = ",".join(column.name for column in table.columns)
         file.write(("\ufeff" if mark else "").encode() + f"{names}\r\n".encode())
@@ -37,7 +37,7 @@ class Csv:
         self._file.write((",".join(map(_field, row)) + "\r\n").encode())
 
     def close(self) -> None:
-        """Every line is out already."""
+        """Do nothing: every line is out already."""
 
 
 def _said(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""From when to when: whole hours, given in a zone and kept in UTC."""
+"""Bound an export: whole hours, given in a zone and kept in UTC."""
 
 import datetime as dt
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ class Window:
 
     @classmethod
     def touching(cls, begin: dt.datetime | None, end: dt.datetime | None) -> Self:
-        """Every hour that a part of [``begin``, ``end``) lies in: files hold whole hours."""
+        """Return every hour that a part of [``begin``, ``end``) lies in: files hold whole hours."""
         first = None if begin is None else hour_of(begin)
         last = None if end is None else hour_of(end)
         return cls(first, last if last is None or last == end else later(last, HOUR))

@@ -179,7 +179,7 @@ def _refused(pending: Pending, entry: dict[str, Any]) -> WriteRefused:
 
 
 def _details(error: OperationFailure | DocumentTooLarge) -> dict[str, Any]:
-    """What the server said of a command, or the first thing it said of one of its writes."""
+    """Return what the server said of a command, or the first thing it said of one of its writes."""
     if isinstance(error, DocumentTooLarge):
         return {"code": 10334, "errmsg": str(error)}  # as the server would have
     details = dict(error.details or {})
@@ -188,7 +188,7 @@ def _details(error: OperationFailure | DocumentTooLarge) -> dict[str, Any]:
 
 
 class _Novelty:
-    """How likely a collection's next write makes a new document."""
+    """Learns how likely a collection's next write makes a new document."""
 
     def __init__(self) -> None:
         self._share: dict[str, float] = defaultdict(lambda: 1.0)
@@ -197,7 +197,7 @@ class _Novelty:
         return self._share[collection] > _INSERTS_PAY
 
     def learn(self, collection: str, new: int, stored: int) -> None:
-        """``new`` of ``stored`` documents were."""
+        """Note that ``new`` of ``stored`` documents were."""
         if stored:
             weight = 1 - (1 - _LEARNING) ** stored
             share = self._share[collection]

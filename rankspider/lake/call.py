@@ -53,6 +53,6 @@ class Call:
 
 
 def document_of(call: Call) -> Document:
-    """What is inserted into ``calls``."""
+    """Return what is inserted into ``calls``."""
     said = {each.name: getattr(call, each.name) for each in fields(call)}
     return {"_id": said.pop("id"), **said}

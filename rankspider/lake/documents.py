@@ -1,9 +1,9 @@
-"""From items to writes that may come in any order, any number of times, from any worker.
+"""Make writes of items. They may come in any order, any number of times, from any worker.
 
-Each write is an upsert under a deterministic ``_id``. What a document says is taken from its
-newest observation, told by ``revision``: the time of the observation, then whether the list
-itself or the asked anchor's own row said it, then the digest, so that two observations of one
-millisecond settle the same way in either order. Firsts, lasts and bests only ever widen.
+Each write is an upsert under a deterministic ``_id``. What a document says is taken from its newest
+observation, told by ``revision``: the time of the observation, then whether the list itself or the
+asked anchor's own row said it, then the digest, so that two observations of one millisecond settle
+the same way in either order. Firsts, lasts and bests only ever widen.
 """
 
 import datetime as dt
@@ -61,7 +61,7 @@ _LATE = "0" * _REVISION_DIGITS
 
 
 def writes_of(item: Item, *, is_late: bool = False) -> Iterator[Write]:
-    """What is written to the lake for ``item``.
+    """Yield what is written to the lake for ``item``.
 
     ``is_late``: something newer of its place is stored, which may have been seen again since, so
     that its revision does not tell.
@@ -87,10 +87,10 @@ def _writes_of(item: Item) -> Iterator[Write]:
 
 
 def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
-    """What of ``writes`` is to be durable first, and what then.
+    """Return what of ``writes`` is to be durable first, and what then.
 
-    What a worker that is killed has written of an item is history alone, from which the rest can
-    be told: see `rankspider.lake.repair`.
+    What a worker that is killed has written of an item is history alone, from which the rest can be
+    told: see `rankspider.lake.repair`.
     """
     steps: tuple[list[Write], list[Write]] = [], []
     for write in writes:
@@ -99,8 +99,8 @@ def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
 
 
 def seen_until(item: Item, suffix: str, until: dt.datetime, *, is_newest: bool) -> Iterator[Write]:
-    """What notes that another content of the place of ``item``, whose document in the history ends
-    with ``suffix``, was seen ``until`` then; ``is_newest``: and is the newest of the place."""
+    """Yield what notes that another content of the place of ``item``, whose document in the history
+    ends with ``suffix``, was seen ``until`` then; ``is_newest``: and is the newest of the place."""
     newest, history = _COLLECTIONS[item.kind]
     yield Write(history, f"{item.key}/{suffix}", None, {}, {"last_observed_at": until})
     if newest is not None and is_newest:
@@ -108,7 +108,7 @@ def seen_until(item: Item, suffix: str, until: dt.datetime, *, is_newest: bool) 
 
 
 def standing_now(history: Document, write: Write) -> Write:
-    """``write``, of bounds, with what ``history`` says, a document of `rank_history` or
+    """Return ``write``, of bounds, with what ``history`` says, a document of `rank_history` or
     `user_history`."""
     content = {name: value for name, value in history.items() if name not in _INTERVAL}
     content["observed_at"] = history["last_observed_at"]
@@ -156,7 +156,8 @@ def _write_of_list(item: ListItem) -> Write:
 
 
 def sighting_of(ranked_list: RankedList, state: str, observed_at: dt.datetime) -> Write:
-    """That ``state``, an ``_id`` in `snapshots`, was seen: one document for each some seconds."""
+    """Return the write that notes that ``state``, an ``_id`` in `snapshots`, was seen: one document
+    for each some seconds."""
     key, _, digest = state.rpartition("/")
     seconds = int(observed_at.timestamp())
     bucket = seconds - seconds % SIGHTING_SECONDS
@@ -187,8 +188,8 @@ def _write_of_rejected(item: RejectedItem) -> Write:
 
 
 def rejected_item(document: Document) -> RejectedItem | None:
-    """What `writes_of` made ``document`` of; None for one of the first release, which kept
-    neither the list nor the place."""
+    """Return the item that `writes_of` made ``document`` of; None for one of the first release,
+    which kept neither the list nor the place."""
     if "form" not in document:
         return None
     hour = document["begin_time"]
@@ -210,7 +211,7 @@ def _said(record: Item | RankedList, names: Iterable[str]) -> Document:
 
 
 def _revision(observed_at: dt.datetime, tie: str) -> str:
-    """Sorts as text by time, then by ``tie``."""
+    """Return a text that sorts by time, then by ``tie``."""
     return f"{unix_ms(observed_at):0{_REVISION_DIGITS}d}-{tie}"
 
 
@@ -224,7 +225,7 @@ def _write_of_history(
 
 
 def storable(value: Any, room: int = _MOST_LEVELS) -> Any:
-    """``value`` as BSON can hold it everywhere, losing nothing.
+    """Return ``value`` as BSON can hold it everywhere, losing nothing.
 
     ``%``, ``$``, ``.`` and NUL in keys become ``%25``, ``%24``, ``%2E`` and ``%00``; an integer
     beyond 64 bits becomes its decimal text; and what is nested deeper than ``room`` levels, its
@@ -242,7 +243,7 @@ def storable(value: Any, room: int = _MOST_LEVELS) -> Any:
 
 
 def escaped(key: str) -> str:
-    """A key without the characters that MongoDB's field paths and BSON give a meaning."""
+    """Return ``key`` without the characters that MongoDB's field paths and BSON give a meaning."""
     if not set(key) & set("%$.\0"):
         return key
     for character in "%$.\0":

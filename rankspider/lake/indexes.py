@@ -45,7 +45,7 @@ class IndexInTheWay(RankspiderError):
 async def ensure_indexes(
     database: AsyncDatabase[dict[str, Any]], *, has_archive: bool = False
 ) -> None:
-    """Those of the lake, and of the archive, which a lake without one does not need."""
+    """Make the indexes of the lake, and of the archive, which a lake without one does not need."""
     for name, indexes in (INDEXES | ARCHIVE_INDEXES if has_archive else INDEXES).items():
         await ensure(database[name], *indexes)
 
@@ -74,17 +74,17 @@ async def ensure(collection: Collection, *wanted: IndexModel) -> None:
 
 
 async def listed(collection: Collection) -> list[Document]:
-    """The indexes of ``collection``, none if it is not there."""
+    """Return the indexes of ``collection``, none if it is not there."""
     return [dict(index) async for index in await collection.list_indexes()]
 
 
 def key_of(index: Document) -> list[tuple[str, Any]]:
-    """In order; 1 and 1.0, as a shell writes it, are equal."""
+    """Return the fields of an index in order; 1 and 1.0, as a shell writes it, are equal."""
     return [*index["key"].items()]
 
 
 def _stands_in(collection: Collection, there: list[Document], wanted: Document) -> bool:
-    """Whether another index serves in place of ``wanted``; it is named in the log. Raises
+    """Return whether another index serves in place of ``wanted``; it is named in the log. Raises
     `IndexInTheWay` if one keeps ``wanted`` from being made, and cannot serve."""
     ours = wanted["name"]
     same_name = [index for index in there if index["name"] == ours]
@@ -121,7 +121,7 @@ def _stands_in(collection: Collection, there: list[Document], wanted: Document) 
 
 
 def _likeliest(there: list[Document], ours: list[IndexModel]) -> str:
-    """Which of those ``there`` MongoDB complains of, when it does not say so."""
+    """Return which of those ``there`` MongoDB complains of, when it does not say so."""
     keys = [key_of(each.document) for each in ours]
     return next((index["name"] for index in there if key_of(index) in keys), "of the same key")
 

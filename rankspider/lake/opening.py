@@ -1,4 +1,4 @@
-"""What a worker does to a lake before it writes the first document."""
+"""Prepare a lake before a worker writes the first document."""
 
 from collections.abc import Mapping
 from typing import Any

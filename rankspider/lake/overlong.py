@@ -23,7 +23,7 @@ _READING = json_util.JSONOptions(tz_aware=True)
 
 
 async def fitted(database: AsyncDatabase[dict[str, Any]], content: Document) -> Document:
-    """A copy of ``content`` that fits, its longest fields durable in GridFS instead.
+    """Return a copy of ``content`` that fits, its longest fields durable in GridFS instead.
 
     The fields moved away stand there as null and are named in ``overlong.fields``;
     ``overlong.file`` is the ``_id`` of the file, in the bucket ``overlong``, that holds them as
@@ -64,7 +64,7 @@ async def _put(collection: AsyncCollection[dict[str, Any]], id_: str, content: D
 
 
 async def whole(database: AsyncDatabase[dict[str, Any]], document: Document) -> Document:
-    """``document`` with what `fitted` moved away back in its place."""
+    """Return ``document`` with what `fitted` moved away back in its place."""
     overlong = document.get("overlong")
     if overlong is None:
         return document

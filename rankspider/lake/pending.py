@@ -37,7 +37,7 @@ class Pending:
 
     @property
     def may_leave(self) -> bool:
-        """Whether nothing must be durable before; it ends if that was refused."""
+        """Return whether nothing must be durable before this write; it ends if that was refused."""
         for pending in self.after:
             if pending.is_open:
                 return False
@@ -55,7 +55,8 @@ class Pending:
         return {"_id": self.write.id, **(self.raw or {}), **self.write.bounds}
 
     def encode(self) -> None:
-        """Once it is known what leaves; it ends if that is nothing that BSON can hold."""
+        """Encode the document once it is known what leaves; the write ends if that is nothing that
+        BSON can hold."""
         if self.content is not None or self.write.content is None:
             return
         try:
@@ -71,7 +72,8 @@ class Pending:
         older.absorbed = []
 
     def end(self, error: BaseException | None = None) -> None:
-        """It is durable, with all that it absorbed; or it failed, and they are open still."""
+        """End the write, with all that it absorbed; or note that it failed, and that those are open
+        still."""
         if error is None:
             for older in self.absorbed:
                 older.end()

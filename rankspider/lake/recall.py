@@ -1,4 +1,4 @@
-"""Whether an observation is older than what the lake has on record, for whoever cannot ask the
+"""Tell whether an observation is older than what the lake has on record, for whoever cannot ask the
 fleet's memory: a revision alone does not tell, since what was seen again is not written again."""
 
 import datetime as dt
@@ -13,7 +13,7 @@ from rankspider.lake import collections
 
 @dataclass(frozen=True, slots=True)
 class SeenLater:
-    """What was observed of an hour after some moment."""
+    """The observations of an hour after some moment."""
 
     is_list: bool
     """Whether the list as a whole was."""
@@ -32,7 +32,8 @@ NOTHING_LATER = SeenLater(False, frozenset())
 async def seen_later(
     database: AsyncDatabase[dict[str, Any]], ranked_list: RankedList, moment: dt.datetime
 ) -> SeenLater:
-    """Of ``ranked_list``, after ``moment``, by `calls` and `sightings`; on their ``hour_time``."""
+    """Return what was observed of ``ranked_list`` after ``moment``, by `calls` and `sightings`; on
+    their ``hour_time``."""
     hour = {"begin_time": ranked_list.begin_time}
     states: set[str] = set()
     user_ids: set[str] = set()

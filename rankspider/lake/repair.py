@@ -78,8 +78,11 @@ async def _bring_up(
     id_parts: int,
     fold: Callable[[str, list[Document]], Write],
 ) -> int:
-    """``id_parts``: how many parts of an id in the history are the id in the collection that
-    follows from it; ``fold``: the bounds that some documents of one such id come to."""
+    """Bring up the documents that follow from ``history``; return how many were behind.
+
+    ``id_parts``: how many parts of an id in the history are the id in the collection that follows
+    from it; ``fold``: the bounds that some documents of one such id come to.
+    """
     count = 0
     while documents := await history.to_list(_LOOKED_UP):  # looked up by their ids at once
         groups: dict[str, list[Document]] = defaultdict(list)

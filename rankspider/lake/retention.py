@@ -1,4 +1,4 @@
-"""How long each collection keeps its documents: an index by which MongoDB deletes the old ones.
+"""Set how long each collection keeps its documents: an index by which MongoDB deletes the old ones.
 
 https://www.mongodb.com/docs/manual/core/index-ttl/
 """

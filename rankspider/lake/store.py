@@ -52,8 +52,8 @@ class Store:
         is_all_there: Callable[[], bool] = lambda: False,
         on_replaced: Callable[[], None] = lambda: None,
     ) -> None:
-        """``on_replaced`` is called when the lake was dropped, and is there anew: what was
-        remembered of it counts for nothing."""
+        """Name the lake, and connect later. ``on_replaced`` is called when the lake was dropped,
+        and is there anew: what was remembered of it counts for nothing."""
         self._uri = uri
         self._name = database
         self._retention = retention
@@ -92,7 +92,7 @@ class Store:
 
     @property
     def identity(self) -> str:
-        """What tells this lake from others, once it is open."""
+        """Return what tells this lake from others, once it is open."""
         return identity_of(self._ids)
 
     async def look(self) -> None:
@@ -122,7 +122,8 @@ class Store:
             await self.make_whole()
 
     async def generation(self) -> int:
-        """How often it was replaced since it was opened; not told while it is being made anew."""
+        """Return how often the lake was replaced since it was opened; not told while it is being
+        made anew."""
         await self._is_whole.wait()
         return self._generation
 
@@ -132,7 +133,8 @@ class Store:
 
     @property
     def is_away(self) -> bool:
-        """Whether MongoDB cannot be reached or takes no writes of some collection, which wait."""
+        """Return whether MongoDB cannot be reached or takes no writes of some collection, which
+        wait."""
         return self._writer.is_away
 
     async def put(
@@ -193,16 +195,17 @@ class Store:
             raise LakeReplaced
 
     async def sight(self, ranked_list: RankedList, state: str, observed_at: dt.datetime) -> None:
-        """The sighting by itself, for whoever makes no calls."""
+        """Note the sighting by itself, for whoever makes no calls."""
         await self._writer.write(sighting_of(ranked_list, state, observed_at))
 
     async def make_whole(self) -> int:
-        """After a worker was cut off; return how many documents were behind their history."""
+        """Make the lake whole after a worker was cut off; return how many documents were behind
+        their history."""
         return await self._writer.patiently(lambda: make_whole(self._database, self._writer))
 
     async def newest_observation(self, start_ms: int, end_ms: int) -> int:
-        """By the calls on record, of those observed from ``start_ms`` to before ``end_ms`` (Unix);
-        0 if none was."""
+        """Return the newest observation (Unix ms) among the calls on record from ``start_ms`` to
+        before ``end_ms``; 0 if there is none."""
         start, end = moment_of(start_ms), moment_of(end_ms)
         # An answer of a stale cache is of an hour before.
         hours = {"$in": [start, start - HOUR]}
@@ -223,8 +226,8 @@ class Store:
 
 
 def _in(client: AsyncMongoClient[Document], name: str) -> AsyncDatabase[Document]:
-    """What a worker reads decides what it writes, and a secondary may lag behind, whatever the URI
-    says of reads."""
+    """Return the database, read from its primary: what a worker reads decides what it writes, and a
+    secondary may lag behind, whatever the URI says of reads."""
     return client.get_database(name, read_preference=ReadPreference.PRIMARY)
 
 

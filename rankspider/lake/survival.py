@@ -1,4 +1,4 @@
-"""Whether what SecantusDB has acknowledged is there still.
+"""Find out whether what SecantusDB has acknowledged is there still.
 
 When its storage stops for good, as on a full disk, it acknowledges a write that waits for the
 journal at this moment, and has lost it once it is started again. Any later command that needs the
@@ -23,7 +23,7 @@ class Survival:
         self._process: object = None
 
     async def process(self) -> object:
-        """Which process takes the writes that are sent from now on, for `confirm`."""
+        """Return which process takes the writes that are sent from now on, for `confirm`."""
         if self._needs_a_look is None:
             built = await self._database.client.admin.command("buildInfo")
             if "secantusVersion" in built:

@@ -1,4 +1,4 @@
-"""What MongoDB itself insists on in each collection: the fields that others rely on, typed.
+"""Have MongoDB itself insist on the fields that others rely on, typed, in each collection.
 
 A second net under the checks in the code; more fields are always allowed. Whatever may be long may
 be null, since what has no room in a document goes to GridFS: see `rankspider.lake.overlong`.

@@ -28,13 +28,13 @@ class Write:
         return str((self.content or {}).get("revision", ""))
 
     def can_join(self, other: "Write") -> bool:
-        """Whether both make a document, the same one."""
+        """Return whether both writes make a document, the same one."""
         same = (self.collection, self.id) == (other.collection, other.id)
         makes = self.content is not None and other.content is not None
         return same and makes and self.bounds.keys() == other.bounds.keys()
 
     def joined(self, older: "Write") -> "Write":
-        """What this write and ``older`` come to, if `can_join` says that they can."""
+        """Return what this write and ``older`` come to, if `can_join` says that they can."""
         ranks = [rank for rank in (self.best_rank, older.best_rank) if rank]
         return replace(
             self,
@@ -45,14 +45,14 @@ class Write:
 
     @property
     def bounds(self) -> Document:
-        """What a document that is not there yet has beside ``content``."""
+        """Return what a document that is not there yet has beside ``content``."""
         best = {} if self.best_rank is None else {"best_rank": self.best_rank}
         return {**self.least, **self.most, **best}
 
 
 def update_of(write: Write, content: Mapping[str, Any] | None) -> list[Document]:
-    """The update of ``write``'s document; ``content`` is its content, as it fits and in whatever
-    encoding. ``$literal`` keeps ``$`` in values as text."""
+    """Return the update of ``write``'s document; ``content`` is its content, as it fits and in
+    whatever encoding. ``$literal`` keeps ``$`` in values as text."""
     bounds: Document = {name: {"$min": [f"${name}", value]} for name, value in write.least.items()}
     bounds |= {name: {"$max": [f"${name}", value]} for name, value in write.most.items()}
     if write.best_rank is not None:

@@ -1,4 +1,4 @@
-"""When writes go to the lake: what waits for one collection goes out together.
+"""Decide when writes go to the lake: what waits for one collection goes out together.
 
 A server that is busy does more in larger batches, and joined writes are fewer: so the next batch
 gathers for as long as the last one took.
@@ -41,9 +41,12 @@ class Writer:
         is_all_there: Callable[[], bool] = lambda: False,
         least_pause: Callable[[str], float] = lambda _: 0,
     ) -> None:
-        """``is_all_there``: whether nothing more will come before what waits is durable, so that
+        """Write to ``database``, after gathering for ``gather_seconds``.
+
+        ``is_all_there``: whether nothing more will come before what waits is durable, so that
         gathering any longer were in vain. ``least_pause``: how many seconds the next batch of a
-        collection gathers at least, however quick the server."""
+        collection gathers at least, however quick the server.
+        """
         self._bulk = Bulk(database)
         self._gather_seconds = gather_seconds
         self._is_all_there = is_all_there
@@ -77,7 +80,8 @@ class Writer:
 
     @property
     def is_away(self) -> bool:
-        """Whether MongoDB cannot be reached or takes no writes of some collection, which wait."""
+        """Return whether MongoDB cannot be reached or takes no writes of some collection, which
+        wait."""
         return self._outage.lasts
 
     async def patiently(

@@ -1,4 +1,4 @@
-"""What stands in Redis for a licence. Never the token itself."""
+"""Make what stands in Redis for a licence, which is never the token itself."""
 
 import hashlib
 
@@ -6,6 +6,6 @@ _BYTES = 6
 
 
 def fingerprint(token: str) -> str:
-    """12 hex digits, the same in every worker, from which no token can be had back."""
+    """Return 12 hex digits, the same in every worker, from which no token can be had back."""
     raw = token.encode("utf-8", "surrogateescape")
     return hashlib.blake2b(raw, digest_size=_BYTES, person=b"rank licence").hexdigest()

@@ -1,4 +1,5 @@
-"""What the fleet knows of its licences: the script's operations, each one atomic round trip."""
+"""Keep what the fleet knows of its licences: the script's operations, each one atomic round
+trip."""
 
 import enum
 import importlib.resources
@@ -16,7 +17,7 @@ SCRIPT = importlib.resources.files(__package__).joinpath("pool.lua").read_text(e
 
 
 class CallOutcome(enum.Enum):
-    """What became of one request, as far as its licence and the endpoint's health go."""
+    """The outcomes of one request, as far as its licence and the endpoint's health go."""
 
     OK = "ok"
     ANSWERED = "answered"
@@ -35,7 +36,8 @@ class CallOutcome(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """When a licence is set aside, and when the fleet holds back. The same in every worker."""
+    """The rules by which a licence is set aside, and the fleet holds back. They are the same in
+    every worker."""
 
     soft_bans: int = 5
     """So many in a row set a licence aside; after a cool-down, one does."""
@@ -197,7 +199,7 @@ class Ledger:
         return count
 
     async def states(self, fingerprints: Sequence[str]) -> States:
-        """How ``fingerprints`` stand; changes nothing."""
+        """Return how the licences with these ``fingerprints`` stand; nothing is changed."""
         read = json.loads(await self._call("states", *fingerprints))
         circuit = read["circuit"]
         return States(

@@ -1,4 +1,4 @@
-"""What a failure of an answer says of the licence it was asked with."""
+"""Tell what a failure of an answer means for the licence it was asked with."""
 
 from rankspider.endpoint.failure import Failure, Verdict
 from rankspider.licences.ledger import CallOutcome

@@ -83,8 +83,11 @@ class LicencePool:
         on_wait: Callable[[str, float], None] | None = None,
         clock_ms: float | None = None,
     ) -> None:
-        """``on_change`` is told of a state that this worker's reports changed; ``on_wait`` of
-        every wait: why (cooling, circuit) and the seconds, as often as it is asked."""
+        """Share ``tokens`` with the fleet by way of Redis.
+
+        ``on_change`` is told of a state that this worker's reports changed; ``on_wait`` of every
+        wait: why (cooling, circuit) and the seconds, as often as it is asked.
+        """
         self.ledger = Ledger(client, keys, policy, clock_ms=clock_ms)
         self._rates = rates
         self._on_change = on_change
@@ -175,7 +178,7 @@ class LicencePool:
     # Taking
 
     def _at_hand(self) -> Licence | None:
-        """One of the spare ones, if they are as good as new."""
+        """Return one of the spare licences, if they are as good as new."""
         while self._ready and not self._waiting:
             spare = self._ready.popleft()
             if self._holds(spare):
@@ -219,7 +222,7 @@ class LicencePool:
                 await self._hold_back(grant)
 
     def _fed(self, feeding: asyncio.Task[None]) -> None:
-        """Whatever ended it, nobody is to wait for ever."""
+        """Wake those who wait, whatever ended ``feeding``: nobody is to wait for ever."""
         if not feeding.cancelled() and (error := feeding.exception()) is not None:
             self._end_waiting(error)
 
@@ -230,7 +233,7 @@ class LicencePool:
                 waiter.set_exception(error)
 
     def _prune(self) -> int:
-        """How many wait still; those that gave up in front are taken off."""
+        """Return how many wait still; those that gave up in front are taken off."""
         while self._waiting and self._waiting[0].done():
             self._waiting.popleft()
         return len(self._waiting)
@@ -249,7 +252,8 @@ class LicencePool:
         return grant
 
     def _offset_to(self, redis_now: float, earliest: float, latest: float) -> float:
-        """The loop's clock less Redis's, closer with every call: a late answer tells little."""
+        """Return the loop's clock less Redis's, closer with every call: a late answer tells
+        little."""
         low, high = earliest - redis_now, latest - redis_now
         self._offset = high if self._offset is None else min(max(self._offset, low), high)
         return self._offset
@@ -289,7 +293,7 @@ class LicencePool:
             )
 
     async def _pause(self, end: asyncio.Event, seconds: float) -> None:
-        """At most so long; ``end`` may come first."""
+        """Wait for ``seconds`` at most; ``end`` may come first."""
         if seconds > 0:
             with suppress(TimeoutError):
                 async with asyncio.timeout(seconds):
@@ -300,7 +304,7 @@ class LicencePool:
             raise GivenUp("the worker stops")
 
     def _start_anew(self) -> None:
-        """Nothing reserved so far is to be used."""
+        """Forget all that is reserved so far: nothing of it is to be used."""
         self._epoch += 1
         self._news.set()
 

@@ -1,4 +1,4 @@
-"""What requests brought, on its way to Redis, several in one round trip."""
+"""Bring a worker's reports on its requests to Redis, several in one round trip."""
 
 import asyncio
 import logging
@@ -41,7 +41,7 @@ class Reports:
         self._told.set()
 
     def add(self, report: CallReport) -> bool:
-        """Whether it is the first setback of those that the fleet is to be told of next."""
+        """Return whether it is the first setback of those that the fleet is to be told of next."""
         self._pending.append(report)
         if self._sending is None or self._sending.done():
             self._sending = asyncio.create_task(self._send())

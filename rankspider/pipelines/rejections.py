@@ -1,4 +1,4 @@
-"""What a worker says of rejected records: the first of each reason, and the counts at its end.
+"""Log rejected records: the first of each reason, and the counts at a worker's end.
 
 Not each of them: where the endpoint has changed, every row of every answer is rejected.
 """
@@ -54,7 +54,7 @@ class Rejections:
 
 
 def tell_counts(stats: StatsCollector) -> None:
-    """One warning for a whole run, if anything was rejected in it."""
+    """Log one warning for a whole run, if anything was rejected in it."""
     counts = {kind: stats.get_value(f"rank/{kind}/rejected", 0) for kind in _SINGULAR}
     told = [_counted(count, kind) for kind, count in counts.items() if count]
     if told:
@@ -72,7 +72,7 @@ def _said(text: str) -> str:
 
 
 def _loss(item: RejectedItem) -> str | None:
-    """Why nothing can be made of a list; None if only some of its rows are to blame."""
+    """Return why nothing can be made of a list; None if only some of its rows are to blame."""
     if item.form is not Form.ANSWER:
         return None  # it could be read, and its rows are judged by themselves
     try:

@@ -15,7 +15,7 @@ _AT_ONCE = 50
 
 @dataclass(frozen=True, slots=True)
 class RejectFilter:
-    """Which records; with nothing said, all of them."""
+    """Which records are meant; with nothing said, all of them."""
 
     ids: Sequence[str] = ()
     reason: str | None = None
@@ -49,7 +49,7 @@ class Rejects:
         self._collection = database[REJECTED]
 
     async def groups(self, limit: int) -> list[Group]:
-        """By reason, the most frequent first; not more than ``limit``."""
+        """Return the groups by reason, the most frequent first, not more than ``limit``."""
         group = {
             "_id": "$reason",
             "kinds": {"$addToSet": "$kind"},
@@ -64,18 +64,18 @@ class Rejects:
         ]
 
     async def newest(self, selection: RejectFilter, limit: int) -> list[Document]:
-        """Without their payload, the newest first."""
+        """Return the newest records first, without their payload."""
         fields = {"payload": False}
         found = self._collection.find(selection.query, fields, sort=[("observed_at", -1)])
         return await found.limit(limit).to_list()
 
     async def one(self, id_: str) -> Document | None:
-        """A record with its payload, however long."""
+        """Return a record with its payload, however long."""
         document = await self._collection.find_one({"_id": id_})
         return None if document is None else await whole(self.database, document)
 
     async def batches(self, selection: RejectFilter) -> AsyncIterator[list[Document]]:
-        """The records that were there at the beginning, with their payloads."""
+        """Yield the records that were there at the beginning, with their payloads."""
         ids = [each["_id"] async for each in self._collection.find(selection.query, ["_id"])]
         for start in range(0, len(ids), _AT_ONCE):
             some = {"_id": {"$in": ids[start : start + _AT_ONCE]}}
@@ -89,7 +89,7 @@ class Rejects:
         return [id_ for id_ in wanted if id_ not in there]
 
     async def remove(self, document: Document) -> None:
-        """Unless it was rejected once more in the meantime."""
+        """Remove the record, unless it was rejected once more in the meantime."""
         same = {"_id": document["_id"], "revision": document["revision"]}
         await self._collection.delete_one(same)
 

@@ -20,7 +20,7 @@ NOTHING = "Nothing is rejected."
 
 
 def groups_text(groups: Sequence[Group], zone: dt.tzinfo) -> list[str]:
-    """A table of the reasons."""
+    """Return a table of the reasons."""
     rows = [
         (
             f"{each.count:,}",
@@ -34,7 +34,7 @@ def groups_text(groups: Sequence[Group], zone: dt.tzinfo) -> list[str]:
 
 
 def records_text(documents: Sequence[Document], zone: dt.tzinfo) -> list[str]:
-    """A table of records."""
+    """Return a table of records."""
     rows = [
         (
             moment_text(each["observed_at"], zone),
@@ -50,7 +50,7 @@ def records_text(documents: Sequence[Document], zone: dt.tzinfo) -> list[str]:
 
 
 def record_text(document: Document, zone: dt.tzinfo) -> Iterable[str]:
-    """All of one record, its JSON indented."""
+    """Yield all of one record, its JSON indented."""
     for name, value in _fields(document).items():
         yield f"{name}: {harmless(_plain(value, zone))}"
     yield ""
@@ -61,19 +61,19 @@ def record_text(document: Document, zone: dt.tzinfo) -> Iterable[str]:
 
 
 def wrong_text(problems: Counter[str]) -> list[str]:
-    """A table of what is still wrong."""
+    """Return a table of what is still wrong."""
     rows = [(f"{count:,}", _reason(problem)) for problem, count in problems.most_common()]
     return table((" count", "still wrong"), rows)
 
 
 def json_line(document: Document) -> str:
-    """One record as JSON, with its payload if that was read."""
+    """Return one record as a line of JSON, with its payload if that was read."""
     payload = {name: document[name] for name in ("payload",) if name in document}
     return as_json({**_fields(document), **payload})
 
 
 def as_json(value: Any) -> str:
-    """On one line, times in UTC."""
+    """Return ``value`` as JSON on one line, times in UTC."""
     text = json.dumps(
         value, ensure_ascii=False, default=lambda time: time.isoformat(timespec="milliseconds")
     )

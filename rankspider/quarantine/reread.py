@@ -22,7 +22,8 @@ _ITEMS: dict[str, type[Sound]] = {each.kind: each for each in (RankItem, UserIte
 
 
 def _form_of(kind: type[Sound]) -> type[Struct]:
-    """What JSON of such an item must hold; an item's own class takes more than its fields."""
+    """Return the struct that JSON of such an item must fit; an item's own class takes more than its
+    fields."""
     hints, form = get_type_hints(kind), list[Any]()
     for each in fields(kind):
         if each.default_factory is not MISSING:
@@ -44,7 +45,7 @@ class StillWrong(Exception):
 
 
 def items_of(record: RejectedItem, *, keep_private: bool) -> list[Sound]:
-    """What ``record`` would have been: a list's state, a user, or a standing and its user.
+    """Return what ``record`` would have been: a list's state, a user, or a standing and its user.
 
     Raises `StillWrong` unless all of it is sound.
     """
@@ -57,7 +58,7 @@ def items_of(record: RejectedItem, *, keep_private: bool) -> list[Sound]:
 
 
 def _made_again(record: RejectedItem) -> list[Item]:
-    """From the item as it was: it had passed what comes before."""
+    """Return the items made from the item as it was: it had passed what comes before."""
     try:
         said = msgspec.json.decode(record.payload, type=_FORMS[record.kind])
     except UNREADABLE as error:
@@ -93,7 +94,7 @@ def _row(record: RejectedItem, said: Extraction) -> list[Item]:
 
 
 def _answer_around(record: RejectedItem) -> Answer:
-    """The answer that ``record`` was part of, as far as it is known."""
+    """Return the answer that ``record`` was part of, as far as it is known."""
     list_ = record.ranked_list
     return Answer(
         Body(b"{}"),

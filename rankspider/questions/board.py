@@ -89,12 +89,12 @@ def board(
     own: int = 5,
     now: dt.datetime | None = None,
 ) -> Board | None:
-    """The list of the hour ``begin_time``, by default the newest; None if the lake has none.
+    """Return the list of the hour ``begin_time``, by default the newest; None if the lake has none.
 
     Of several lists it is a site-wide one, and of those the one observed last, unless ``currency``
     or ``title`` names it. Order and points are those of the state that was seen last
-    (`rankspider.questions.which.lists_of`); with it, by ``_id`` of `ranks` and `users`, what
-    stands beside them, and the own standings of others, on ``hour_place``::
+    (`rankspider.questions.which.lists_of`); with it, by ``_id`` of `ranks` and `users`, what stands
+    beside them, and the own standings of others, on ``hour_place``::
 
         db.ranks.find({_id: {$in: […]}}, {sec_uid: 1, shop_tags: 1, …})
         db.ranks.aggregate([{$match: {begin_time: …}}, {$match: {"list.currency": …, …}},
@@ -126,7 +126,8 @@ def board(
 
 
 def is_over(database: Database[Document], hour: dt.datetime, now: dt.datetime) -> bool:
-    """Whether nothing can change any more: by the clock, or, if that is behind, by the lake."""
+    """Return whether nothing can change any more: by the clock, or, if that is behind, by the
+    lake."""
     return hour + HOUR <= now or (newest_hour(database, now) or hour) > hour
 
 
@@ -137,7 +138,8 @@ def seen_list(
     title: str | None,
     moment: dt.datetime | None = None,
 ) -> Board | None:
-    """The preferred of the lists of ``hour`` that are so named, as it was known at ``moment``."""
+    """Return the preferred of the lists of ``hour`` that are so named, as it was known at
+    ``moment``."""
     lists = lists_of(database, hour, moment)
     named = {name: seen.at for name, seen in lists.items() if name.fits(currency, title)}
     if not named:
@@ -152,7 +154,8 @@ def seen_list(
 def _rows_alone(
     database: Database[Document], hour: dt.datetime, currency: str | None, title: str | None
 ) -> Board | None:
-    """Where there is no state of the list: its rows, of two at one place the newer."""
+    """Return the board where there is no state of the list: its rows, of two at one place the
+    newer."""
     lists = lists_of_rows(database, hour, _FIELDS)
     fitting = (name for name in lists if name.fits(currency, title))
     named = {name: observed_at(lists[name]) for name in fitting}
@@ -174,7 +177,7 @@ def _board(
     rows: list[Place],
     lists: Iterable[ListName],
 ) -> Board:
-    """Without own standings, of an hour that may go on."""
+    """Return the board without own standings, of an hour that may go on."""
     left = -((seen_at - hour - HOUR) // dt.timedelta(seconds=1))  # rounded up
     return Board(
         **name._asdict(),
@@ -215,7 +218,8 @@ def _places_of(database: Database[Document], state: State) -> list[Place]:
 
 
 def _first_of(database: Database[Document], off: list[Document], most: int) -> list[Place]:
-    """Those with a place first, which the list itself does not go down to."""
+    """Return the own standings, those with a place first, which the list itself does not go down
+    to."""
     pipeline = [
         *off,
         {"$set": {"has_place": {"$gt": ["$rank", 0]}}},

@@ -65,7 +65,7 @@ class CallMade:
 
 
 def counted_by(keys: Sequence[str]) -> type[CallsCounted]:
-    """The row of `calls_counted`: ``keys`` first."""
+    """Return the columns of a row of `calls_counted`: ``keys`` first."""
     fields = [
         (key, _TIMES.get(key, str | None), column(key, is_hour=key == "hour")) for key in keys
     ]
@@ -81,7 +81,8 @@ def calls_counted(
     zone: ZoneInfo,
     only: Document,
 ) -> Iterator[CallsCounted]:
-    """Those that left in ``period`` and have the fields ``only``, a row for each group of them.
+    """Yield a row for each group of the calls that left in ``period`` and have the fields
+    ``only``.
 
     Hours and days in their order; within one, most calls first. One pass on ``asked``, or
     ``anchor_asked``::
@@ -135,8 +136,8 @@ def calls_counted(
 def calls_made(
     database: Database[Document], period: Period, only: Document, most: int | None
 ) -> list[CallMade]:
-    """Those that left in ``period`` and have the fields ``only``: the newest ``most``, the last one
-    first. On ``asked``, those of an anchor on ``anchor_asked``::
+    """Return the calls that left in ``period`` and have the fields ``only``: the newest ``most``,
+    the last one first. On ``asked``, those of an anchor on ``anchor_asked``::
 
         db.calls.aggregate([
           {$match: {asked_at: {$gte: …, $lt: …}}},
@@ -152,17 +153,18 @@ def calls_made(
 
 
 def has_calls(database: Database[Any]) -> bool:
-    """Whether there is any: a lake from before the ledger has none."""
+    """Return whether there is any call: a lake from before the ledger has none."""
     return database[collections.CALLS].find_one({}, ["_id"]) is not None
 
 
 def _made_in(period: Period, only: Document) -> list[Document]:
-    """Two stages, as those of a list: see `rankspider.questions.lists`."""
+    """Return the two stages that select the calls, as those of a list: see
+    `rankspider.questions.lists`."""
     return [{"$match": {"asked_at": {"$gte": period.start, "$lt": period.end}}}, {"$match": only}]
 
 
 def anchors_without_own(database: Database[Document], period: Period) -> int:
-    """How many anchors were asked for in ``period``, got lists, and were told of in none::
+    """Return how many anchors were asked for in ``period``, got lists, and were told of in none::
 
     db.calls.aggregate([
       {$match: {asked_at: {$gte: …, $lt: …}}},

@@ -1,4 +1,4 @@
-"""What the commands that ask the lake share: options, one connection, and how rows are written."""
+"""Share among the commands that ask the lake: options, one connection, and how rows are written."""
 
 import argparse
 import datetime as dt
@@ -34,7 +34,7 @@ EXIT_CODES = (
 
 @dataclass(frozen=True)
 class Asking:
-    """What was asked, and the lake that is to answer."""
+    """The question as it was asked, and the lake that is to answer."""
 
     database: Database[dict[str, Any]]
     zone: ZoneInfo
@@ -54,7 +54,7 @@ class Asking:
     """What whoever reads the answer must know, in whatever form it is written."""
 
     def anchor(self) -> Person:
-        """The one that was named. Raises `NotInTheLake` or `SeveralAnchors`."""
+        """Return the anchor that was named. Raises `NotInTheLake` or `SeveralAnchors`."""
         assert self.name is not None
         person = the_anchor(self.database, self.name)
         if person.until is not None:
@@ -64,20 +64,20 @@ class Asking:
         return person
 
     def list_and_hour(self) -> tuple[ListName, dt.datetime]:
-        """The list that is meant, and its hour: ``--hour``, or the newest."""
+        """Return the list that is meant, and its hour: ``--hour``, or the newest."""
         name, hour = self._chosen([self.hour or self._newest()])
         self.context.update(hour=hour, list=str(name))
         return name, hour
 
     def list_and_period(self) -> tuple[ListName, Period]:
-        """The list that is meant, and the hours: ``--from``, ``--to``, ``--hours``."""
+        """Return the list that is meant, and the hours: ``--from``, ``--to``, ``--hours``."""
         period = self.period()
         last = [self._newest()] if self.ends_now else []
         return self._chosen([*period.newest_first, *last])[0], period
 
     def about_hours(self, name: ListName, period: Period) -> list[str]:
-        """Notes: how many hours of ``period`` have no such list, or none that was seen up to its
-        end. That there are others then, as after a list was renamed, is a remark."""
+        """Return notes on how many hours of ``period`` have no such list, or none that was seen up
+        to its end. That there are others then, as after a list was renamed, is a remark."""
         known = hours_of_lists(self.database, period)
         missing = set(period) - set(known.pop(name, ()))
         for other, hours in sorted(known.items()):
@@ -95,7 +95,8 @@ class Asking:
         return notes
 
     def period(self) -> Period:
-        """The hours meant; by default they end with the newest in the lake, or the present one."""
+        """Return the hours meant; by default they end with the newest in the lake, or the present
+        one."""
         if self.ends_now:
             return self.range.period(self.default_hours, hour_of(self.now))
         known = self.range.end or (self.range.start and self.range.hours and self.range.start)
@@ -152,7 +153,7 @@ class QuestionCommand(RankCommand):
 
     @abstractmethod
     def answer(self, asking: Asking) -> Report:
-        """The rows, read from ``asking.database``."""
+        """Return the rows, read from ``asking.database``."""
 
     def add_question(self, group: Any) -> None:
         """Add the options that say what is asked beside when, and of which list."""
@@ -251,7 +252,7 @@ def add_forms(group: Any, json: str) -> None:
 
 
 def check_forms(opts: argparse.Namespace) -> None:
-    """Raises `UsageError` for what only CSV has, without ``--csv``."""
+    """Raise `UsageError` for what only CSV has, without ``--csv``."""
     if not opts.csv and (opts.bom or opts.defuse or opts.lang != "en"):
         raise UsageError("--bom, --lang and --defuse are about spreadsheets: give --csv as well")
 

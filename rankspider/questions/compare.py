@@ -45,7 +45,7 @@ def compare(
     *,
     minutes: float = 10,
 ) -> list[Compared]:
-    """One row each, the best place first, then the most points.
+    """Return one row for each anchor, the best place first, then the most points.
 
     The list is that of `rankspider.questions.states.state_at`; speeds, and what is known of those
     off the list, are from `rankspider.questions.curve.curve`, without what was seen after the
@@ -103,7 +103,7 @@ def _minutes_to_pass(
 
 
 def _within_hour(points: Iterable[Point], hour: dt.datetime) -> list[Point]:
-    """What was seen of them before the close."""
+    """Return what was seen of the anchors before the close."""
     last = hour + HOUR - dt.timedelta(milliseconds=1)
     return [replace(point, until=min(point.until, last)) for point in points if point.since <= last]
 

@@ -32,7 +32,7 @@ class Concentration:
 def concentration(
     database: Database[Document], name: ListName, period: Period
 ) -> list[Concentration]:
-    """One row an hour, the earliest first, from `finals` with ``{scores: "$scores"}``.
+    """Return one row an hour, the earliest first, from `finals` with ``{scores: "$scores"}``.
 
     Added up here: a server's sum of 64-bit points may pass 64 bits.
     """

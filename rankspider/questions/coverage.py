@@ -64,7 +64,7 @@ def hours_covered(
     *,
     within_seconds: float = 120,
 ) -> Iterator[HourCovered]:
-    """Every hour of ``period`` that has begun, the earliest first.
+    """Yield every hour of ``period`` that has begun, the earliest first.
 
     ``within_seconds``: how long before the close the last state may have been seen. When it was
     seen, say `rankspider.questions.sightings.sightings_by_hour`, an hour at a time.
@@ -103,7 +103,7 @@ def _hour_covered(seen: Sightings, now: dt.datetime, within_seconds: float) -> H
 def _gap_in(
     seen: Sightings, newest: Sighting | None, end: dt.datetime
 ) -> tuple[dt.timedelta, dt.datetime]:
-    """The longest time up to ``end`` in which nobody looked, and when it began.
+    """Return the longest time up to ``end`` in which nobody looked, and when it began.
 
     In hours from before there were sightings, a state that was seen twice counts as watched in
     between. Within ten seconds of which sightings have the ends, the first calls of the hour tell.
@@ -129,7 +129,8 @@ def _each(moments: Iterable[dt.datetime]) -> list[_Interval]:
 def _largest_gap(
     start: dt.datetime, end: dt.datetime, seen: Iterable[_Interval]
 ) -> tuple[dt.timedelta, dt.datetime]:
-    """The longest time between ``start`` and ``end`` that is in no interval, and when it began."""
+    """Return the longest time between ``start`` and ``end`` that is in no interval, and when it
+    began."""
     largest, since, seen_to = dt.timedelta(0), start, start
     for begun, last in [*seen, (end, end)]:
         first = min(begun, end)
@@ -142,10 +143,10 @@ def _largest_gap(
 def unseen(
     database: Database[Document], period: Period, now: dt.datetime, *, hours: float = 3
 ) -> list[Unseen]:
-    """Anchors asked in ``period`` that no standing and no answer has shown for ``hours``.
+    """Yield the anchors asked in ``period`` that no standing and no answer has shown for ``hours``.
 
-    Who was asked for shows in a standing of its own, off the list: whoever stood on the list at
-    the end of every hour it was asked for in cannot be told from one that never was. One pass on
+    Who was asked for shows in a standing of its own, off the list: whoever stood on the list at the
+    end of every hour it was asked for in cannot be told from one that never was. One pass on
     ``hour_place``; the server holds one entry an anchor::
 
         db.ranks.aggregate([
@@ -188,7 +189,7 @@ def unseen(
 def _answered(
     database: Database[Document], user_ids: Sequence[str], since: dt.datetime
 ) -> dict[str, dt.datetime]:
-    """When each was answered for last; only those who were."""
+    """Return when each anchor was answered for last; only those who were."""
     answered: dict[str, dt.datetime] = {}
     for start in range(0, len(user_ids), _AT_ONCE):
         some = {"$in": user_ids[start : start + _AT_ONCE]}

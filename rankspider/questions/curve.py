@@ -34,7 +34,7 @@ class Point:
 def curve(
     database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
 ) -> list[Point]:
-    """The standings of a user in the list ``name`` of ``hour``, the first one first.
+    """Return the standings of a user in the list ``name`` of ``hour``, the first one first.
 
     Off the list a user has none unless it was asked for. What was seen after the close tells of the
     hour only where nothing was seen within. On ``user_hour_time``::
@@ -45,8 +45,8 @@ def curve(
           {$sort: {first_observed_at: 1, last_observed_at: 1}}])
 
     When each was seen again, say the sightings of the list for what stands there, by ``_id`` of
-    `snapshots` (`rankspider.questions.sightings`), and the calls for the anchor's own, up to
-    an hour after the close, on ``user_time``::
+    `snapshots` (`rankspider.questions.sightings`), and the calls for the anchor's own, up to an
+    hour after the close, on ``user_time``::
 
         db.calls.aggregate([
           {$match: {user_id: …, observed_at: {$gte: …, $lt: …}}},
@@ -84,12 +84,14 @@ _ABSENT: _Said = (-1, 0, 0)
 
 
 def _said(standing: Document) -> _Said:
-    """What tells one standing from another: place on the list, points, points behind the next."""
+    """Return what tells one standing from another: place on the list, points, points behind the
+    next."""
     return standing["rank"] if standing["listed"] else 0, standing["score"], standing["delta"]
 
 
 def _without_own(seen: Iterable[_Seen]) -> Iterator[_Seen]:
-    """A list without the user ends its stay there, and none off the list."""
+    """Yield the sightings in order. A list without the user ends its stay there, and begins none
+    off the list."""
     is_listed = False
     for at, said in seen:
         if said != _ABSENT or is_listed:
@@ -100,7 +102,7 @@ def _without_own(seen: Iterable[_Seen]) -> Iterator[_Seen]:
 def _asked(
     database: Database[Document], hour: dt.datetime, user_id: str, standings: list[Document]
 ) -> Iterator[_Seen]:
-    """When the user was asked for."""
+    """Yield the sightings of the user by calls for it."""
     said = {each["_id"]: _said(each) for each in standings}
     when = {"$gte": standings[0]["first_observed_at"], "$lt": hour + 2 * HOUR}
     pipeline: list[Document] = [
@@ -119,7 +121,8 @@ def _listed(
     user_id: str,
     standings: list[Document],
 ) -> Iterator[_Seen]:
-    """When the list was seen, with the user on it or without; nothing if it never was on it."""
+    """Yield the sightings of the list, with the user on it or without; nothing if it never was on
+    it."""
     numbers: dict[tuple[int, ...], _Said] = {}
     for each in standings:
         if each["listed"]:
@@ -145,7 +148,8 @@ def _listed(
 
 
 def overall_speed(points: list[Point]) -> float | None:
-    """Points a minute from the first standing to the last; None if that is no time at all."""
+    """Return the points a minute from the first standing to the last; None if that is no time at
+    all."""
     return _speed(points[0], points[-1]) if points else None
 
 

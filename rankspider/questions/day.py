@@ -45,7 +45,8 @@ _FIELDS = (
 def day(
     database: Database[Document], name: ListName, period: Period, user_id: str
 ) -> list[Stretch]:
-    """One row a session, the earliest first, and one of all; none if the lake has nothing of it.
+    """Return one row a session, the earliest first, and one of all; none if the lake has nothing of
+    the seller.
 
     The sum is that of `rankspider.questions.trend.trend`. The sessions, on ``user_hour_time``::
 
@@ -93,7 +94,7 @@ def _close(standing: Document) -> dt.datetime:
 
 
 def _session(room_id: str, its: list[Document], standings: list[Document]) -> Stretch:
-    """``its``: those of ``standings`` that are of this room."""
+    """Return the row of one session; ``its`` are those of ``standings`` that are of this room."""
     last = {each["begin_time"]: each for each in sorted(its, key=_seen)}
     last_seen_at = max(min(each["last_observed_at"], _close(each)) for each in its)
     others = (each["first_observed_at"] for each in standings if each["room_id"] != room_id)

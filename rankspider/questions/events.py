@@ -40,7 +40,7 @@ class Event:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Tells it from every other one, whatever becomes known of it."""
+        """Return what tells the event from every other one, whatever becomes known of it."""
         return self.seen_at, self.event, self.user_id, self.other_user_id
 
 
@@ -52,7 +52,7 @@ def events(
     *,
     first: int = 10,
 ) -> list[Event]:
-    """Those first seen from ``since`` until ``until``, in that order.
+    """Return the events first seen from ``since`` until ``until``, in that order.
 
     Of the states of each hour (`rankspider.questions.sightings`), read by ``_id`` as
     `rankspider.questions.overtakes` does; the first one of an hour is no event, as points begin
@@ -135,7 +135,8 @@ def _records(
     first: int,
     bests: dict[str, tuple[int, int]],
 ) -> Iterator[Event]:
-    """``bests``: place and points so far, to which those of ``state`` are added."""
+    """Yield the records that ``state`` broke; its places and points are added to ``bests``, those
+    so far."""
     rows = zip(state["user_ids"][:first], state["scores"], strict=False)
     for place, (user_id, score) in enumerate(rows, 1):
         if user_id not in bests:
@@ -152,7 +153,8 @@ def _records(
 def _best_before(
     database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
 ) -> tuple[int, int]:
-    """Place and points; 0 if it was never listed before, and so has no record to break."""
+    """Return place and points; 0 if the user was never listed before, and so has no record to
+    break."""
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": {"$gt": _BEGINNING, "$lt": hour}}},
         name.stage,
@@ -166,7 +168,7 @@ def _best_before(
 def _on_air(
     database: Database[Document], name: ListName, hour: dt.datetime, since: dt.datetime
 ) -> Iterator[Event]:
-    """Rooms that began from ``since`` on and were first seen in ``hour``."""
+    """Yield the rooms that began from ``since`` on and were first seen in ``hour``."""
     pipeline: list[Document] = [
         {"$match": {"begin_time": hour, "first_observed_at": {"$gte": since, "$lt": hour + HOUR}}},
         name.stage,

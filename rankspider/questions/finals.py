@@ -20,7 +20,7 @@ END_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """Of the states of one hour's list, the one seen last."""
+    """The state of one hour's list that was seen last."""
 
     hour: dt.datetime
     seen_at: dt.datetime
@@ -29,7 +29,7 @@ class Final:
 
     @property
     def seconds_before_close(self) -> int:
-        """How long before the end of the hour it was seen; below 0: only after it."""
+        """Return how long before the end of the hour the state was seen; below 0: only after it."""
         return seconds_before_close(self.hour, self.seen_at)
 
 
@@ -40,7 +40,7 @@ def seconds_before_close(hour: dt.datetime, seen_at: dt.datetime) -> int:
 def newest_by_hour(
     database: Database[Document], name: ListName, period: Period
 ) -> Iterator[tuple[dt.datetime, Sighting]]:
-    """The last sighting of each hour of ``period`` that has one, the earliest hour first."""
+    """Yield the last sighting of each hour of ``period`` that has one, the earliest hour first."""
     for sightings in sightings_by_hour(database, name, period):
         newest = sightings.newest()
         if newest is not None:
@@ -55,12 +55,12 @@ def finals(
     *,
     within_seconds: float | None = None,
 ) -> Iterator[Final]:
-    """The last state of each hour of ``period`` that has one, the earliest hour first.
+    """Yield the last state of each hour of ``period`` that has one, the earliest hour first.
 
     ``fields`` says what of it, as names and expressions of a ``$project``. With ``within_seconds``,
     only states seen so shortly before their hour closed. Which it is, say
-    `rankspider.questions.sightings.sightings_by_hour`; the states are read by ``_id``, a
-    hundred at a time::
+    `rankspider.questions.sightings.sightings_by_hour`; the states are read by ``_id``, a hundred at
+    a time::
 
         db.snapshots.aggregate([{$match: {_id: {$in: […]}}}, {$project: {…}}])
     """

@@ -50,7 +50,8 @@ class GroupCommand(QuestionCommand):
         return super().execute([], opts)
 
     def people(self, asking: Asking) -> list[Person]:
-        """Those that were named, each once. Raises `NotInTheLake` or `SeveralAnchors`."""
+        """Return the anchors that were named, each once. Raises `NotInTheLake` or
+        `SeveralAnchors`."""
         named = [the_anchor(asking.database, text) for text in asking.options.anchors]
         return list({person.user_id: person for person in named}.values())
 

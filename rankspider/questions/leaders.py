@@ -15,7 +15,7 @@ from rankspider.report import column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Leader:
-    """What the hours of a period came to for one seller, each as its list was seen last."""
+    """The hours of a period added up for one seller, each as its list was seen last."""
 
     nickname: str = column("who")
     """As it came; "" if the lake has no profile."""
@@ -48,7 +48,7 @@ def leaders(
     tag: str | None = None,
     most: int | None = None,
 ) -> list[Leader]:
-    """The first ``most`` sellers of ``period`` by one of `MEASURES`, then by points.
+    """Return the first ``most`` sellers of ``period`` by one of `MEASURES`, then by points.
 
     From `rankspider.questions.results.results`, which see for ``tag`` and for the query.
     """
@@ -87,7 +87,7 @@ class Riser:
 
 
 def before(period: Period) -> Period:
-    """The hours before ``period``, as many."""
+    """Return the hours before ``period``, as many."""
     return Period.until(period.start, len(period))
 
 
@@ -99,7 +99,8 @@ def rising(
     by: str = "points",
     most: int | None = None,
 ) -> list[Riser]:
-    """The ``most`` sellers that gained most against the period `before`, by points or ``hours``.
+    """Return the ``most`` sellers that gained most against the period `before`, by points or
+    ``hours``.
 
     Whoever has left the list altogether is among them, at the end. From
     `rankspider.questions.results.results`, twice.

@@ -1,4 +1,4 @@
-"""What tells one list of an hour from another.
+"""Tell one list of an hour from another.
 
 A filter on the list itself stands in a ``$match`` of its own, after the one that an index answers:
 MongoDB joins the two, and a simpler server still sees that the first is all index.
@@ -13,7 +13,7 @@ from rankspider.terminal import harmless
 
 
 class ListName(NamedTuple):
-    """What tells one list of an hour from another."""
+    """The fields that tell one list of an hour from another."""
 
     currency: str
     title: str
@@ -22,27 +22,28 @@ class ListName(NamedTuple):
 
     @classmethod
     def of(cls, document: Document) -> "ListName":
-        """That of a document of `ranks`, `rank_history` or `snapshots`."""
+        """Return the name in a document of `ranks`, `rank_history` or `snapshots`."""
         return cls(*(document["list"][name] for name in cls._fields))
 
     @property
     def is_site_wide(self) -> bool:
-        """Regional lists have the code of their city."""
+        """Return whether the list is of the whole site: regional lists have the code of their
+        city."""
         return not self.city_code
 
     @property
     def stage(self) -> Document:
-        """For a pipeline: only this list's documents."""
+        """Return the stage that lets only this list's documents pass, for a pipeline."""
         return {"$match": {f"list.{name}": part for name, part in self._asdict().items()}}
 
     def of_hour(self, hour: dt.datetime) -> RankedList:
-        """The list of that hour, which has the keys of its documents."""
+        """Return the name of the list of that hour, which has the keys of its documents."""
         return RankedList(*self, region_name="", begin_time=hour)
 
     def fits(self, currency: str | None, title: str | None) -> bool:
         return currency in (None, self.currency) and title in (None, self.title)
 
     def __str__(self) -> str:
-        """For a line of a terminal."""
+        """Return the name for a line of a terminal."""
         parts = (self.title, self.subtitle, self.city_code, self.currency)
         return " ".join(harmless(part) for part in parts if part) or "a list without a name"

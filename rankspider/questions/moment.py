@@ -19,8 +19,8 @@ def board_at(
     title: str | None = None,
     now: dt.datetime | None = None,
 ) -> Board | None:
-    """The list as it was known at ``moment``; None if the lake has none of that hour or the one
-    before, which is still the newest until the first answer of an hour.
+    """Return the list as it was known at ``moment``; None if the lake has none of that hour or the
+    one before, which is still the newest until the first answer of an hour.
 
     As `rankspider.questions.board.board` has it, of those lists and states that had been seen by
     then; its own standings are those of no anchor.
@@ -38,7 +38,7 @@ def board_at(
 def _next_after(
     database: Database[dict[str, Any]], found: Board, moment: dt.datetime
 ) -> dt.datetime | None:
-    """In the hour of ``found`` or the one after."""
+    """Return the next sighting in the hour of ``found`` or the one after."""
     hour = found.begin_time
     hours = sightings_by_hour(database, found.name, Period(hour, hour + 2 * HOUR))
     seen = (sightings.next_after(moment) for sightings in hours)

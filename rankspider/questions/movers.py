@@ -41,7 +41,8 @@ class Movers:
 
 
 def movers(database: Database[Document], name: ListName, hour: dt.datetime) -> Movers | None:
-    """The list ``name`` of ``hour`` against that of the hour before, both as they were seen last.
+    """Return the list ``name`` of ``hour`` against that of the hour before, both as they were seen
+    last.
 
     None if one of the two hours has no such list. Two queries of `state_at`, on ``hour_time`` of
     `snapshots`.

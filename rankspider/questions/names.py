@@ -34,10 +34,11 @@ class Called:
 
 
 def called(database: Database[Document], name: str) -> set[str]:
-    """The ``user_id`` of all who ever had ``name`` as nickname or display_id. On these indexes::
+    """Return the ``user_id`` of all who ever had ``name`` as nickname or display_id. On these
+    indexes::
 
-    db.user_history.find({nickname: …}, {user_id: 1})
-    db.user_history.find({display_id: …}, {user_id: 1})
+        db.user_history.find({nickname: …}, {user_id: 1})
+        db.user_history.find({display_id: …}, {user_id: 1})
     """
     history = database[collections.USER_HISTORY]
     return {
@@ -48,7 +49,7 @@ def called(database: Database[Document], name: str) -> set[str]:
 
 
 def names(database: Database[Document], user_ids: Collection[str], name: str = "") -> list[Called]:
-    """All profiles of ``user_ids``, the earliest first, one seller after the other.
+    """Return all profiles of ``user_ids``, the earliest first, one seller after the other.
 
     On ``user_time``: ``db.user_history.find({user_id: …}).sort({first_observed_at: 1})``.
     """

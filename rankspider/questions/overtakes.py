@@ -48,7 +48,8 @@ def overtakes(
     minutes: float = 5,
     places: int | None = None,
 ) -> list[Overtake]:
-    """Those seen in the last ``minutes`` of ``hour``, in the order they were seen.
+    """Return the passings that were seen in the last ``minutes`` of ``hour``, in the order they
+    were seen.
 
     With ``places``, only those that end within the first so many. Of the states that were seen
     since then and the one before (`rankspider.questions.sightings`)::
@@ -69,8 +70,8 @@ def overtakes(
 def _states(
     database: Database[Document], name: ListName, hour: dt.datetime, since: dt.datetime
 ) -> Iterator[Document]:
-    """The states one after the other, each with the times of that stay: a state that came back is
-    there once more."""
+    """Yield the states one after the other, each with the times of that stay: a state that came
+    back is there once more."""
     sightings = sightings_of(database, name, hour)
     before = sightings.newest(since - dt.timedelta(milliseconds=1))
     seen = [*([] if before is None else [before]), *sightings.since(since)]
@@ -84,8 +85,8 @@ _Pair = frozenset[str]
 
 
 def passings(states: Iterable[Document], places: int | None) -> Iterator[Overtake]:
-    """Of states of `snapshots` that follow each other, by the new places, then by who was passed;
-    without names."""
+    """Yield the passings in states of `snapshots` that follow each other, by the new places, then
+    by who was passed; without names."""
     level: set[_Pair] = set()
     for before, after in pairwise(states):
         was = {user_id: place for place, user_id in enumerate(before["user_ids"], 1)}

@@ -44,7 +44,7 @@ class Person:
 
     @classmethod
     def of(cls, document: Document) -> Self:
-        """From a document of `users`, or one that holds the two keys only."""
+        """Return the anchor of a document of `users`, or of one that holds the two keys only."""
         return cls(
             user_id=document["user_id"],
             sec_uid=document["sec_uid"],
@@ -55,12 +55,12 @@ class Person:
 
     @property
     def label(self) -> str:
-        """For a line of a terminal."""
+        """Return the anchor's name for a line of a terminal."""
         return shortened(self.nickname, 40) or self.user_id
 
 
 def nicknames(database: Database[Document], user_ids: Iterable[str]) -> dict[str, str]:
-    """The nicknames that the lake has of ``user_ids``, as they came; "" for the others.
+    """Return the nicknames that the lake has of ``user_ids``, as they came; "" for the others.
 
     ``db.users.find({_id: {$in: […]}}, {nickname: 1})``, a hundred at a time.
     """
@@ -74,7 +74,7 @@ def nicknames(database: Database[Document], user_ids: Iterable[str]) -> dict[str
 
 
 def the_anchor(database: Database[Document], text: str) -> Person:
-    """The one anchor that ``text`` names, as `anchors_named` finds it.
+    """Return the one anchor that ``text`` names, as `anchors_named` finds it.
 
     Raises `NotInTheLake` or `SeveralAnchors`.
     """
@@ -87,14 +87,14 @@ def the_anchor(database: Database[Document], text: str) -> Person:
 
 
 def anchors_named(database: Database[Document], text: str, *, most: int) -> list[Person]:
-    """The anchors ``text`` names, at most ``most``, each once.
+    """Return the anchors ``text`` names, at most ``most``, each once.
 
     A ``sec_uid`` (also in a link or in JSON), ``user_id``, ``short_id``, ``display_id`` or
     ``nickname`` that is equal to it, or was, by `user_history`; if there is none, the nicknames
     that hold it, in any case of letters, or else those that did. After ``user_id:`` or another
-    field's name: what that field now is. Each is one query, such as
-    ``db.users.find({display_id: …})``, on the index of that field; those for what holds it, such as
-    ``db.users.find({nickname: /…/i}).hint("nickname")``, read all of that index.
+    field's name: what that field now is. Each is one query, such as ``db.users.find({display_id:
+    …})``, on the index of that field; those for what holds it, such as ``db.users.find({nickname:
+    /…/i}).hint("nickname")``, read all of that index.
     """
     # A shell may hand over bytes that are no UTF-8, and BSON holds nothing else.
     encoded = text.strip().encode(errors="replace")
@@ -123,8 +123,8 @@ def _called(database: Database[Document], name: str, most: int) -> list[Person]:
 
 
 def _by_sec_uid(database: Database[Document], sec_uid: str) -> list[Person]:
-    """From its profile. If that was refused: from a call that it answered, or else from the newest
-    hour, since no index of `ranks` has it."""
+    """Return the anchor from its profile. If that was refused: from a call that it answered, or
+    else from the newest hour, since no index of `ranks` has it."""
     ranks = database[collections.RANKS]
     found = database[collections.USERS].find_one({"sec_uid": sec_uid}, _FIELDS)
     if found is None:
@@ -138,21 +138,22 @@ def _by_sec_uid(database: Database[Document], sec_uid: str) -> list[Person]:
 
 
 def _first(collection: Collection[Document], by_index: Document, rest: Document) -> Document | None:
-    """Two stages, as those of a list: see `rankspider.questions.lists`."""
+    """Return the first document of two stages, as those of a list: see
+    `rankspider.questions.lists`."""
     stages: list[Document] = [{"$match": by_index}, {"$match": rest}, {"$limit": 1}]
     with collection.aggregate(stages) as found:
         return next(found, None)
 
 
 def _by_user_id(database: Database[Document], user_id: str) -> list[Person]:
-    """A standing has it even if the profile was refused."""
+    """Return the anchor. A standing has it even if the profile was refused."""
     found = database[collections.USERS].find_one({"_id": user_id}, _FIELDS)
     found = found or database[collections.RANKS].find_one({"user_id": user_id}, _FIELDS)
     return [Person.of(found)] if found else []
 
 
 def _now(database: Database[Document], field: str, text: str, most: int) -> list[Person]:
-    """Those whose ``field`` is ``text``."""
+    """Return the anchors whose ``field`` is ``text``."""
     is_number = text.isascii() and text.isdigit()
     if field == "user_id":
         return _by_user_id(database, text) if is_number else []
@@ -164,7 +165,7 @@ def _now(database: Database[Document], field: str, text: str, most: int) -> list
 
 
 def _formerly(database: Database[Document], query: Document, most: int) -> list[Person]:
-    """Those who fitted ``query`` once, and when that was seen last."""
+    """Return the anchors that fitted ``query`` once, and when that was seen last."""
     until: dict[str, dt.datetime] = {}
     fields = ["user_id", "last_observed_at"]
     for profile in _hinted(database[collections.USER_HISTORY], query, fields):
@@ -179,7 +180,8 @@ def _formerly(database: Database[Document], query: Document, most: int) -> list[
 def _hinted(
     collection: Collection[Document], query: Document, fields: Sequence[str] = _FIELDS
 ) -> Cursor[Document]:
-    """On the index of the one field that ``query`` names, where a worker has made it."""
+    """Return a cursor on the index of the one field that ``query`` names, where a worker has made
+    it."""
     (field,) = query
     found = collection.find(query, fields)
     # Under whatever name: the operator's own serves as well.

@@ -28,7 +28,7 @@ class Result:
 
 @dataclass(slots=True)
 class Total:
-    """What a period came to for one seller."""
+    """The sum of a period for one seller."""
 
     points: int = 0
     places: list[int] = field(default_factory=list)
@@ -51,7 +51,7 @@ def results(
     *,
     within_seconds: float | None = None,
 ) -> Iterator[Result]:
-    """Each hour of ``period`` that has the list, the earliest first.
+    """Yield each hour of ``period`` that has the list, the earliest first.
 
     `finals` with ``{user_ids: "$user_ids", scores: "$scores"}``, a day at a time. With ``tag``,
     only places of sellers that had it then (`rankspider.questions.tags`); they keep their places.
@@ -72,7 +72,8 @@ def results(
 
 
 def totals(hours: Iterable[Result]) -> dict[str, Total]:
-    """By ``user_id``. Added up here: a server's sum of 64-bit points may pass 64 bits."""
+    """Return the totals by ``user_id``. Added up here: a server's sum of 64-bit points may pass 64
+    bits."""
     found: dict[str, Total] = {}
     for result in hours:
         for user_id, place in result.places.items():

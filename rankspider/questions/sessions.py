@@ -54,7 +54,7 @@ class _Room(NamedTuple):
 
 
 def began_at(room_id: str) -> dt.datetime:
-    """When the session of a room began: its number holds the Unix second above 32 others."""
+    """Return when the session of a room began: its number holds the Unix second above 32 others."""
     return dt.datetime.fromtimestamp(int(room_id) >> 32, dt.UTC)
 
 
@@ -66,7 +66,8 @@ def sessions(
     user_id: str | None = None,
     most: int = 20,
 ) -> list[Session]:
-    """The sessions with a standing in ``period``: those with the highest peaks in it, at ``most``.
+    """Return the sessions with a standing in ``period``: those with the highest peaks in it, at
+    ``most``.
 
     Unless ``user_id`` says whose, sellers are looked at by their peaks in the period, for as long
     as one may have a session among the first; read on ``hour_place``::
@@ -133,7 +134,7 @@ def _rooms(
 
 
 def _session(database: Database[Document], name: ListName, user_id: str, room_id: str) -> Session:
-    """Without the name."""
+    """Return one session, without the seller's name."""
     start = began_at(room_id)
     # A clock that is a little off could place the start behind the first hour's end.
     before = hour_of(start) - 2 * HOUR

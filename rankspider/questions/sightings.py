@@ -1,4 +1,4 @@
-"""When the states of a list were seen: the one notion that every question has of it.
+"""Say when the states of a list were seen: the one notion that every question has of it.
 
 A state that went may come back, so its own first and last do not tell. Three collections hold
 observations, and all that any of them holds is known:
@@ -59,7 +59,7 @@ class Span(NamedTuple):
 
 @dataclass(frozen=True)
 class Sightings:
-    """Of one list in one hour."""
+    """The sightings of one list in one hour."""
 
     database: Database[Document]
     name: ListName
@@ -70,7 +70,7 @@ class Sightings:
     """Within ten seconds each, the earliest first."""
 
     def newest(self, moment: dt.datetime | None = None) -> Sighting | None:
-        """The last one up to ``moment``; None if there is none.
+        """Return the last sighting up to ``moment``; None if there is none.
 
         `calls` are asked only for what comes after all that the other two know.
         """
@@ -88,7 +88,7 @@ class Sightings:
         return max(each for each in known if each.state == last.state)
 
     def next_after(self, moment: dt.datetime) -> dt.datetime | None:
-        """When any state of it was first seen after ``moment``; None: never."""
+        """Return when any state of the list was first seen after ``moment``; None: never."""
         known = (each.at for each in self.known() if each.at > moment)
         after = min(known, default=END_OF_TIME)
         called = self.called(moment + _MILLISECOND, after, *_FIRST)
@@ -96,7 +96,8 @@ class Sightings:
         return None if after == END_OF_TIME else after
 
     def since(self, moment: dt.datetime) -> list[Sighting]:
-        """All from ``moment`` on, the earliest first, but for those that repeat the one before."""
+        """Return all sightings from ``moment`` on, the earliest first, but for those that repeat
+        the one before."""
         known = set(self.known())
         end = max(known).at if self.buckets else moment
         for first, last in [*self._by_turns(), (end, END_OF_TIME)]:
@@ -105,18 +106,18 @@ class Sightings:
         return sorted(each for each in known if each.at >= moment)
 
     def known(self) -> Iterator[Sighting]:
-        """All but those of `calls`, in no order."""
+        """Yield all sightings but those of `calls`, in no order."""
         first, last = self.span
         return (each for each in self._ends() if first <= each.at <= last)
 
     @property
     def seen_states(self) -> set[str]:
-        """Each state that was seen."""
+        """Return each state that was seen."""
         return {each.state for each in self.known()}
 
     @cached_property
     def span(self) -> tuple[dt.datetime, dt.datetime]:
-        """Between which moments it was seen: those of its hour, unless none is."""
+        """Return between which moments the list was seen: those of its hour, unless none is."""
         within = self.hour, self.hour + HOUR - _MILLISECOND
         if any(within[0] <= each.at <= within[1] for each in self._ends()):
             return within
@@ -128,8 +129,8 @@ class Sightings:
             yield Sighting(span.last, span.state)
 
     def called(self, first: dt.datetime, last: dt.datetime, *which: Document) -> list[Sighting]:
-        """Those of `calls` between two moments, all or as the stages ``which`` say. On
-        ``hour_time``::
+        """Return the sightings of `calls` between two moments, all or as the stages ``which`` say.
+        On ``hour_time``::
 
             db.calls.aggregate([
               {$match: {begin_time: …, observed_at: {$gte: …, $lte: …}}},
@@ -148,7 +149,8 @@ class Sightings:
             return [Sighting(each["observed_at"], each["list_state"]) for each in found]
 
     def _by_turns(self) -> list[tuple[dt.datetime, dt.datetime]]:
-        """When several states came: firsts and lasts do not tell in which order."""
+        """Return the times in which several states came by turns: firsts and lasts do not tell in
+        which order."""
         together: list[list[Span]] = []
         for span in self.buckets:
             if together and span.first <= max(each.last for each in together[-1]):
@@ -160,7 +162,7 @@ class Sightings:
 
 
 def sightings_of(database: Database[Document], name: ListName, hour: dt.datetime) -> Sightings:
-    """Those of the list ``name`` of ``hour``, of which there may be none."""
+    """Return the sightings of the list ``name`` of ``hour``, of which there may be none."""
     found = sightings_by_hour(database, name, Period(hour, hour + HOUR))
     return next(found, Sightings(database, name, hour))
 
@@ -168,10 +170,10 @@ def sightings_of(database: Database[Document], name: ListName, hour: dt.datetime
 def sightings_by_hour(
     database: Database[Document], name: ListName, period: Period
 ) -> Iterator[Sightings]:
-    """Those of each hour of ``period`` that has the list, the earliest first.
+    """Yield the sightings of each hour of ``period`` that has the list, the earliest first.
 
-    An hour has a list if `snapshots` have a state of it. One pass over each collection, of which
-    an hour is held at a time. On ``hour_time``::
+    An hour has a list if `snapshots` have a state of it. One pass over each collection, of which an
+    hour is held at a time. On ``hour_time``::
 
         db.snapshots.aggregate([
           {$match: {begin_time: {$gte: …, $lt: …}}},
@@ -208,7 +210,7 @@ _SPANS: dict[str, Document] = {
 def _spans(
     database: Database[Document], collection: str, name: ListName, period: Period
 ) -> Iterator[tuple[dt.datetime, str, Span]]:
-    """Each with its hour and its collection, the earliest hour first."""
+    """Yield each span with its hour and its collection, the earliest hour first."""
     pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         name.stage,
@@ -224,8 +226,8 @@ def _spans(
 def stays(
     documents: Mapping[_Key, Document], seen: Iterable[tuple[dt.datetime, _Key]]
 ) -> Iterator[Document]:
-    """``documents`` in the order in which each was seen, and once more for each time it came back,
-    with the first and the last of that stay."""
+    """Yield ``documents`` in the order in which each was seen, and once more for each time it came
+    back, with the first and the last of that stay."""
     for key, stay in groupby(sorted(seen), key=itemgetter(1)):
         times = [at for at, _ in stay]
         times_of_stay = {"first_observed_at": times[0], "last_observed_at": times[-1]}

@@ -25,12 +25,12 @@ class State:
 
     @property
     def places(self) -> dict[str, int]:
-        """Places, from 1, by ``user_id``."""
+        """Return the places, from 1, by ``user_id``."""
         return {user_id: place for place, user_id in enumerate(self.user_ids, 1)}
 
     @property
     def deltas(self) -> list[int]:
-        """Points behind the next better place; 0 for the first."""
+        """Return the points behind the next better place; 0 for the first."""
         before = [*self.scores[:1], *self.scores]
         return [better - score for better, score in zip(before, self.scores, strict=False)]
 
@@ -41,8 +41,8 @@ def state_at(
     hour: dt.datetime,
     moment: dt.datetime | None = None,
 ) -> State | None:
-    """The list ``name`` of ``hour`` as it was known at ``moment``, by default at last: that of its
-    newest sighting by then.
+    """Return the list ``name`` of ``hour`` as it was known at ``moment``, by default at last: that
+    of its newest sighting by then.
 
     None if nobody had seen it by then. ``db.snapshots.find({_id: …})``, with
     `rankspider.questions.sightings.sightings_of`.
@@ -54,7 +54,7 @@ def state_at(
 def state_of(
     database: Database[Document], name: ListName, hour: dt.datetime, sighting: Sighting
 ) -> State | None:
-    """What was seen; None if it has been deleted since."""
+    """Return the state that was seen; None if it has been deleted since."""
     state = database[collections.SNAPSHOTS].find_one({"_id": sighting.state})
     if state is None:
         return None
@@ -69,8 +69,8 @@ def state_of(
 
 
 def standing_in_state(user_id: str) -> Document:
-    """For a ``$project`` of `snapshots`: the user's ``place``, 0 if it has none, and with one its
-    ``score`` and ``delta``."""
+    """Return fields for a ``$project`` of `snapshots`: the user's ``place``, 0 if it has none, and
+    with one its ``score`` and ``delta``."""
     index = {"$indexOfArray": ["$user_ids", user_id]}
     score = {"$arrayElemAt": ["$scores", index]}
     above = {"$arrayElemAt": ["$scores", {"$max": [0, {"$subtract": [index, 1]}]}]}

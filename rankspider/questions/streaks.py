@@ -44,7 +44,7 @@ _Places = dict[dt.datetime, int]
 def leaders(
     database: Database[Document], name: ListName, period: Period, most: int | None = None
 ) -> list[Streaks]:
-    """Those with the most hours on the list in ``period``, at most ``most`` of them.
+    """Return those with the most hours on the list in ``period``, at most ``most`` of them.
 
     For each hour that has the list (`hours_of_lists`), on ``hour_best`` (a range of hours would
     read every anchor that was asked for)::
@@ -74,7 +74,7 @@ def leaders(
 def streaks_of(
     database: Database[Document], name: ListName, period: Period, user_id: str
 ) -> list[Streaks]:
-    """The same of one user: one row, or none if it was not listed in ``period``.
+    """Return one row for one user, or none if it was not listed in ``period``.
 
     The hours are one query, on ``user_hour``: that of `rankspider.questions.trend`.
     """
@@ -89,8 +89,8 @@ def streaks_of(
 def _within_hour(
     database: Database[Document], name: ListName, standings: list[Document]
 ) -> Iterator[tuple[str, dt.datetime, int]]:
-    """User, hour and best place of ``standings`` in `ranks`; of those that were seen after their
-    hour as well, by what was seen within it. On ``hour_time``::
+    """Yield user, hour and best place of ``standings`` in `ranks`; of those that were seen after
+    their hour as well, by what was seen within it. On ``hour_time``::
 
         db.rank_history.aggregate([
           {$match: {begin_time: …, first_observed_at: {$lt: CLOSE}}},
@@ -133,7 +133,7 @@ def _streaks(user_id: str, places: _Places, newest: dt.datetime) -> Streaks:
 
 
 def _runs(hours: Sequence[dt.datetime]) -> Iterator[tuple[dt.datetime, int]]:
-    """First hour and length of each run of hours that follow each other; ``hours`` ascend."""
+    """Yield first hour and length of each run of hours that follow each other; ``hours`` ascend."""
     first, length = hours[0], 0
     for hour in hours:
         if hour != first + length * HOUR:
@@ -144,7 +144,7 @@ def _runs(hours: Sequence[dt.datetime]) -> Iterator[tuple[dt.datetime, int]]:
 
 
 def _standing(row: Streaks) -> tuple[int, int, int, str]:
-    """Most hours first, then the longest streak, then the best place."""
+    """Return the sort key: most hours first, then the longest streak, then the best place."""
     return -row.hours_listed, -row.longest_streak, row.best_place, row.user_id
 
 

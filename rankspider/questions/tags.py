@@ -37,7 +37,7 @@ class TagShare:
 
 
 def tags(database: Database[Document], name: ListName, period: Period) -> list[TagShare]:
-    """One row a tag, most points first.
+    """Return one row a tag, most points first.
 
     Places and points are those of `finals` with ``{user_ids: "$user_ids", scores: "$scores"}``;
     whose tags are whose stands in ``ranks``, read on ``hour_place``, a day at a time::
@@ -72,7 +72,7 @@ def tags(database: Database[Document], name: ListName, period: Period) -> list[T
 
 
 def days(period: Period) -> Iterator[Period]:
-    """``period`` in parts that are short enough to be held."""
+    """Yield ``period`` in parts that are short enough to be held."""
     start = period.start
     while start < period.end:
         end = min(start + _HOURS_AT_ONCE * HOUR, period.end)
@@ -92,7 +92,7 @@ def _scores(database: Database[Document], name: ListName, day: Period) -> dict[_
 def tags_of_places(
     database: Database[Document], name: ListName, day: Period
 ) -> Iterator[tuple[_Place, list[str]]]:
-    """Hour and user, and its tags then; of a place, the newest ones."""
+    """Yield hour and user, and its tags then; of a place, the newest ones."""
     pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": day.start, "$lt": day.end}}},
         name.stage,

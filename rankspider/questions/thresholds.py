@@ -54,11 +54,12 @@ def thresholds(
     by: str = "hour",
     tag: str | None = None,
 ) -> list[Threshold]:
-    """By one of `TIMES` and place; hours whose last state is older than asked for are left out.
+    """Return one row for each time of one of `TIMES` and place; hours whose last state is older
+    than asked for are left out.
 
     With ``tag``, places are counted among the sellers that had it then. From
-    `rankspider.questions.results.results`, a day at a time. Of each hour no more than these
-    numbers are kept.
+    `rankspider.questions.results.results`, a day at a time. Of each hour no more than these numbers
+    are kept.
     """
     scores: dict[_Key, list[int]] = defaultdict(list)
     for result in results(database, name, period, tag, within_seconds=within_seconds):

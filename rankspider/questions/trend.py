@@ -17,7 +17,7 @@ from rankspider.report import column
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HourPlace:
-    """Where the anchor stood when an hour's list was seen last within the hour; None where that is
+    """The place of the anchor when an hour's list was seen last within the hour; None where that is
     not known."""
 
     hour: dt.datetime = column("hour", is_hour=True)
@@ -37,7 +37,7 @@ class HourPlace:
 def trend(
     database: Database[Document], name: ListName, period: Period, user_id: str
 ) -> list[HourPlace]:
-    """One row for each hour of ``period`` that has the list, the earliest first.
+    """Return one row for each hour of ``period`` that has the list, the earliest first.
 
     Place and points are those of `finals` with `standing_in_state`. One who is not on the list has
     its standing; all of an anchor's are one query, on ``user_hour``::
@@ -59,7 +59,8 @@ def trend(
 
 
 def _within_hour(points: list[Point]) -> Document | None:
-    """What stands in `ranks`, where that was overwritten after the close."""
+    """Return the standing before the close in the form of `ranks`, where what came after it has
+    overwritten that."""
     if not points:
         return None
     last = points[-1]
@@ -73,7 +74,7 @@ def _within_hour(points: list[Point]) -> Document | None:
 
 
 def standings_pipeline(name: ListName, period: Period, user_id: str) -> list[Document]:
-    """A user's standings over the hours, over `ranks`."""
+    """Return the stages that find a user's standings of some hours in `ranks`."""
     hours = {"$gte": period.start, "$lt": period.end}
     return [{"$match": {"user_id": user_id, "begin_time": hours}}, name.stage]
 

@@ -36,7 +36,7 @@ def versus(
     first: str,
     second: str,
 ) -> list[Ahead]:
-    """One row for each hour of day that occurs, of two ``user_id``.
+    """Return one row for each hour of day that occurs, of two ``user_id``.
 
     From `rankspider.questions.results.results`.
     """
@@ -58,7 +58,8 @@ def versus(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Share:
-    """Of the points on the lists of an hour or a day, as they were seen last: what some had."""
+    """The part that some had of the points on the lists of an hour or a day, as they were seen
+    last."""
 
     since: dt.datetime = column("from", is_hour=True)
     """The hour's start; of a day, that of its first hour that has the list."""
@@ -80,7 +81,7 @@ def share(
     user_ids: Collection[str],
     zone: dt.tzinfo | None = None,
 ) -> list[Share]:
-    """One row an hour that has the list; with ``zone``, one for each day there.
+    """Return one row an hour that has the list; with ``zone``, one for each day there.
 
     From `rankspider.questions.results.results`.
     """

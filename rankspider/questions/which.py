@@ -23,7 +23,7 @@ _STEPS = (1, 2, 4, 8, *[24] * 365)
 
 
 def newest_hour(database: Database[Document], now: dt.datetime | None = None) -> dt.datetime | None:
-    """The newest hour that has a list; None if the lake is empty.
+    """Return the newest hour that has a list; None if the lake is empty.
 
     ``db.snapshots.find({begin_time: {$gte: …}}).sort({begin_time: -1}).limit(1)`` on ``hour_time``.
     Looked for from ``now`` back, some hours at a time, since not every server stops at the first
@@ -49,7 +49,8 @@ def _newest(database: Database[Document], name: str, query: Document) -> dt.date
 def lists_of(
     database: Database[Document], hour: dt.datetime, moment: dt.datetime | None = None
 ) -> dict[ListName, Sighting]:
-    """The lists of ``hour`` that had been seen by ``moment``, and the newest sighting of each.
+    """Return the lists of ``hour`` that had been seen by ``moment``, and the newest sighting of
+    each.
 
     With `rankspider.questions.sightings.sightings_of`, and on ``hour_time``::
 
@@ -71,7 +72,7 @@ def lists_of(
 def hours_of_lists(
     database: Database[Document], period: Period
 ) -> dict[ListName, list[dt.datetime]]:
-    """The hours of ``period`` that have each list, empty or not, the earliest first. On
+    """Return the hours of ``period`` that have each list, empty or not, the earliest first. On
     ``hour_time``::
 
         db.snapshots.aggregate([
@@ -96,10 +97,10 @@ def hours_of_lists(
 def lists_of_rows(
     database: Database[Document], hour: dt.datetime, fields: Iterable[str] = ()
 ) -> dict[ListName, list[Document]]:
-    """The lists that have standings with a place in ``hour``, and these; or, if none has, one own
-    standing without a place, which tells of an empty list. On ``hour_place``::
+    """Return the lists that have standings with a place in ``hour``, and these; or, if none has,
+    one own standing without a place, which tells of an empty list. On ``hour_place``::
 
-    db.ranks.find({begin_time: …, rank: {$gt: 0}})
+        db.ranks.find({begin_time: …, rank: {$gt: 0}})
     """
     ranks, fields = database[collections.RANKS], ["list", "observed_at", *fields]
     found = list(ranks.find({"begin_time": hour, "rank": {"$gt": 0}}, fields))
@@ -111,12 +112,12 @@ def lists_of_rows(
 
 
 def preferred(lists: Mapping[ListName, dt.datetime]) -> ListName:
-    """Of several lists: a site-wide one, and of those the one observed last."""
+    """Return one of several lists: a site-wide one, and of those the one observed last."""
     return max(lists, key=lambda name: (name.is_site_wide, lists[name], name))
 
 
 def observed_at(documents: Iterable[Document]) -> dt.datetime:
-    """The newest of their times."""
+    """Return the newest of the times at which the lists were observed."""
     newest: dt.datetime = max(each["observed_at"] for each in documents)
     return newest
 
@@ -128,8 +129,8 @@ def chosen(
     currency: str | None = None,
     title: str | None = None,
 ) -> tuple[ListName, dt.datetime] | None:
-    """The list that is meant, and the first of ``hours`` that has it, or rows of it; None if none
-    has."""
+    """Return the list that is meant, and the first of ``hours`` that has it, or rows of it; None if
+    none has."""
     for hour in hours:
         seen = {name: sighting.at for name, sighting in lists_of(database, hour).items()}
         named = {name: at for name, at in seen.items() if name.fits(currency, title)}

@@ -40,7 +40,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What one call of `AnchorQueue.take` brought."""
+    """The leases that one call of `AnchorQueue.take` brought, and how the queue stands."""
 
     leases: list[Lease]
     waiting: int
@@ -67,7 +67,7 @@ class Failed:
 
 @dataclass(frozen=True, slots=True)
 class QueueCounts:
-    """How many members stand where."""
+    """How many members wait, are leased, delayed or dead, as the script counts them."""
 
     waiting: int
     leased: int
@@ -76,7 +76,8 @@ class QueueCounts:
 
     @property
     def drained(self) -> bool:
-        """Nothing waits, nothing is in flight and nothing may come back, fleet-wide."""
+        """Return whether nothing waits, nothing is in flight and nothing may come back,
+        fleet-wide."""
         return self.waiting == self.leased == self.delayed == 0
 
 
@@ -186,8 +187,8 @@ class AnchorQueue:
         return buried
 
     async def adopt(self, leases: Sequence[Lease]) -> None:
-        """After `QueueLost`: go on with the queue that is there, and hold ``leases`` in it, but
-        for those whose members another worker has by now."""
+        """Go on after `QueueLost` with the queue that is there, and hold ``leases`` in it, but for
+        those whose members another worker has by now."""
         for chunk in chunks(leases) if leases else [leases]:
             fours = (
                 part
@@ -199,29 +200,30 @@ class AnchorQueue:
         self._last_receipt = max((lease.receipt for lease in leases), default=0)
 
     def buries(self, failed: Failed) -> bool:
-        """Whether `fail` buries it, if it is still ours; of a spared one only Redis knows."""
+        """Return whether `fail` buries the member, if it is still ours; of a spared one only Redis
+        knows."""
         is_last = failed.lease.delivery >= self._max_deliveries
         return failed.delay_seconds is None or (failed.count == "counted" and is_last)
 
     async def claim_cut_off(self) -> int:
-        """How often deliveries were cut off, by a lease that ran out or a release that says so,
-        since the last `made_whole`. It is this worker's to see to, for the time of a lease; -1:
-        another's. 0: never."""
+        """Return how often deliveries were cut off, by a lease that ran out or a release that says
+        so, since the last `made_whole`. It is this worker's to see to, for the time of a lease;
+        -1: another's. 0: never."""
         times: int = await self._call("claim_cut_off", self._lease_ms)
         return times
 
     async def made_whole(self, times: int) -> None:
-        """What `claim_cut_off` told of, ``times`` in all, is seen to."""
+        """Note that what `claim_cut_off` told of, ``times`` in all, is seen to."""
         await self._call("made_whole", times)
 
     async def tell_list(self, observed_ms: int, sec_uids: Sequence[str]) -> None:
-        """The endpoint showed the list with ``sec_uids`` then, by its own clock: of those watched,
-        they cost nothing, and those that left it are due."""
+        """Tell the watch list that the endpoint showed the list with ``sec_uids`` then, by its own
+        clock. They cost no call of their own, and those that left it are due."""
         await self._call("listed", observed_ms, *sec_uids)
 
     async def counts(self) -> QueueCounts:
-        """How the queue stands, after what was due has come back; without the watch list's turns,
-        which never end."""
+        """Return how the queue stands, after what was due has come back; without the watch list's
+        turns, which never end."""
         return QueueCounts(*await self._call("counts", self._max_deliveries))
 
     async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
@@ -255,7 +257,7 @@ class AnchorQueue:
 
 
 def explained(error: redis.ResponseError, keys: Keys) -> Exception:
-    """What to raise for an ``error`` of the script."""
+    """Return what to raise for an ``error`` of the script."""
     if "WRONGKIND" not in str(error):
         return error
     return ConfigurationError(
@@ -265,6 +267,6 @@ def explained(error: redis.ResponseError, keys: Keys) -> Exception:
 
 
 def chunks(sequence: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """As many as fit in one call of a script."""
+    """Yield parts of ``sequence``, each as long as fits in one call of a script."""
     for start in range(0, len(sequence), MOST_AT_ONCE):
         yield sequence[start : start + MOST_AT_ONCE]

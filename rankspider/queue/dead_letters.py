@@ -29,19 +29,20 @@ class DeadLetter:
 
     @classmethod
     def of(cls, member: bytes, packed: bytes) -> Self:
-        """``packed`` is as the script wrote it, with times in ms and perhaps without an error."""
+        """Return the letter of ``packed``, which is as the script wrote it, with times in ms and
+        perhaps without an error."""
         record = json.loads(packed)
         times = record["first_at"] / 1000, record["died_at"] / 1000
         return cls(member, record["reason"], record.get("error", ""), int(record["tries"]), *times)
 
 
 def shown(member: bytes) -> str:
-    """``member`` as text: what is not UTF-8, or would steer a terminal, as an escape."""
+    """Return ``member`` as text: what is not UTF-8, or would steer a terminal, as an escape."""
     return harmless(member.decode("utf-8", "backslashreplace"))
 
 
 def names_of(member: bytes) -> set[str]:
-    """What a person may call ``member``: as it is shown, or the ``sec_id`` in it."""
+    """Return what a person may call ``member``: as it is shown, or the ``sec_id`` in it."""
     try:
         return {shown(member), sec_uid_of(member)}
     except MemberError:
@@ -72,7 +73,7 @@ class LetterFilter:
 
     @property
     def missing(self) -> list[str]:
-        """The names that no letter had so far."""
+        """Return the names that no letter had so far."""
         return [name for name, aliases in self._aliases.items() if not aliases & self._found]
 
 
@@ -89,7 +90,7 @@ class DeadLetters:
         self._script = client.register_script(SCRIPT)
 
     def batches(self, selection: LetterFilter) -> Iterator[list[DeadLetter]]:
-        """Those of ``selection``, some hundreds at a time and in no order.
+        """Yield the letters of ``selection``, some hundreds at a time and in no order.
 
         Whatever is dead throughout is there; while letters come or go, one may be there twice.
         """

@@ -90,8 +90,11 @@ class Deliveries:
         on_crash: Callable[[], None],
         storing_room: Callable[[], int] = lambda: 0,
     ) -> None:
-        """``room`` is for anchors whose output is not complete. Beside those, as many as
-        ``storing_room`` says at the time may wait until what they brought is durable."""
+        """Take anchors from ``queue`` while there is room.
+
+        ``room`` is for anchors whose output is not complete. Beside those, as many as
+        ``storing_room`` says at the time may wait until what they brought is durable.
+        """
         self._queue = queue
         self._stats = stats
         self._room = room
@@ -125,12 +128,12 @@ class Deliveries:
 
     @property
     def answered(self) -> int:
-        """How many of them wait until what they brought is durable."""
+        """Return how many anchors wait until what they brought is durable."""
         return sum(each.is_answered for each in self._held.values())
 
     @property
     def are_only_storing(self) -> bool:
-        """Whether no call is under way or to come, before some of them are stored."""
+        """Return whether no call is under way or to come, before some of them are stored."""
         return 0 < len(self._held) == self._storing
 
     async def take(self) -> tuple[list[Delivery], int]:
@@ -162,7 +165,7 @@ class Deliveries:
         return deliveries, taken.waiting
 
     def complete(self, delivery: Delivery) -> None:
-        """Nothing more will leave the spider for ``delivery``."""
+        """Note that nothing more will leave the spider for ``delivery``."""
         if not delivery.output_complete:
             delivery.output_complete = True
             self._storing += delivery.lease in self._held
@@ -171,7 +174,7 @@ class Deliveries:
             self._mark_room()
 
     def item_ended(self, delivery: Delivery) -> None:
-        """One item of ``delivery`` is stored, dropped or lost."""
+        """Note that one item of ``delivery`` is stored, dropped or lost."""
         delivery.open_items -= 1
         self._settle_if_ended(delivery)
 
@@ -226,8 +229,8 @@ class Deliveries:
                 )
 
     async def _through(self, call: Coroutine[Any, Any, _T]) -> _T:
-        """What ``call`` does. Whoever waits for it may be cancelled when Redis has done it already,
-        such as given out anchors; `close` waits for its answer then."""
+        """Return what ``call`` does. Whoever waits for it may be cancelled when Redis has done it
+        already, such as given out anchors; `close` waits for its answer then."""
         task = asyncio.create_task(call)
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
@@ -255,7 +258,7 @@ class Deliveries:
             self._on_crash()
 
     async def _renew(self) -> None:
-        """Thrice a lease, so that two failed calls in a row do no harm."""
+        """Renew thrice a lease, so that two failed calls in a row do no harm."""
         while True:
             await asyncio.sleep(self._lease_seconds / 3)
             held = [each for each in self._held.values() if not each.is_lost]
@@ -332,8 +335,8 @@ class Deliveries:
             )
 
     async def _refused(self, call: Callable[[], Awaitable[list[Lease]]]) -> list[Lease]:
-        """The leases that were no longer ours. Those that ``call`` settled by an attempt whose
-        answer was lost are none of them."""
+        """Return the leases that were no longer ours. Those that ``call`` settled by an attempt
+        whose answer was lost are none of them."""
         attempts = 0
 
         async def attempt() -> list[Lease]:
@@ -353,7 +356,8 @@ class Deliveries:
         return Failed(delivery.lease, delivery.reason, delivery.error, delay, delivery.count)
 
     def _delay(self, delivery: Delivery) -> float:
-        """Doubles with every delivery, with jitter, so that what failed together comes apart."""
+        """Return how long the member waits. It doubles with every delivery, with jitter, so that
+        what failed together comes apart."""
         doubled = self._backoff_seconds * float(1 << min(delivery.lease.delivery - 1, 16))
         backoff = min(doubled, _LONGEST_BACKOFF_SECONDS) * random.uniform(0.5, 1.0)
         return max(backoff, self._believed(delivery.retry_after or 0.0))
@@ -377,7 +381,7 @@ class Deliveries:
 
     @property
     def _occupied(self) -> int:
-        """How much of the room is taken."""
+        """Return how much of the room is taken."""
         if self._most_in_hand < self._room:  # what may crash the worker takes little with it
             return len(self._held)
         return len(self._held) - min(self._storing, self._storing_room())

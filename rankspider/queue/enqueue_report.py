@@ -1,4 +1,4 @@
-"""What has become of the lines a producer reads, for the person who waits for it."""
+"""Report what has become of the lines a producer reads, for the person who waits for it."""
 
 import json
 import sys
@@ -15,7 +15,7 @@ _PROGRESS_SECONDS = 5.0
 
 @dataclass(slots=True)
 class EnqueueReport:
-    """What has become of the lines so far."""
+    """The counts of lines so far, by what has become of them."""
 
     queued: int = 0
     repeated: int = 0

@@ -46,7 +46,8 @@ class Refused:
 
 @dataclass(slots=True)
 class Batch:
-    """What one read brought: at once from a slow pipe, thousands of lines from a file."""
+    """The anchors and the refused lines of one read: at once from a slow pipe, thousands of lines
+    from a file."""
 
     last_line: int = 0
     """All up to it have been seen to."""
@@ -213,7 +214,7 @@ def _whole_lines(chunk: bytes, file: BufferedIOBase) -> Iterator[list[bytes]]:
 
 
 def _read_document(raw: bytes, column: str | None) -> Iterator[Batch]:
-    """Of JSON that is no single line an object: its values, those of lists each by itself."""
+    """Yield the values of JSON that is no single line an object, those of lists each by itself."""
     batch, line, end = Batch(), 1, 0
     text = text_of(raw)
     while (start := _BETWEEN.match(text, end).end()) < len(text):  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""How one queue stands, for the person who runs it: read without a change, or cleared."""
+"""Show the person who runs it how one queue stands, without a change, or clear it."""
 
 import datetime as dt
 from collections import Counter
@@ -32,7 +32,7 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How many anchors stand where."""
+    """The numbers of anchors that wait, are leased, delayed or dead, and who holds them."""
 
     kind: str | None
     """``list``, ``set`` or ``zset``; None while nothing waits."""
@@ -49,7 +49,7 @@ class Overview:
 
 
 class _Lease(msgspec.Struct):
-    """What is read here of the script's record."""
+    """The part of the script's record of a lease that is read here."""
 
     owner: str = UNKNOWN
     taken: float | None = None
@@ -64,8 +64,11 @@ _letters = msgspec.json.Decoder(_Letter)
 
 
 class QueueView:
-    """Every method raises one of `REDIS_ERRORS` while Redis is away, and `ConfigurationError` if
-    the queue's key holds something else."""
+    """Reads one queue.
+
+    Every method raises one of `REDIS_ERRORS` while Redis is away, and `ConfigurationError` if the
+    queue's key holds something else.
+    """
 
     def __init__(self, client: redis.Redis, keys: Keys) -> None:
         # Redis answers at once: what the types of redis-py say beside that is of asyncio.
@@ -118,8 +121,8 @@ class QueueView:
         return Counter(_read(_letters, packed, _Letter()).reason for _, packed in letters)
 
     def waiting(self, most: int) -> list[tuple[bytes, float | None]]:
-        """Up to ``most`` members, with their priority in a zset: those that are taken next, in
-        order, or any of a set."""
+        """Return up to ``most`` members, with their priority in a zset: those that are taken next,
+        in order, or any of a set."""
         client, queue = self._client, self._keys.queue
         kind = kind_of(client, queue)
         if kind == "zset":
@@ -141,7 +144,8 @@ class QueueView:
 
 
 def _read(decoder: Any, packed: bytes | None, otherwise: Any) -> Any:
-    """Hands may have changed it, and Redis may have dropped it."""
+    """Decode ``packed``, or return ``otherwise``: hands may have changed it, and Redis may have
+    dropped it."""
     try:
         return decoder.decode(packed or b"")
     except (msgspec.MsgspecError, UnicodeDecodeError):

@@ -14,7 +14,7 @@ REMEMBERED = 20_000
 
 
 def kind_of(client: redis.Redis, key: str) -> str | None:
-    """One of `KINDS`, or None if nothing waits at ``key``. Raises `ConfigurationError`."""
+    """Return one of `KINDS`, or None if nothing waits at ``key``. Raises `ConfigurationError`."""
     found = cast("bytes", client.type(key)).decode()
     if found != _NONE and found not in KINDS:
         raise ConfigurationError(
@@ -74,7 +74,7 @@ class Producer:
         return cast("int", added)
 
     def _fresh(self, anchors: Iterable[str]) -> list[str]:
-        """Those of ``anchors`` that were not among the last `REMEMBERED`."""
+        """Return those of ``anchors`` that were not among the last `REMEMBERED`."""
         return [anchor for anchor in dict.fromkeys(anchors) if anchor not in self._recent]
 
     def _remember(self, anchors: Iterable[str]) -> None:

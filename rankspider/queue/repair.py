@@ -28,7 +28,7 @@ class RepairDuty:
         await end(self._task)
 
     async def is_mended(self) -> bool:
-        """Whether nothing is left to do, after this worker has done it if no other does."""
+        """Return whether nothing is left to do, after this worker has done it if no other does."""
         async with self._turn:
             try:
                 times = await self._queue.claim_cut_off()

@@ -21,7 +21,7 @@ Line = tuple[int, str]
 
 @dataclass(slots=True)
 class Table:
-    """What follows a head. A row may take several lines, within quotes."""
+    """The rows that follow a head. A row may take several lines, within quotes."""
 
     delimiter: str
     column: int
@@ -33,11 +33,11 @@ class Table:
 
     @property
     def open_line(self) -> int | None:
-        """The first line of a row that has not ended."""
+        """Return the number of the first line of a row that has not ended."""
         return self._open[0][0] if self._open else None
 
     def add(self, line: Line) -> list[Line]:
-        """The rows that end with ``line``, each with the number of its first line."""
+        """Return the rows that end with ``line``, each with the number of its first line."""
         self._open.append(line)
         if sum(_BEGINS_A_SEC_UID in text for _, text in self._open) > 1:
             return self.end()  # a quote that never ends must not hide the rows after it
@@ -48,12 +48,13 @@ class Table:
         return self.end() if len(row) > _LONGEST_ROW else []
 
     def end(self) -> list[Line]:
-        """Each of the lines of a row that has not ended, as a row by itself."""
+        """Return each of the lines of a row that has not ended, as a row by itself."""
         lines, self._open = self._open, []
         return lines
 
     def anchors_in(self, row: str) -> list[str]:
-        """One, or none in the head, which joined files repeat. Raises `MemberError`."""
+        """Return the one anchor of ``row``, or none for the head, which joined files repeat. Raises
+        `MemberError`."""
         cells = _cells(row, self.delimiter)
         if cells == self.head:
             return []
@@ -65,8 +66,8 @@ class Table:
 
 
 def table_by(column: str, first: str) -> Table:
-    """The table of which ``first`` is the first line: its head, unless ``column`` is a number and
-    this row names an anchor there. Raises `MemberError`."""
+    """Return the table of which ``first`` is the first line: its head, unless ``column`` is a
+    number and this row names an anchor there. Raises `MemberError`."""
     delimiter, cells = _split(first)
     names = [cell.casefold() for cell in cells]
     if column.strip().casefold() in names:
@@ -83,7 +84,7 @@ def table_by(column: str, first: str) -> Table:
 
 
 def table_under(head: str) -> Table | None:
-    """The table whose ``head`` says which column names anchors, as programs write it. Raises
+    """Return the table whose ``head`` says which column names anchors, as programs write it. Raises
     `MemberError` if several do."""
     delimiter, cells = _split(head)
     exact = [place for place, cell in enumerate(cells) if is_known_name(cell)]
@@ -92,7 +93,7 @@ def table_under(head: str) -> Table | None:
 
 
 def may_be_head(line: str) -> bool:
-    """Whether ``line`` is one if the next names an anchor."""
+    """Return whether ``line`` may be a head, if the next line names an anchor."""
     _, cells = _split(line)
     if _NO_HEAD.search(line):
         return False
@@ -102,8 +103,8 @@ def may_be_head(line: str) -> bool:
 
 
 def table_with(head: str, row: str) -> Table | None:
-    """The table whose first ``row`` has one cell that names an anchor. Raises `MemberError` if
-    several do."""
+    """Return the table whose first ``row`` has one cell that names an anchor. Raises `MemberError`
+    if several do."""
     delimiter, cells = _split(head)
     return _table(
         delimiter,
@@ -131,7 +132,7 @@ def _is_anchor(cell: str) -> bool:
 
 
 def _split(head: str) -> tuple[str, list[str]]:
-    """By the delimiter that makes the most of it; without what trails."""
+    """Split ``head`` by the delimiter that makes the most of it, without what trails."""
     delimiter = max(_DELIMITERS, key=lambda each: len(_cells(head, each)))
     cells = _cells(head, delimiter)
     while len(cells) > 1 and not cells[-1]:

@@ -73,8 +73,8 @@ def compare(
     progress: Callable[[str], None],
     now: dt.datetime | None = None,
 ) -> dict[str, Difference]:
-    """By collection; ``progress`` is called with the name of each before it is read. How long the
-    lake keeps it, its own index says."""
+    """Compare the lakes, collection by collection. ``progress`` is called with the name of each
+    before it is read. How long the lake keeps it, its own index says."""
     found, now = {}, now or dt.datetime.now(dt.UTC)
     for collection in COMPARED:
         progress(collection)
@@ -119,8 +119,8 @@ def _is_before(collection: str, document: Document, since: dt.datetime) -> bool:
 def differing(
     collection: str, there: Document, here: Document, since: dt.datetime = _BEGIN_OF_TIME
 ) -> list[str]:
-    """The fields in which two documents of one ``_id`` differ, but for a later last time here, and
-    a first one from before ``since``: a document that went came back without it."""
+    """Return the fields in which two documents of one ``_id`` differ, but for a later last time
+    here, and a first one from before ``since``: a document that went came back without it."""
     ignored = ("revision", *_MOMENTARY.get(collection, ()))
     if min(each.get("first_observed_at") or since for each in (there, here)) < since:
         ignored += ("first_observed_at",)
@@ -140,7 +140,7 @@ def _agree(name: str, there: Any, here: Any) -> bool:
 
 
 def _tie(collection: str, document: Document) -> str:
-    """The revision without its time: which record the newest observation was of."""
+    """Return the revision without its time: which record the newest observation was of."""
     if collection == collections.REJECTED:
         return ""  # there, it is who was asked
     return re.sub(r"^\d+-", "", str(document.get("revision")))

@@ -1,4 +1,4 @@
-"""What ``scrapy replay`` writes, for people and for programs."""
+"""Format what ``scrapy replay`` writes, for people and for programs."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ def replayed_text(
     target: str,
     zone: dt.tzinfo,
 ) -> str:
-    """Every line ended, times in ``zone``."""
+    """Return the report, every line ended, times in ``zone``."""
     lines = [f"{replayed.answers:,} answers replayed into {target}"]
     if replayed.last_observed_at is not None:
         last = replayed.last_observed_at.astimezone(zone)

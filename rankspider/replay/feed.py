@@ -37,12 +37,12 @@ class Feed:
         await self.store.close()
 
     def stored(self) -> dict[str, int]:
-        """Records written, by kind, and the ``rejected`` among them."""
+        """Return how many records were written, by kind, and how many ``rejected`` among them."""
         return {"rejected": 0, **self._stored}
 
     @staticmethod
     def validated(item: Item) -> Item:
-        """``item``, or the `RejectedItem` in its place."""
+        """Return ``item``, or the `RejectedItem` in its place."""
         if isinstance(item, RejectedItem):
             return item
         problem = problem_of(item)
@@ -53,7 +53,7 @@ class Feed:
         await self.begin(self._put(item))
 
     async def begin(self, writing: Coroutine[Any, Any, None]) -> None:
-        """The same for any other writing."""
+        """Begin any other writing, which leaving the block sees through as well."""
         await self._room.acquire()
         self._raise_error()
         task = asyncio.create_task(writing)

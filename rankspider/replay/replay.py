@@ -20,7 +20,7 @@ _READ_AHEAD = 32
 
 @dataclass
 class Replayed:
-    """What came of it so far."""
+    """What a replay came to so far."""
 
     answers: int = 0
     failures: dict[str, int] = field(default_factory=dict)

@@ -19,7 +19,8 @@ class _Run:
 
 
 class Runs:
-    """Of a run of equal observations only the first and the last need to be written.
+    """Keeps the first and the last of each run of equal observations: nothing else needs to be
+    written.
 
     That leaves the lake that writing every one would: what lies between widens nothing. An
     observation out of order is written as it is.
@@ -29,7 +30,7 @@ class Runs:
         self._runs: dict[tuple[type, str], _Run] = {}
 
     def needed(self, item: Item) -> Iterator[Item]:
-        """What must be written, now that ``item`` is observed."""
+        """Yield what must be written, now that ``item`` is observed."""
         place = type(item), item.key
         run = self._runs.get(place)
         if run is not None and item.observed_at >= run.newest.observed_at:
@@ -47,7 +48,7 @@ class Runs:
             yield from self.rest()
 
     def rest(self) -> Iterator[Item]:
-        """What must be written at the end, or before a pause."""
+        """Yield what must be written at the end, or before a pause."""
         for run in self._runs.values():
             if not run.is_written:
                 yield run.newest

@@ -54,15 +54,15 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
 
     @classmethod
     def update_settings(cls, settings: BaseSettings) -> None:
-        """Raises `ConfigurationError` for settings that leave out what this spider cannot do
-        without."""
+        """Put in the parts that this spider needs. Raises `ConfigurationError` for settings that
+        leave one out."""
         super().update_settings(settings)
         add_parts(settings)
         require_parts(settings)
 
     def setup_redis(self, crawler: Crawler | None = None) -> None:
-        """Called by scrapy-redis from ``from_crawler``, in place of its own: the `Worker` connects,
-        once the spider starts."""
+        """Leave the connecting to the `Worker`, once the spider starts; scrapy-redis calls this
+        from ``from_crawler``, in place of its own."""
 
     @property
     def worker(self) -> Worker:
@@ -109,7 +109,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             )
 
     def _request_of(self, delivery: Delivery) -> Request | None:
-        """The call for ``delivery``, or None after its member was refused."""
+        """Return the call for ``delivery``, or None after its member was refused."""
         try:
             delivery.sec_uid = sec_uid_of(delivery.lease.member)
         except MemberError as error:
@@ -126,7 +126,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         return request
 
     def make_request_from_data(self, data: str) -> Request:
-        """The call for the anchor whose ``sec_uid`` is ``data``."""
+        """Return the call for the anchor whose ``sec_uid`` is ``data``."""
         api_url = self.worker.configuration.api_url
         assert api_url is not None  # required at the start
         url = rank_url(api_url, data)
@@ -170,7 +170,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         worker.calls.answered(response, news, generation)
 
     def _read(self, response: Response) -> Answer:
-        """Raises `AnswerError`. An answer that is archived is read through first."""
+        """Return the answer, or raise `AnswerError`. An answer that is archived is read through
+        first."""
         if response.status != 200:
             raise AnswerError(failure_of_status(response))
         worker = self.worker
@@ -198,7 +199,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         self._failed(response.meta, failed, response)
 
     def on_download_error(self, error: TwistedFailure) -> None:
-        """No answer came at all."""
+        """See to a call that no answer came of at all."""
         request: Request = error.request  # type: ignore[attr-defined]  # set by Scrapy
         delivery: Delivery | None = request.meta.get(DELIVERY)
         if isinstance(error.value, AllLicencesRefused | GivenUp):
@@ -210,7 +211,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             self.worker.deliveries.complete(delivery)
 
     def _not_asked(self, delivery: Delivery | None, error: AllLicencesRefused | GivenUp) -> None:
-        """No licence was to be had, or the worker is stopping."""
+        """Give back an anchor that was not asked: no licence was to be had, or the worker is
+        stopping."""
         if delivery is not None:
             delivery.is_blameless = True
         if isinstance(error, AllLicencesRefused) and not self.worker.is_stopping:

@@ -1,4 +1,4 @@
-"""What the spider of this project cannot do without, put beside whatever the user has."""
+"""Put what the spider of this project cannot do without beside whatever the user has."""
 
 from collections.abc import Mapping
 from typing import Any
