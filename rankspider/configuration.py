@@ -60,6 +60,8 @@ class Configuration:
     """In which hours are given and shown."""
     retention: Mapping[str, int]
     """Days by collection; one that is not named is kept for ever."""
+    price_per_call: float
+    """In whatever currency; 0: not known."""
     archive: bool
     """Whether answers are kept as they came."""
     archive_days: float
@@ -105,6 +107,7 @@ class Configuration:
             keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
             timezone=_timezone(settings),
             retention=_retention(settings),
+            price_per_call=_number(settings, "RANK_PRICE_PER_CALL", least=0),
             archive=_flag(settings, "RANK_ARCHIVE"),
             archive_days=_number(settings, "RANK_ARCHIVE_DAYS", least=0),
         )

@@ -30,6 +30,7 @@ RANK_STOP_WHEN_DRAINED = _environment.get("RANK_STOP_WHEN_DRAINED", "0")
 RANK_KEEP_PRIVATE_FIELDS = _environment.get("RANK_KEEP_PRIVATE_FIELDS", "0")
 RANK_RETENTION = _environment.get("RANK_RETENTION")
 RANK_TIMEZONE = _environment.get("RANK_TIMEZONE", "Asia/Shanghai")
+RANK_PRICE_PER_CALL = _environment.get("RANK_PRICE_PER_CALL", "0")
 RANK_ARCHIVE = _environment.get("RANK_ARCHIVE", "0")
 RANK_ARCHIVE_DAYS = _environment.get("RANK_ARCHIVE_DAYS", "30")
 

@@ -5,7 +5,8 @@
 --                       state, still, seen, due_in, hour, score, worst, missed, rate}, msgpack
 --      11 turns    ZSET sec_uid -> when it is to be asked next, ms; every one but those paused
 --      12 listed   ZSET sec_uid -> when the list was last seen with it, ms
---      13 plan     HASH {clock, ahead, tat, rate, list_at, list_observed, paused, revision}
+--      13 plan     HASH {clock, ahead, tat, rate, count, list_at, list_observed, paused, revision,
+--                       mending}
 --
 -- `number` places the anchor within its interval: by the golden ratio, so that however many there
 -- are, and whenever they came, they are spread evenly. `still` counts the answers in a row that
@@ -78,6 +79,7 @@ local function entry_of(member)
   if is_read and is_entry(entry) then return entry end
   redis.call('HDEL', watched, member)
   redis.call('ZREM', turns, member)
+  redis.call('HDEL', plan, 'count') -- it is whole no longer
   return nil
 end
 
@@ -251,7 +253,9 @@ function operations.watch(...)
       is_changed = is_changed or entry[name] ~= value
       entry[name] = value
     end
-    if is_changed then
+    if is_new then redis.call('HINCRBY', plan, 'count', 1) end
+    local is_lost = not entry.paused and not redis.call('ZSCORE', turns, member)
+    if is_changed or is_lost then
       if entry.paused or is_new then entry.seen = nil end -- no gap is counted over it
       keep(member, entry)
       is_there = true
@@ -270,10 +274,18 @@ function operations.unwatch(...)
     if entry then
       redis.call('HINCRBY', plan, 'rate', string.format('%.0f', 0 - entry.rate))
       redis.call('ZREM', turns, member)
+      redis.call('HINCRBY', plan, 'count', -1)
       count = count + redis.call('HDEL', watched, member)
     end
   end
   return count
+end
+
+-- ms -> 1 if it is the caller's for so long to bring it up to the durable copy, 0 while it is another's
+function operations.claim_mending(ms)
+  if planned('mending') > now then return 0 end
+  note('mending', now + tonumber(ms))
+  return 1
 end
 
 -- when it was observed, by the endpoint's clock, ms; the sec_uids of a list. Those that have left it

@@ -38,6 +38,7 @@ class _Entry(msgspec.Struct):
     seen: float | None = None
     worst: float | None = None
     missed: int = 0
+    rate: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +54,11 @@ class Turn:
     """The longest between two sightings, in intervals."""
     missed: int
     """How many turns came to nothing, after all their tries."""
+    calls_per_hour: float
+    """What it adds to the plan."""
 
 
+UNKNOWN = Turn("new", None, None, None, 0, 0.0)
 _entries = msgspec.msgpack.Decoder(_Entry)
 
 
@@ -89,6 +93,33 @@ class Turns:
         """Give out no turns, or go on; whatever it was."""
         self._client.hset(self._keys.plan, "paused", int(is_paused))
 
+    @property
+    def revision(self) -> int:
+        """Which state of the durable copy is here, by the last word; 0: none."""
+        return int(self._client.hget(self._keys.plan, "revision") or 0)
+
+    def note_revision(self, revision: int) -> None:
+        self._client.hset(self._keys.plan, "revision", revision)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether Redis has evicted nothing of it, as far as can be told at a glance."""
+        with self._client.pipeline(transaction=False) as pipe:
+            pipe.exists(self._keys.watched)
+            pipe.exists(self._keys.turns)
+            pipe.hmget(self._keys.plan, "count", "rate")
+            is_watched, has_turns, (count, rate) = pipe.execute()
+        return bool(is_watched) == (int(count or 0) > 0) and bool(has_turns or not int(rate or 0))
+
+    def forget(self) -> None:
+        """Drop all of it, what is in hand apart; the durable copy has it."""
+        keys = self._keys
+        self._client.delete(keys.watched, keys.turns, keys.listed, keys.plan)
+
+    def claim_mending(self, seconds: float) -> bool:
+        """Whether it is the caller's, for so long, to bring it up to the durable copy."""
+        return bool(self._call("claim_mending", int(seconds * 1000)))
+
     def __len__(self) -> int:
         return int(self._client.hlen(self._keys.watched))
 
@@ -120,4 +151,5 @@ def _turn(entry: _Entry, due: float | None, ahead: float) -> Turn:
         None if due is None else moment_of(int(due - ahead)),
         entry.worst,
         entry.missed,
+        entry.rate / 1e6,
     )
