@@ -187,10 +187,15 @@ class Extraction:
 
     # The asked anchor's own row
 
+    @property
+    def _own(self) -> Row | BrokenRow | None:
+        """None also for the row of whoever comes along when nobody was asked for."""
+        return None if self.anchor is None else self.answer.anchor_info
+
     def own(self, listed_ids: frozenset[str]) -> list[Extracted]:
         """Its standing and its user, or that it is rejected; nothing if it is missing, or of one
         of the users in the list, whose row there tells of it."""
-        own = self.answer.anchor_info
+        own = self._own
         if own is None or (isinstance(own, Row) and own.user.id_str in listed_ids):
             return []
         reason = own.reason if isinstance(own, BrokenRow) else None
@@ -199,7 +204,7 @@ class Extraction:
     @property
     def own_user(self) -> tuple[str, str] | None:
         """The ``id_str`` and the ``sec_uid`` of whom its own row is of."""
-        own = self.answer.anchor_info
+        own = self._own
         return (own.user.id_str, own.user.sec_uid) if isinstance(own, Row) else None
 
     # Rows by themselves

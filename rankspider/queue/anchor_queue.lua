@@ -93,16 +93,18 @@ local function note_cut_off()
   redis.call('HSET', cut_off, 'times', 1)
 end
 
--- A watched anchor has its next turn all the same, and no letter unless none is of any use.
+-- A watched anchor has its next turn all the same, and no letter unless none is of any use -> whether
+-- there is one
 local function bury(member, record, reason, failure, is_hopeless)
   redis.call('HDEL', tries, member)
   local is_watched = watch.ended(member, is_hopeless)
-  if record.kind == WATCH and not (is_hopeless and is_watched) then return end
+  if record.kind == WATCH and not (is_hopeless and is_watched) then return false end
   redis.call('HSET', dead, member, cjson.encode({
     reason = reason, error = failure, tries = record.tries,
     first_at = record.first, died_at = now, kind = record.kind, score = record.score,
   }))
   if record.again then put_back(member, record) end
+  return true
 end
 
 local function remember(member, record, failure)
@@ -251,19 +253,21 @@ local function take_from_queue(count)
   end
 end
 
--- owner, lease ms, count, most deliveries, how many the worker has in hand, whether it serves the
--- watch list, 1 or 0
+-- owner, lease ms, count, most deliveries, how many the worker has in hand; how old the list may
+-- become, ms, if the worker serves the watch list, else ''
 --   -> {how many wait still, {{member, receipt, nth, purpose}...}, the most to have in hand until
 --       the hands are empty, 0 for any number, how soon the next turn may be taken, ms, -1: never}
-function operations.take(owner, lease_ms, count, most, in_hand, serves)
+function operations.take(owner, lease_ms, count, most, in_hand, list_every)
   count, most = tonumber(count), tonumber(most)
   batch = {
     owner = owner, deadline = now + tonumber(lease_ms), most = most, in_hand = tonumber(in_hand),
     taken = {}, company = math.huge,
   }
   bring_back(1000, most)
-  take_from_queue(count)
-  local soon = serves == '1' and watch.take(count) or -1
+  if list_every ~= '' then watch.take_first(tonumber(list_every)) end
+  take_from_queue(count - #batch.taken)
+  local soon = list_every ~= '' and watch.take(count) or -1
+  watch.asked()
   local company = batch.company < math.huge and batch.company or 0
   return {length(redis.call('TYPE', queue).ok), batch.taken, company, soon}
 end
@@ -329,8 +333,7 @@ function operations.fail(most, ...)
       if count == 'spared' then record.spared = spared + 1 end
       -- A delay below 0 means that no other try would do.
       if delay < 0 or not is_free and record.tries >= tonumber(most) then
-        bury(member, record, reason, failure, delay < 0)
-        table.insert(outcome, 2)
+        table.insert(outcome, bury(member, record, reason, failure, delay < 0) and 2 or 1)
       else
         remember(member, record, failure)
         if record.kind == WATCH then

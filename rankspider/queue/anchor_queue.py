@@ -35,7 +35,13 @@ class Lease:
     delivery: int
     """Which delivery of this member it is, from 1."""
     purpose: str = "queue"
-    """Why it is asked: ``queue``, or ``own`` for a turn of the watch list."""
+    """Why it is asked: ``queue``, or of the watch list: ``own`` for its turn, ``list`` for a look
+    at the list."""
+
+    @property
+    def is_of_list_alone(self) -> bool:
+        """Whether no anchor is asked for; the member is a name that the script made up."""
+        return self.purpose != "queue" and self.member.startswith(b"list ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +98,8 @@ class QueueLost(RankspiderError):
 
 
 class AnchorQueue:
-    """One queue as one worker sees it.
+    """One queue as one worker sees it, and its watch list, unless ``list_every`` is None: the
+    seconds after which the list is looked at though nobody is due; 0: never.
 
     ``clock_ms`` replaces Redis's own clock in tests. Every method raises `redis.RedisError`
     while Redis is away; every one may be called again after that. Every method raises
@@ -108,7 +115,7 @@ class AnchorQueue:
         owner: str,
         lease_seconds: float,
         max_deliveries: int,
-        serves_watch_list: bool = False,
+        list_every: float | None = None,
         clock_ms: int | None = None,
     ) -> None:
         self._keys = keys
@@ -116,7 +123,7 @@ class AnchorQueue:
         self._owner = owner
         self._lease_ms = int(lease_seconds * 1000)
         self._max_deliveries = max_deliveries
-        self._serves_watch_list = serves_watch_list
+        self._list_every_ms: int | str = "" if list_every is None else int(list_every * 1000)
         self.clock_ms = clock_ms
         self.epoch = b""
         self._last_receipt = 0
@@ -130,7 +137,7 @@ class AnchorQueue:
         count = min(count, MOST_AT_ONCE)
         limits = (self._lease_ms, count, self._max_deliveries, in_hand)
         waiting, taken, most_in_hand, soon_ms = await self._guarded(
-            "take", self._owner, *limits, int(self._serves_watch_list)
+            "take", self._owner, *limits, self._list_every_ms
         )
         leases = [
             Lease(member, receipt, nth, purpose.decode()) for member, receipt, nth, purpose in taken

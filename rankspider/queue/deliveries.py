@@ -40,6 +40,7 @@ class Delivery:
 
     lease: Lease
     sec_uid: str
+    """"" if the list alone is asked for."""
     open_items: int = 0
     output_complete: bool = False
     reason: str | None = None
@@ -64,8 +65,14 @@ class Delivery:
     """By `time.monotonic`: before it, the lease cannot have run out."""
     in_pipelines: int = 0
     """Of its items, those that Scrapy's pipelines have."""
+    told: str = ""
+    """What its answer says of it, for the watch list."""
     records: list[Any] = field(default_factory=list)
     """What dedupe remembers of its items (`rankspider.dedupe.record`)."""
+
+    @property
+    def anchor(self) -> str | None:
+        return self.sec_uid or None
 
     def fail(
         self, reason: str, error: str, *, hopeless: bool = False, retry_after: float | None = None
@@ -115,6 +122,9 @@ class Deliveries:
         self._outage = Outage("Redis", logger, said)
         self._asked_too_long = False
         self._waiting = 0
+        self.next_turn_in: float | None = None
+        """Seconds from the last take until a turn of the watch list may be taken; None: it has
+        none, or is not served."""
         self._adopting = asyncio.Lock()
 
     def start(self) -> None:
@@ -161,6 +171,10 @@ class Deliveries:
         self._most_in_hand = min(self._most_in_hand, taken.most_in_hand or self._room)
         self._mark_room()
         self._stats.inc_value("rank/anchors/taken", len(deliveries))
+        for lease in taken.leases:
+            if lease.purpose != "queue":
+                self._stats.inc_value(f"rank/watch/{lease.purpose}")
+        self.next_turn_in = taken.next_turn_in
         self._waiting = taken.waiting
         return deliveries, taken.waiting
 
@@ -297,7 +311,9 @@ class Deliveries:
         if not deliveries:
             return
         leases = [delivery.lease for delivery in deliveries]
-        refused = await self._refused(lambda: self._queue.ack(leases))
+        told = {each.lease: each.told for each in deliveries if each.told}
+        ack = partial(self._queue.ack, leases, told) if told else partial(self._queue.ack, leases)
+        refused = await self._refused(ack)
         self._drop(leases)
         self._stats.inc_value("rank/anchors/acked", len(leases) - len(refused))
         if refused:

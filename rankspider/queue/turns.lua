@@ -5,8 +5,8 @@
 --                       state, still, seen, due_in, hour, score, worst, missed, rate}, msgpack
 --      11 turns    ZSET sec_uid -> when it is to be asked next, ms; every one but those paused
 --      12 listed   ZSET sec_uid -> when the list was last seen with it, ms
---      13 plan     HASH {clock, ahead, tat, rate, count, list_at, list_observed, paused, revision,
---                       mending}
+--      13 plan     HASH {clock, ahead, tat, rate, count, list_at, list_observed, asked_at, paused,
+--                       revision, mending}
 --
 -- `number` places the anchor within its interval: by the golden ratio, so that however many there
 -- are, and whenever they came, they are spread evenly. `still` counts the answers in a row that
@@ -27,6 +27,8 @@ local PACE, TOLERANCE = 1.25, 50
 local SLOWEST = 15000
 local BACK_OFF = HOUR / 2
 local MOST_LOOKED_AT = 64
+-- Whoever is due within it, ms, brings the list along when that is to be looked at.
+local BORROWED = 120000
 
 local is_there, time
 
@@ -215,6 +217,41 @@ end
 local function gap()
   local planned_gap = HOUR * 1e6 / math.max(1, planned('rate'))
   return math.min(SLOWEST, planned_gap / PACE * (1 + TOLERANCE / 1000))
+end
+
+-- Lease the next in line although its turn has not come, for `purpose` -> whether there was one
+local function borrow(purpose)
+  local soon = redis.call('ZRANGEBYSCORE', turns, '-inf', time + BORROWED, 'LIMIT', 0, 8)
+  for _, member in ipairs(soon) do
+    local entry, count = entry_of(member), #batch.taken
+    if entry and not is_free(entry) and not redis.call('ZSCORE', leases, member) then
+      if admit(member, WATCH, nil, purpose) and #batch.taken > count then
+        place_next(member, entry)
+        redis.call('HSET', plan, 'tat', string.format('%.3f', math.max(planned('tat'), time) + gap()))
+        return true
+      end
+    end
+  end
+  return false
+end
+
+-- One call for the list: with whoever is next in line, or else for the list alone.
+local function look_at_list(purpose)
+  if borrow(purpose) then return end
+  admit('list ' .. string.format('%.0f', (redis.call('GET', receipts) or 0) + 1), WATCH, nil, purpose)
+end
+
+-- What comes before the queue: a look at the list, if nobody was asked for `list_every` ms (0: never)
+function watch.take_first(list_every)
+  if list_every <= 0 or not watch.is_there() or planned('paused') == 1 then return end
+  if clock_of_turns() - math.max(planned('list_at'), planned('asked_at')) >= list_every then
+    look_at_list('list')
+  end
+end
+
+-- The fleet has asked, and what comes of it shows the list.
+function watch.asked()
+  if watch.is_there() and #batch.taken > 0 then note('asked_at', clock_of_turns()) end
 end
 
 -- Up to `count` in the batch, oldest first -> how soon another may be taken, ms, -1: never

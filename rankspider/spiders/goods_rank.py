@@ -27,7 +27,7 @@ from rankspider.crawl.worker import Worker
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError, Failure
-from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
+from rankspider.endpoint.request import STRICT_SEC_UID, anchor_in, rank_url
 from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError, RankspiderError
 from rankspider.items import Item
@@ -76,7 +76,10 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             self._stops_when_drained = worker.configuration.stop_when_drained
             if self.drain is not None:
                 self._stops_when_drained = read_flag("drain", self.drain)
-            await worker.open(self.redis_key or worker.configuration.queue_key)
+            await worker.open(
+                self.redis_key or worker.configuration.queue_key,
+                serves_watch_list=not self._stops_when_drained,
+            )
             await worker.licences.reconsider()
             while not worker.is_stopping:
                 deliveries, waiting = await worker.deliveries.take()
@@ -97,7 +100,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             if is_drained and await worker.repair.is_mended():
                 self._tell_if_nothing_was_there()
                 raise CloseSpider("drained")
-        await asyncio.sleep(_POLL_SECONDS)
+        next_turn = worker.deliveries.next_turn_in
+        await asyncio.sleep(_POLL_SECONDS if next_turn is None else min(_POLL_SECONDS, next_turn))
 
     def _tell_if_nothing_was_there(self) -> None:
         assert self.crawler.stats is not None
@@ -111,25 +115,30 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     def _request_of(self, delivery: Delivery) -> Request | None:
         """Return the call for ``delivery``, or None after its member was refused."""
         try:
-            delivery.sec_uid = sec_uid_of(delivery.lease.member)
+            if not delivery.lease.is_of_list_alone:
+                delivery.sec_uid = sec_uid_of(delivery.lease.member)
         except MemberError as error:
             delivery.fail("not-an-anchor", str(error), hopeless=True)
             self.worker.deliveries.complete(delivery)
             return None
-        if not STRICT_SEC_UID.fullmatch(delivery.sec_uid):
+        if delivery.anchor and not STRICT_SEC_UID.fullmatch(delivery.anchor):
             self._inc("rank/anchors/unusual_sec_id")
-            self.logger.warning(
-                "Unusual length of sec_id, asked all the same: %s", delivery.sec_uid
-            )
-        request = self.make_request_from_data(delivery.sec_uid)
+            self.logger.warning("Unusual length of sec_id, asked all the same: %s", delivery.anchor)
+        if delivery.anchor is None:
+            request = self._call(None)
+        else:
+            request = self.make_request_from_data(delivery.anchor)
         request.meta[DELIVERY] = delivery
         return request
 
     def make_request_from_data(self, data: str) -> Request:
         """Return the call for the anchor whose ``sec_uid`` is ``data``."""
+        return self._call(data)
+
+    def _call(self, sec_uid: str | None) -> Request:
         api_url = self.worker.configuration.api_url
         assert api_url is not None  # required at the start
-        url = rank_url(api_url, data)
+        url = rank_url(api_url, sec_uid)
         return Request(url, callback=self.parse, errback=self.on_download_error, dont_filter=True)
 
     async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Item]:
@@ -139,7 +148,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         such as that of ``scrapy parse``, all.
         """
         response, delivery, worker = unlicensed(response), delivery_of(response), self.worker
-        anchor = delivery.sec_uid if delivery else None
+        anchor = delivery.anchor if delivery else anchor_in(response.url)
         if delivery is not None:
             delivery.is_answered = True
         try:

@@ -30,7 +30,7 @@ class Bench:
                 owner=f"worker-{n}",
                 lease_seconds=LEASE_SECONDS,
                 max_deliveries=MOST,
-                serves_watch_list=True,
+                list_every=0,
             )
             for n in range(3)
         ]

@@ -179,7 +179,7 @@ def test_a_worker_that_does_not_serve_it_takes_none_and_finds_the_queue_drained(
     one.now += DAY
     lease, _ = next_turn(one)
     only_the_queue = one.queue(1)
-    only_the_queue._serves_watch_list = False
+    only_the_queue._list_every_ms = ""
     one.now += 1000
     assert one.run(only_the_queue.take(5)).leases == []
     assert one.run(only_the_queue.counts()).drained
@@ -211,3 +211,49 @@ def test_what_hands_spoilt_is_no_error(one: Bench) -> None:
     assert one.take(0)[0] == []
     assert one.put([Watched(ANCHOR, 600, 7200)]) == [2]
     assert next_turn(one)[0].member == ANCHOR.encode()
+
+
+def test_a_list_that_nobody_looked_at_is_seen_to_before_the_queue(one: Bench) -> None:
+    for queue in one.queues:
+        queue._list_every_ms = 30_000
+    one.redis.rpush(one.keys.queue, "x", "y")
+    first, second = one.take(0, count=2)[0]
+    assert first.purpose == "list"
+    assert first.is_of_list_alone  # nobody is due within minutes
+    assert (second.member, second.purpose) == (b"x", "queue")
+    (third,) = one.take(0)[0]
+    assert third.member == b"y"
+    one.ack([first, second, third])
+    one.now += 29_000
+    assert one.take(0)[0] == []
+    one.now += 1000
+    assert [lease.purpose for lease in one.take(1)[0]] == ["list"]
+    assert one.take(0)[0] == []  # not by each worker, and whoever had it is killed
+    one.now += LEASE_SECONDS * 1000
+    one.run(one.queue(1).tell_list(one.now, ["another"]))  # some answer showed it
+    one.now += 29_000
+    assert one.take(0)[0] == []
+    assert not one.redis.exists(one.keys.tries)
+
+
+def test_a_look_at_the_list_takes_the_next_in_line_along(one: Bench) -> None:
+    for queue in one.queues:
+        queue._list_every_ms = 30_000
+    due = one.redis.zscore(one.keys.turns, ANCHOR)
+    one.now = int(due) - MINUTE
+    (lease,) = one.take(0)[0]
+    assert (lease.member, lease.purpose) == (ANCHOR.encode(), "list")
+    assert not lease.is_of_list_alone
+    assert one.redis.zscore(one.keys.turns, ANCHOR) > due
+
+
+def test_there_is_no_look_at_the_list_without_a_watch_list_or_while_it_is_paused(
+    one: Bench,
+) -> None:
+    for queue in one.queues:
+        queue._list_every_ms = 30_000
+    one.turns.pause(is_paused=True)
+    assert one.take(0) == ([], None)
+    one.turns.pause(is_paused=False)
+    one.turns.remove([ANCHOR])
+    assert one.take(0) == ([], None)

@@ -1,0 +1,69 @@
+"""What answers tell the watch list: who is on the list, and whether an anchor is on the air."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+
+from rankspider.connections.redis import REDIS_ERRORS, said
+from rankspider.dedupe.reading import Read
+from rankspider.endpoint.answer import Row
+from rankspider.moments import unix_ms
+
+logger = logging.getLogger(__name__)
+
+# A list that stays as it is, is told so often.
+_TELL_SECONDS = 5.0
+
+
+class Telling:
+    """Belongs to one worker. ``tell_list`` takes the time of a list, by the endpoint's clock in ms,
+    and the ``sec_uid`` of everyone on it; ``is_watching`` says whether there is a watch list."""
+
+    def __init__(
+        self,
+        tell_list: Callable[[int, Sequence[str]], Awaitable[None]],
+        is_watching: Callable[[], bool],
+    ) -> None:
+        self._tell_list = tell_list
+        self._is_watching = is_watching
+        self._told: bytes = b""
+        self._told_at = 0.0
+        self._calls: set[asyncio.Task[None]] = set()
+
+    def note(self, read: Read, anchor: str | None) -> str:
+        """Tell the fleet of the list in an answer, unless it was told a moment ago. Return what the
+        answer says of ``anchor``, for the acknowledgement: see turns.lua."""
+        if not self._is_watching():
+            return ""
+        self._note_list(read)
+        return _told_of(read, anchor)
+
+    def _note_list(self, read: Read) -> None:
+        state, now = read.whole.version.digest, time.monotonic()
+        is_news = state != self._told or now - self._told_at >= _TELL_SECONDS
+        if read.ranked_list is None or not is_news:
+            return
+        self._told, self._told_at = state, now
+        observed = unix_ms(read.extraction.observed_at)
+        task = asyncio.create_task(self._tell(observed, list(read.whole.rows.anchors)))
+        self._calls.add(task)
+        task.add_done_callback(self._calls.discard)
+
+    async def _tell(self, observed: int, sec_uids: Sequence[str]) -> None:
+        try:
+            await self._tell_list(observed, sec_uids)
+        except REDIS_ERRORS as error:
+            logger.debug("The list was not told: %s", said(error))  # the next one will be
+
+    async def close(self) -> None:
+        """Return when nothing is on its way any more."""
+        await asyncio.gather(*self._calls)
+
+
+def _told_of(read: Read, anchor: str | None) -> str:
+    own = read.extraction.answer.anchor_info
+    if anchor is None or not isinstance(own, Row) or own.user.sec_uid != anchor:
+        return ""
+    is_live = own.user.own_room is not None
+    return f"{is_live:d} {read.extraction.answer.begin_time} {own.shape.score}"
