@@ -62,6 +62,8 @@ class Configuration:
     """Days by collection; one that is not named is kept for ever."""
     list_every: float
     """Seconds after which the list is looked at, while there is a watch list; 0: never."""
+    close_margin: float
+    """How many seconds before an hour ends its list is looked at first; 0: it is not."""
     price_per_call: float
     """In whatever currency; 0: not known."""
     archive: bool
@@ -110,6 +112,7 @@ class Configuration:
             timezone=_timezone(settings),
             retention=_retention(settings),
             list_every=_number(settings, "RANK_LIST_EVERY_SECONDS", least=0),
+            close_margin=_number(settings, "RANK_CLOSE_MARGIN_SECONDS", least=0),
             price_per_call=_number(settings, "RANK_PRICE_PER_CALL", least=0),
             archive=_flag(settings, "RANK_ARCHIVE"),
             archive_days=_number(settings, "RANK_ARCHIVE_DAYS", least=0),

@@ -81,6 +81,7 @@ class Calls:
             if delivery.anchor is not None and news.read.anchor is None:
                 self._note_without_own(delivery.anchor)
             if self._telling is not None:
+                self._note_clock(response.meta, news)
                 delivery.told = self._telling.note(news.read, delivery.anchor)
         call = self._call_of(response.meta, OK, response, **news.read.said)
         on_record = self._on_record(call, [*news.pending], news.read.ranked_list, generation)
@@ -105,6 +106,14 @@ class Calls:
                 hopeless=failed.verdict is Verdict.ANCHOR_WRONG and count != "held",
                 retry_after=failed.retry_after,
             )
+
+    def _note_clock(self, meta: dict[str, Any], news: News) -> None:
+        """Tell the watch list what the endpoint's clock said between two moments of Redis's."""
+        asked: Asked | None = meta.get(ASKED)
+        sent = None if asked is None else self._licences.redis_time(asked.left_at)
+        if self._telling is not None and asked is not None and sent is not None:
+            now = news.read.extraction.observed_at.timestamp()
+            self._telling.note_clock(now, sent, sent + asked.milliseconds / 1000)
 
     def _note_silence(self, failed: Failure, why: str) -> None:
         """Say once that nothing answers at the endpoint's address."""

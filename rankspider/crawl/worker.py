@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AsyncExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -32,7 +32,7 @@ from rankspider.licences.ledger import Change, Rates
 from rankspider.licences.pool import LicencePool
 from rankspider.licences.watch import TokensFile
 from rankspider.queue.anchor_queue import AnchorQueue
-from rankspider.queue.deliveries import Deliveries
+from rankspider.queue.deliveries import Deliveries, Delivery
 from rankspider.queue.repair import RepairDuty
 from rankspider.servers import EMBEDDED_IN, reachable_servers
 from rankspider.tasks import end
@@ -47,6 +47,8 @@ logger = logging.getLogger(__name__)
 _ROOM = 2
 # And those that wait for MongoDB: they must not stop the others, and join in fewer, larger writes.
 _STORING_ROOM = 64
+# How often to ask anew when the hour ends: by then the endpoint's clock may be known better.
+_CLOSINGS_SECONDS = 5.0
 
 
 class Worker:
@@ -125,7 +127,7 @@ class Worker:
         self.repair = RepairDuty(queue, self._make_lake_whole)
         endpoint = self.configuration.api_url or ""
         objects = (self._stats, self.deliveries, self.licences, self.store)
-        telling = Telling(queue.tell_list, lambda: self.deliveries.next_turn_in is not None)
+        telling = Telling(queue, lambda: self.deliveries.next_turn_in is not None)
         opened.push_async_callback(telling.close)
         self.calls = Calls(self._name, endpoint, *objects, telling)
         opened.push_async_callback(self.calls.settled)
@@ -140,6 +142,19 @@ class Worker:
         self._shutdown.watch(self.deliveries, self.licences)
         opened.callback(self._shutdown.closing)
         self.is_open = True
+
+    def serve_closings(self, ask: Callable[[Delivery], None]) -> None:
+        """Have ``ask`` make the call of each look at the end of the endpoint's hour, at once."""
+        self._opened.push_async_callback(end, asyncio.create_task(self._look_at_closings(ask)))
+
+    async def _look_at_closings(self, ask: Callable[[Delivery], None]) -> None:
+        margin = self.configuration.close_margin
+        while margin and not self.is_stopping:
+            deliveries, wait = await self.deliveries.take_closing(margin)
+            for delivery in deliveries:
+                ask(delivery)
+            wait = _CLOSINGS_SECONDS if wait is None else wait
+            await asyncio.sleep(min(wait, _CLOSINGS_SECONDS))
 
     @contextmanager
     def _watch_list(self, settings: BaseSettings) -> Iterator[WatchList]:

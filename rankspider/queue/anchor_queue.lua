@@ -219,6 +219,13 @@ end
 -- Those that one call leases, with what may be in one hand.
 local batch
 
+local function begin_batch(owner, lease_ms, most, in_hand)
+  batch = {
+    owner = owner, deadline = now + tonumber(lease_ms), most = most, in_hand = tonumber(in_hand),
+    taken = {}, company = math.huge,
+  }
+end
+
 -- Lease `member` unless it must not join those in hand -> whether it does
 local function admit(member, kind, score, purpose)
   local limit = company_of(member, batch.most) or math.huge
@@ -253,16 +260,22 @@ local function take_from_queue(count)
   end
 end
 
+-- owner, lease ms, most deliveries, how many the worker has in hand, margin ms
+--   -> {{{member, receipt, nth, purpose}...}, how soon there is something to take, ms, -1: unknown}
+function operations.take_closing(owner, lease_ms, most, in_hand, margin)
+  begin_batch(owner, lease_ms, tonumber(most), in_hand)
+  local wait = watch.take_closing(tonumber(margin))
+  watch.asked()
+  return {batch.taken, wait}
+end
+
 -- owner, lease ms, count, most deliveries, how many the worker has in hand; how old the list may
 -- become, ms, if the worker serves the watch list, else ''
 --   -> {how many wait still, {{member, receipt, nth, purpose}...}, the most to have in hand until
 --       the hands are empty, 0 for any number, how soon the next turn may be taken, ms, -1: never}
 function operations.take(owner, lease_ms, count, most, in_hand, list_every)
   count, most = tonumber(count), tonumber(most)
-  batch = {
-    owner = owner, deadline = now + tonumber(lease_ms), most = most, in_hand = tonumber(in_hand),
-    taken = {}, company = math.huge,
-  }
+  begin_batch(owner, lease_ms, most, in_hand)
   bring_back(1000, most)
   if list_every ~= '' then watch.take_first(tonumber(list_every)) end
   take_from_queue(count - #batch.taken)

@@ -36,7 +36,7 @@ class Lease:
     """Which delivery of this member it is, from 1."""
     purpose: str = "queue"
     """Why it is asked: ``queue``, or of the watch list: ``own`` for its turn, ``list`` for a look
-    at the list."""
+    at the list, ``close`` for one at its hour's end."""
 
     @property
     def is_of_list_alone(self) -> bool:
@@ -139,12 +139,31 @@ class AnchorQueue:
         waiting, taken, most_in_hand, soon_ms = await self._guarded(
             "take", self._owner, *limits, self._list_every_ms
         )
+        leases = self._leases(taken)
+        next_turn_in = soon_ms / 1000 if soon_ms >= 0 else None
+        return Taken(leases, waiting, most_in_hand or None, next_turn_in)
+
+    def _leases(self, taken: Sequence[tuple[bytes, int, int, bytes]]) -> list[Lease]:
         leases = [
             Lease(member, receipt, nth, purpose.decode()) for member, receipt, nth, purpose in taken
         ]
         self._last_receipt = max([self._last_receipt, *(lease.receipt for lease in leases)])
-        next_turn_in = soon_ms / 1000 if soon_ms >= 0 else None
-        return Taken(leases, waiting, most_in_hand or None, next_turn_in)
+        return leases
+
+    async def take_closing(
+        self, margin: float, *, in_hand: int = 0
+    ) -> tuple[list[Lease], float | None]:
+        """Lease a look at the end of the endpoint's hour, if one is due; ``margin`` is how many
+        seconds before it the first one is. Return it, and the seconds until the next one; None:
+        nobody knows, or there is no watch list."""
+        limits = (self._lease_ms, self._max_deliveries, in_hand, round(margin * 1000))
+        taken, wait_ms = await self._guarded("take_closing", self._owner, *limits)
+        return self._leases(taken), wait_ms / 1000 if wait_ms >= 0 else None
+
+    async def tell_clock(self, low: float, high: float) -> None:
+        """Tell the fleet how many seconds the endpoint's clock is ahead of Redis's, at least and at
+        most."""
+        await self._call("clock", round(low * 1000), round(high * 1000))
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Move the deadlines of ``leases``; return those that are no longer ours."""
@@ -223,10 +242,11 @@ class AnchorQueue:
         """Note that what `claim_cut_off` told of, ``times`` in all, is seen to."""
         await self._call("made_whole", times)
 
-    async def tell_list(self, observed_ms: int, sec_uids: Sequence[str]) -> None:
-        """Tell the watch list that the endpoint showed the list with ``sec_uids`` then, by its own
-        clock. They cost no call of their own, and those that left it are due."""
-        await self._call("listed", observed_ms, *sec_uids)
+    async def tell_list(self, observed_ms: int, hour_ms: int, sec_uids: Sequence[str]) -> None:
+        """Tell the watch list that the endpoint showed the list of the hour that began then with
+        ``sec_uids``, when its own clock said ``observed_ms``. They cost no call of their own, and
+        those that left it are due."""
+        await self._call("listed", observed_ms, hour_ms, *sec_uids)
 
     async def counts(self) -> QueueCounts:
         """Return how the queue stands, after what was due has come back; without the watch list's

@@ -166,17 +166,34 @@ class Deliveries:
         in_hand = len(self._held)
         safe_until = time.monotonic() + self._lease_seconds
         taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
-        deliveries = [Delivery(lease, "", safe_until=safe_until) for lease in taken.leases]
-        self._held.update(zip(taken.leases, deliveries, strict=True))
+        deliveries = self._in_hand(taken.leases, safe_until)
         self._most_in_hand = min(self._most_in_hand, taken.most_in_hand or self._room)
         self._mark_room()
-        self._stats.inc_value("rank/anchors/taken", len(deliveries))
-        for lease in taken.leases:
-            if lease.purpose != "queue":
-                self._stats.inc_value(f"rank/watch/{lease.purpose}")
         self.next_turn_in = taken.next_turn_in
         self._waiting = taken.waiting
         return deliveries, taken.waiting
+
+    async def take_closing(self, margin: float) -> tuple[list[Delivery], float | None]:
+        """Lease a look at the end of the endpoint's hour, if one is due, whatever else is in hand.
+        Return it, and the seconds until the next one; None: nobody knows."""
+        if self._is_stopped:
+            return [], None
+        return await self._through(self._take_closing(margin))
+
+    async def _take_closing(self, margin: float) -> tuple[list[Delivery], float | None]:
+        safe_until = time.monotonic() + self._lease_seconds
+        take = partial(self._queue.take_closing, margin, in_hand=len(self._held))
+        leases, wait = await self._patiently(take)
+        return self._in_hand(leases, safe_until), wait
+
+    def _in_hand(self, leases: list[Lease], safe_until: float) -> list[Delivery]:
+        deliveries = [Delivery(lease, "", safe_until=safe_until) for lease in leases]
+        self._held.update(zip(leases, deliveries, strict=True))
+        self._stats.inc_value("rank/anchors/taken", len(leases))
+        for lease in leases:
+            if lease.purpose != "queue":
+                self._stats.inc_value(f"rank/watch/{lease.purpose}")
+        return deliveries
 
     def complete(self, delivery: Delivery) -> None:
         """Note that nothing more will leave the spider for ``delivery``."""

@@ -5,8 +5,9 @@
 --                       state, still, seen, due_in, hour, score, worst, missed, rate}, msgpack
 --      11 turns    ZSET sec_uid -> when it is to be asked next, ms; every one but those paused
 --      12 listed   ZSET sec_uid -> when the list was last seen with it, ms
---      13 plan     HASH {clock, ahead, tat, rate, count, list_at, list_observed, asked_at, paused,
---                       revision, mending}
+--      13 plan     HASH {clock, ahead, tat, rate, count, list_at, list_observed, list_hour, asked_at,
+--                       paused, revision, mending, offset_low, offset_high, offset_at, margin,
+--                       closings {[hour] looks that were made}, msgpack}
 --
 -- `number` places the anchor within its interval: by the golden ratio, so that however many there
 -- are, and whenever they came, they are spread evenly. `still` counts the answers in a row that
@@ -29,6 +30,10 @@ local BACK_OFF = HOUR / 2
 local MOST_LOOKED_AT = 64
 -- Whoever is due within it, ms, brings the list along when that is to be looked at.
 local BORROWED = 120000
+-- An hour's end is looked at several times, since a call may fail, be slow or come from a cache: so
+-- many margins before it, and after it, ms, until the list of the new hour is there.
+local BEFORE, AFTER = {1, 1 / 2, 1 / 4, 1 / 8}, {1000, 3000, 8000}
+local SOON_AFTER = 60000
 
 local is_there, time
 
@@ -241,6 +246,57 @@ local function look_at_list(purpose)
   admit('list ' .. string.format('%.0f', (redis.call('GET', receipts) or 0) + 1), WATCH, nil, purpose)
 end
 
+-- How much the endpoint's clock is ahead of Redis's, ms; nil: nobody knows.
+local function offset_of_endpoint()
+  local low, high = unpack(redis.call('HMGET', plan, 'offset_low', 'offset_high'))
+  return low and high and (tonumber(low) + tonumber(high)) / 2
+end
+
+-- Whether `passed` is more than the looks made of it so far: then they count as made. An hour's
+-- count is kept for as long as a clock that is set back could bring it again.
+local function is_next(name, hour, passed)
+  local packed = redis.call('HGET', plan, 'closings')
+  local is_read, made = pcall(cmsgpack.unpack, packed or '')
+  made = is_read and type(made) == 'table' and made or {}
+  local key = name .. string.format('%.0f', hour)
+  if passed <= (made[key] or 0) then return false end
+  for each in pairs(made) do
+    if tonumber(string.match(each, '%d+$')) < hour - 2 * HOUR then made[each] = nil end
+  end
+  made[key] = passed
+  redis.call('HSET', plan, 'closings', cmsgpack.pack(made))
+  return true
+end
+
+-- Looks at an hour's end that are due, as one -> how soon the next is, ms, -1: nobody knows
+function watch.take_closing(margin)
+  if not watch.is_there() or planned('paused') == 1 then return -1 end
+  local offset = offset_of_endpoint()
+  if not offset then return -1 end
+  clock_of_turns()
+  note('margin', margin)
+  local there = now + offset
+  local hour = math.floor(there / HOUR) * HOUR
+  local left, begun, before, after = hour + HOUR - there, there - hour, 0, 0
+  local wait = left + AFTER[1]
+  for i, part in ipairs(BEFORE) do
+    if left <= part * margin then before = i else wait = math.min(wait, left - part * margin) end
+  end
+  for i, ms in ipairs(planned('list_hour') < hour and begun < SOON_AFTER and AFTER or {}) do
+    if begun >= ms then after = i else wait = math.min(wait, ms - begun) end
+  end
+  local is_due = is_next('before', hour + HOUR, before)
+  if is_next('after', hour, after) or is_due then look_at_list('close') end
+  return math.ceil(wait)
+end
+
+-- How long until the hour ends, ms, within the margin; nil outside it.
+local function closing_in()
+  local offset, margin = offset_of_endpoint(), planned('margin')
+  local left = offset and HOUR - (now + offset) % HOUR
+  return left and left <= margin and left or nil
+end
+
 -- What comes before the queue: a look at the list, if nobody was asked for `list_every` ms (0: never)
 function watch.take_first(list_every)
   if list_every <= 0 or not watch.is_there() or planned('paused') == 1 then return end
@@ -258,6 +314,8 @@ end
 function watch.take(count)
   if not watch.is_there() or planned('paused') == 1 then return -1 end
   clock_of_turns()
+  local closing = closing_in()
+  if closing then return math.ceil(closing) end -- the pace is left to its looks
   local tat = math.max(math.min(planned('tat'), time + gap()), time - TOLERANCE)
   local most = math.min(MOST_LOOKED_AT, count - #batch.taken + 8)
   local due = tat <= time and redis.call('ZRANGEBYSCORE', turns, '-inf', time, 'LIMIT', 0, most) or {}
@@ -325,16 +383,31 @@ function operations.claim_mending(ms)
   return 1
 end
 
--- when it was observed, by the endpoint's clock, ms; the sec_uids of a list. Those that have left it
+-- By how much the endpoint's clock is ahead of Redis's, ms, at least and at most. What says it most
+-- narrowly counts, for ten minutes, and what says that it is more: caches only make it less.
+function operations.clock(low, high)
+  local old_low, old_high, at = planned('offset_low'), planned('offset_high'), planned('offset_at')
+  low, high = tonumber(low), tonumber(high)
+  local is_narrower = high - low <= old_high - old_low and high >= old_low
+  if not watch.is_there() or math.abs(now - at) < 600000 and low <= old_high and not is_narrower then
+    return
+  end
+  note('offset_low', low)
+  note('offset_high', high)
+  note('offset_at', now)
+end
+
+-- when it was observed, by the endpoint's clock, and when its hour began, ms; the sec_uids of a list. Those that have left it
 -- are to be asked at once; those that are on it cost nothing of their own.
-function operations.listed(observed, ...)
+function operations.listed(observed, hour, ...)
   if not watch.is_there() then return end
-  observed = tonumber(observed)
+  observed, hour = tonumber(observed), tonumber(hour)
   -- Answers come in any order; a clock that was wrong for once must not count for long.
   if observed < planned('list_observed') and planned('list_observed') - observed < 60000 then return end
   local before, members = planned('list_at'), {...}
   local at = math.max(clock_of_turns(), before + 1)
   note('list_observed', observed)
+  note('list_hour', hour)
   note('list_at', at)
   for _, member in ipairs(members) do
     redis.call('ZADD', listed, string.format('%.0f', at), member)

@@ -16,6 +16,7 @@ from rankspider.archive.answers import AnswerToArchive
 from rankspider.configuration import read_flag
 from rankspider.crawl.responses import (
     DELIVERY,
+    URGENT,
     delivery_of,
     failure_of_download,
     failure_of_status,
@@ -37,6 +38,8 @@ from rankspider.spiders.parts import SETTINGS, add_parts, require_parts
 
 # How long an idle worker sleeps before it looks at the queue again.
 _POLL_SECONDS = 0.25
+# Before all requests of priority 0.
+_FIRST = 1000
 
 
 class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no types
@@ -81,6 +84,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                 serves_watch_list=not self._stops_when_drained,
             )
             await worker.licences.reconsider()
+            if not self._stops_when_drained:
+                worker.serve_closings(self._ask_at_once)
             while not worker.is_stopping:
                 deliveries, waiting = await worker.deliveries.take()
                 for delivery in deliveries:
@@ -130,6 +135,17 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             request = self.make_request_from_data(delivery.anchor)
         request.meta[DELIVERY] = delivery
         return request
+
+    def _ask_at_once(self, delivery: Delivery) -> None:
+        """Overtake what waits in Scrapy's engine and for a licence, in a slot of its own."""
+        request = self._request_of(delivery)
+        if request is None:
+            return
+        first = {**request.meta, URGENT: True, "download_slot": delivery.lease.purpose}
+        engine = self.crawler.engine
+        assert engine is not None
+        engine.crawl(request.replace(meta=first, priority=_FIRST))
+        engine._start_scheduled_request()  # that one, even if as many as may be are under way
 
     def make_request_from_data(self, data: str) -> Request:
         """Return the call for the anchor whose ``sec_uid`` is ``data``."""

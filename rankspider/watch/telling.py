@@ -3,12 +3,14 @@
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 from rankspider.connections.redis import REDIS_ERRORS, said
 from rankspider.dedupe.reading import Read
 from rankspider.endpoint.answer import Row
 from rankspider.moments import unix_ms
+from rankspider.queue.anchor_queue import AnchorQueue
+from rankspider.watch.clock import EndpointClock
 
 logger = logging.getLogger(__name__)
 
@@ -17,16 +19,12 @@ _TELL_SECONDS = 5.0
 
 
 class Telling:
-    """Belongs to one worker. ``tell_list`` takes the time of a list, by the endpoint's clock in ms,
-    and the ``sec_uid`` of everyone on it; ``is_watching`` says whether there is a watch list."""
+    """Belongs to one worker; ``is_watching`` says whether there is a watch list."""
 
-    def __init__(
-        self,
-        tell_list: Callable[[int, Sequence[str]], Awaitable[None]],
-        is_watching: Callable[[], bool],
-    ) -> None:
-        self._tell_list = tell_list
+    def __init__(self, queue: AnchorQueue, is_watching: Callable[[], bool]) -> None:
+        self._queue = queue
         self._is_watching = is_watching
+        self._clock = EndpointClock()
         self._told: bytes = b""
         self._told_at = 0.0
         self._calls: set[asyncio.Task[None]] = set()
@@ -39,6 +37,10 @@ class Telling:
         self._note_list(read)
         return _told_of(read, anchor)
 
+    def note_clock(self, now: float, sent: float, received: float) -> None:
+        """Take in what an answer says of the endpoint's clock: see `EndpointClock.note`."""
+        self._clock.note(now, sent, received)
+
     def _note_list(self, read: Read) -> None:
         state, now = read.whole.version.digest, time.monotonic()
         is_news = state != self._told or now - self._told_at >= _TELL_SECONDS
@@ -46,13 +48,16 @@ class Telling:
             return
         self._told, self._told_at = state, now
         observed = unix_ms(read.extraction.observed_at)
-        task = asyncio.create_task(self._tell(observed, list(read.whole.rows.anchors)))
+        hour = unix_ms(read.ranked_list.begin_time)
+        task = asyncio.create_task(self._tell(observed, hour, list(read.whole.rows.anchors)))
         self._calls.add(task)
         task.add_done_callback(self._calls.discard)
 
-    async def _tell(self, observed: int, sec_uids: Sequence[str]) -> None:
+    async def _tell(self, observed: int, hour: int, sec_uids: Sequence[str]) -> None:
         try:
-            await self._tell_list(observed, sec_uids)
+            if (offset := self._clock.offset) is not None:
+                await self._queue.tell_clock(offset.low, offset.high)
+            await self._queue.tell_list(observed, hour, sec_uids)
         except REDIS_ERRORS as error:
             logger.debug("The list was not told: %s", said(error))  # the next one will be
 

@@ -1,10 +1,12 @@
 """A watch list served by workers, while they are killed and Redis is emptied."""
 
+import datetime as dt
 import signal
 import subprocess
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import pytest
 from redis import Redis
 
 from rankspider.connections.redis_keys import Keys
@@ -27,6 +29,7 @@ def watch(environment: dict[str, str], *words: str) -> str:
     ).stdout.decode()
 
 
+@pytest.mark.long
 def test_workers_serve_a_watch_list_beside_the_queue(
     environment: dict[str, str],
     database: Any,
@@ -84,3 +87,37 @@ def test_workers_serve_a_watch_list_beside_the_queue(
     assert worker.returncode == 5  # Redis lost the queue
     assert worker.stats["rank/watch/own"] > 0
     assert not redis_client.exists(keys.turns, keys.watched, keys.held, keys.dead)
+
+
+@pytest.mark.long
+def test_the_end_of_the_endpoints_hour_overtakes_a_full_queue(
+    environment: dict[str, str],
+    database: Any,
+    redis_client: Redis,
+    queue_key: str,
+    simulate: Callable[..., Simulator],
+) -> None:
+    """Two workers have half a minute's calls in hand when the hour ends; the endpoint's clock has
+    nothing to do with theirs."""
+    end = dt.datetime(2031, 1, 1, 12, tzinfo=dt.UTC)
+    watch(environment, "add", RARE, "--every", "1d", "--at-most", "1d")
+    redis_client.rpush(queue_key, *(synthetic_sec_uid(1, n) for n in range(10, 400)))
+    simulator = simulate("--start", "2031-01-01T11:59:25Z", "--anchors", "400", "--rows", "5")
+    environment = {
+        **endpoint(environment, simulator),
+        "RANK_STOP_WHEN_DRAINED": "0",
+        "RANK_REQUESTS_PER_SECOND": "2",
+    }
+    start_worker(environment)
+    start_worker(environment)
+
+    def looks() -> list[dt.datetime]:
+        found = database["calls"].find({"purpose": "close", "outcome": "ok"})
+        return sorted(call["observed_at"] for call in found)
+
+    late = {"observed_at": {"$gte": end + dt.timedelta(seconds=5)}}
+    until(lambda: database["calls"].find_one(late) is not None, 120)
+    before = [at for at in looks() if at < end]
+    assert len(before) >= 2
+    assert before[-1] > end - dt.timedelta(seconds=4)
+    assert len(looks()) <= 7
