@@ -210,12 +210,12 @@ local function take_turn(member)
     return false
   end
   if is_told_of(member, entry) then return false end
-  if is_free(entry) then entry.state = 'live' end
-  local count = #batch.taken
+  local count, was_free, due_in = #batch.taken, is_free(entry), entry.due_in
   if not admit(member, WATCH, nil, 'own') then return nil end
   if #batch.taken == count then return false end -- its tries were over
+  if was_free then entry.state = 'live' end
   place_next(member, entry)
-  keep(member, entry)
+  if was_free or entry.due_in ~= due_in then keep(member, entry) end
   return true
 end
 
