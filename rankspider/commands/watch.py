@@ -34,6 +34,7 @@ from rankspider.servers import reachable_servers
 from rankspider.terminal import harmless, remark, shortened
 from rankspider.watch.exchange import Imported, line_of, read_lines
 from rankspider.watch.plan import Plan, PlanRow
+from rankspider.watch.savings import saved, saved_text
 from rankspider.watch.standing import STATES, WatchedAnchor, row_of, standing
 from rankspider.watch.terms import AT_MOST, EVERY, Terms, TermsError, duration_text, seconds_in
 from rankspider.watch.turns import Turns
@@ -274,7 +275,8 @@ class _Run:
         return (each for each in self._list if label is None or each["label"] == label)
 
     def _plan(self) -> Plan:
-        plan = Plan(self.configuration.price_per_call)
+        of = self.configuration
+        plan = Plan(of.price_per_call, of.list_every, of.close_margin > 0)
         for each in standing(self._list, self._list.turns):
             plan.count(*each)
         return plan
@@ -287,6 +289,7 @@ class _Run:
         notes = ["All of it is paused: 'scrapy watch resume'."] if self._list.is_paused else []
         if not self.configuration.price_per_call:
             notes.append("RANK_PRICE_PER_CALL says what a call costs.")
+        notes.append(saved_text(saved(self.watching.database, self._list)))
         self._write("What it costs", PlanRow, [*plan.rows()], notes)
         return 0
 

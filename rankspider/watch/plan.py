@@ -1,7 +1,7 @@
 """What the watch list costs: calls and money, before they are paid for."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from rankspider.lake.collections import Document
 from rankspider.report import column
@@ -9,6 +9,9 @@ from rankspider.watch.standing import PAUSED, STATES
 from rankspider.watch.turns import Turn
 
 _TO_BE_ADDED, _TOTAL = "to be added", "in all"
+_LIST, _CLOSINGS = "looks at the list", "hours' ends"
+# Before an hour's end, and as a rule after it: see turns.lua.
+_LOOKS_AN_HOUR = 5
 _HOUR_SECONDS = 3600
 
 
@@ -17,7 +20,7 @@ class PlanRow:
     """What one part of the watch list costs, and last all of it."""
 
     part: str = column("")
-    anchors: int
+    anchors: int | None
     calls_per_hour: float = column("calls/h")
     """As things stand."""
     least_per_hour: float = column("at least")
@@ -59,6 +62,9 @@ class Plan:
 
     price_per_call: float
     """0: not known."""
+    list_every: float
+    """Seconds after which the list is looked at; 0: never."""
+    has_closings: bool
     _costs: dict[str, _Cost] = field(default_factory=dict)
 
     def count(self, document: Document, turn: Turn | None, state: str) -> None:
@@ -84,14 +90,37 @@ class Plan:
         whole = _Cost()
         for cost in self._costs.values():
             whole += cost
+        for looks in self._looks(whole).values():
+            whole += looks
         return self._row(_TOTAL, whole)
 
     def rows(self) -> Iterator[PlanRow]:
         """Yield a row for each state, and one for all of it."""
+        whole = _Cost()
         for part in (*STATES, _TO_BE_ADDED):
             if part in self._costs:
+                whole += self._costs[part]
                 yield self._row(part, self._costs[part])
+        for part, looks in self._looks(whole).items():
+            yield replace(self._row(part, looks), anchors=None)
         yield self.total
+
+    def _looks(self, turns: _Cost) -> dict[str, _Cost]:
+        """Return what the looks cost beside ``turns``. None is needed while somebody's turn comes
+        often enough; those that take a turn along count all the same."""
+        if turns.most == 0:  # nobody is watched, or all are paused
+            return {}
+        looks = {}
+        if self.list_every:
+            each = [self._list_looks(calls) for calls in (turns.now, turns.least, turns.most)]
+            looks[_LIST] = _Cost(0, *each)
+        if self.has_closings:
+            looks[_CLOSINGS] = _Cost(0, *[float(_LOOKS_AN_HOUR)] * 3)
+        return looks
+
+    def _list_looks(self, turns_per_hour: float) -> float:
+        most = _HOUR_SECONDS / self.list_every
+        return turns_per_hour * int(most / turns_per_hour) if turns_per_hour else most
 
     def _row(self, part: str, cost: _Cost) -> PlanRow:
         price = 24 * self.price_per_call or None

@@ -1,5 +1,6 @@
 """``scrapy watch`` as people type it."""
 
+import datetime as dt
 import io
 import json
 from collections.abc import Callable, Iterator
@@ -84,12 +85,43 @@ def test_the_plan_says_what_it_costs_and_what_it_would(watch: Watch) -> None:
     assert parts["new"]["anchors"] == 3
     assert parts["new"]["most_per_hour"] == pytest.approx(18)
     assert parts["to be added"]["calls_per_day"] == 24 * 60_000
+    assert parts["hours' ends"]["calls_per_hour"] == 5
+    assert parts["looks at the list"]["calls_per_hour"] == 0  # somebody's turn comes often enough
     total = parts["in all"]
     assert total["anchors"] == 5003
-    assert total["calls_per_hour"] == pytest.approx(60_018)
-    assert total["least_per_hour"] == pytest.approx(5003 / 2)
-    assert total["price_per_day"] == pytest.approx(24 * 60.018)
+    assert total["calls_per_hour"] == pytest.approx(60_018 + 5)
+    assert total["least_per_hour"] == pytest.approx(5003 / 2 + 5)
+    assert total["price_per_day"] == pytest.approx(24 * 60.023)
     assert len(rows(watch)) == 3
+
+
+def test_the_plan_counts_looks_at_the_list_that_nobodys_turn_spares(watch: Watch) -> None:
+    def looks() -> float | None:
+        said = watch("plan", "--json")[1].splitlines()
+        parts = {part["part"]: part for part in map(json.loads, said)}
+        return parts.get("looks at the list", {}).get("calls_per_hour")
+
+    assert looks() is None  # nobody is watched
+    watch("add", SEC_UIDS[0], "--every", "10m")
+    assert looks() == pytest.approx(120)
+    watch("add", *SEC_UIDS, "--every", "40s")  # every 13 s
+    assert looks() == 0
+
+
+def test_the_plan_tells_what_was_saved(watch: Watch, database: Any) -> None:
+    watch("add", *SEC_UIDS, "--every", "10m")
+    now = dt.datetime.now(dt.UTC)
+    old = {"added_at": now - dt.timedelta(days=3)}
+    database["watched"].update_many({}, {"$set": old})
+    ago = [dt.timedelta(hours=1), dt.timedelta(hours=2), dt.timedelta(days=2)]
+    calls = [{"purpose": "own", "asked_at": now - each} for each in ago]
+    calls.append({"purpose": "close", "asked_at": now - ago[0]})
+    calls.append({"purpose": "queue", "asked_at": now - ago[0]})
+    database.command({"collMod": "calls", "validator": {}})
+    database["calls"].insert_many(calls)
+    said = watch("plan")[1]
+    assert "3 calls were made for it (2 own, 0 list, 1 close)" in said
+    assert "it would have been 432." in said
 
 
 def test_what_is_exported_can_be_imported(watch: Watch, tmp_path: Path) -> None:
