@@ -23,7 +23,8 @@ _CLAIM_SECONDS = 120.0
 class Mending:
     """One worker's part in it: it looks now and then, and one of the fleet does what is to be done.
 
-    In a thread, by the same calls as the command's: with a million anchors it takes minutes.
+    In a thread, by the same calls as the command's: with a million anchors it takes minutes. No
+    exit waits for it, whatever server it waits for.
     """
 
     def __init__(self, opened: Callable[[], AbstractContextManager[WatchList]]) -> None:
@@ -32,19 +33,25 @@ class Mending:
 
     async def run(self) -> None:
         """Look until cancelled."""
+        threading.Thread(target=self._serve, name="watch-list", daemon=True).start()
         try:
-            while True:
-                await asyncio.to_thread(self._look)
-                await asyncio.sleep(_LOOK_SECONDS * random.uniform(0.5, 1.5))
+            await asyncio.Event().wait()
         finally:
             self._is_over.set()
 
-    def _look(self) -> None:
-        try:
-            with self._opened() as watch_list:
-                self._mend(watch_list)
-        except (*REDIS_ERRORS, PyMongoError, RankspiderError) as error:
-            logger.debug("The watch list cannot be looked at: %s", type(error).__name__)
+    def _serve(self) -> None:
+        while not self._is_over.is_set():
+            try:
+                with self._opened() as watch_list:
+                    self._look_at(watch_list)
+            except (*REDIS_ERRORS, PyMongoError, RankspiderError) as error:
+                logger.debug("The watch list cannot be looked at: %s", type(error).__name__)
+                self._is_over.wait(_LOOK_SECONDS)
+
+    def _look_at(self, watch_list: WatchList) -> None:
+        while not self._is_over.is_set():
+            self._mend(watch_list)
+            self._is_over.wait(_LOOK_SECONDS * random.uniform(0.5, 1.5))
 
     def _mend(self, watch_list: WatchList) -> None:
         if watch_list.is_told or not watch_list.turns.claim_mending(_CLAIM_SECONDS):
