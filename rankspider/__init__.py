@@ -1,3 +1,3 @@
 """rankspider: the hourly sales list of Douyin live, from a Redis queue of anchors to MongoDB."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

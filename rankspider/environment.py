@@ -9,6 +9,7 @@ from typing import Self
 
 from dotenv.parser import Binding, parse_stream
 from dotenv.variables import Variable, parse_variables
+from scrapy.utils.conf import closest_scrapy_cfg
 
 
 @dataclass(frozen=True)
@@ -102,5 +103,14 @@ def _read(binding: Binding | str, values: dict[str, str], process: Mapping[str, 
     return None
 
 
-DOTENV = Path(__file__).parent.parent / ".env"
+def _beside_scrapy_cfg() -> Path:
+    """Return the folder of the scrapy.cfg above the present one, or of the project's own; without
+    either, as for a package that was installed, the present one."""
+    above, own = closest_scrapy_cfg(), Path(__file__).parents[1]
+    if above:
+        return Path(above).parent
+    return own if (own / "scrapy.cfg").is_file() else Path.cwd()
+
+
+DOTENV = _beside_scrapy_cfg() / ".env"
 project = Environment.beside(DOTENV)

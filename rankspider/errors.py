@@ -4,7 +4,7 @@
 
     RankspiderError                 exit  1
     ├── ConfigurationError                2   a setting is missing or wrong
-    ├── ServiceUnavailable                3   Redis, MongoDB or a port cannot be had
+    ├── ServiceUnavailable                3   Redis, MongoDB or a port cannot be used
     │   └── EmbeddedServerError           3   a server for one machine did not start
     ├── MemberError                       2   a queue member names no anchor
     ├── MomentError                       2   a moment or a range of hours makes no sense
@@ -13,6 +13,8 @@
     ├── SeveralAnchors                    2   what was meant to name one anchor fits several
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
     ├── LakeTooNew                        1   a newer release wrote the lake (lake/)
+    ├── IndexInTheWay                     1   an index of the operator's bars one of ours (lake/)
+    ├── LakeReplaced                      1   the lake was dropped meanwhile (lake/)
     ├── RetentionRefused                  1   RANK_RETENTION needs a right it lacks (lake/)
     ├── AnswerError                       1   an answer is not the list asked for (endpoint/)
     ├── ExportError                       1   a folder or a document does not fit an export

@@ -15,9 +15,7 @@ from typing import Any, ClassVar
 import msgspec
 from itemadapter import ItemAdapter
 
-_MOST_DIGITS = 20
-_EXACT = 1 << 53
-"""Up to here a float holds each whole number."""
+from rankspider.facts import LIST, PROFILE, RECORDS, facts_of, facts_of_profile
 
 
 def joined(*parts: object) -> str:
@@ -25,36 +23,10 @@ def joined(*parts: object) -> str:
     return "/".join(str(part).replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
-def digest_of(content: object) -> str:
-    """Return 32 hex digits that are equal for equal facts in ``content``, however they are
-    written."""
-    encoded = msgspec.json.encode(facts(content), order="deterministic")
+def digest_of(facts: object) -> str:
+    """Return 32 hex digits that are equal for equal ``facts``, whatever the order of their maps."""
+    encoded = msgspec.json.encode(facts, order="deterministic")
     return hashlib.blake2b(encoded, digest_size=16).hexdigest()
-
-
-def facts(value: Any) -> Any:
-    """Return ``value`` in one form of all in which servers write it, without ``url_list`` entries,
-    whose hosts change on every call. What is absent from an object, null, empty or zero is the
-    same."""
-    if isinstance(value, dict):
-        if "0" in value and list(value) == [str(index) for index in range(len(value))]:
-            return [facts(element) for element in value.values()]  # a list, as PHP may write it
-        said = {name: facts(each) for name, each in value.items() if name != "url_list"}
-        return {name: each for name, each in said.items() if _says_anything(each)}
-    if isinstance(value, list | tuple):
-        return [facts(element) for element in value]
-    if isinstance(value, str) and value.isdecimal() and value.isascii():
-        is_number = len(value) < _MOST_DIGITS and (value[0] != "0" or value == "0")
-        return int(value) if is_number else value
-    if isinstance(value, bool):
-        return int(value)
-    if isinstance(value, float) and -_EXACT < value < _EXACT and value.is_integer():
-        return int(value)
-    return value
-
-
-def _says_anything(fact: Any) -> bool:
-    return any(fact) if isinstance(fact, list) else bool(fact)
 
 
 @lru_cache(maxsize=64)
@@ -183,7 +155,7 @@ class RankItem(_Tied):
         tell the distance to the list, which changes with the list alone."""
         texts = [getattr(self, name) for name in OWN_TEXTS] if self.listed else []
         marks = (self.city_code, self.shop_tags, self.room_ids)
-        said = (self.sec_uid, self.standing, texts, marks, self.listed, self.other_fields)
+        said = (self.sec_uid, self.standing, texts, marks, self.listed, facts_of(self.other_fields))
         return digest_of((*said, self.flags) if self.flags else said)
 
 
@@ -220,7 +192,8 @@ class UserItem(_Tied):
     def digest(self) -> str:
         """Return the digest of all it says but the time and the mirrors."""
         names = (self.sec_uid, self.short_id, self.display_id, self.nickname)
-        return digest_of((names, self.gender, self.signature, self.avatar_uri, self.profile))
+        said = facts_of_profile(self.profile)
+        return digest_of((names, self.gender, self.signature, self.avatar_uri, said))
 
 
 @dataclass
@@ -261,7 +234,7 @@ class ListItem(_Tied):
     @cached_property
     def digest(self) -> str:
         """Return the digest of all it says but the time."""
-        return digest_of((self.state, self.other_fields, self.flags))
+        return digest_of((self.state, facts_of(self.other_fields, LIST), self.flags))
 
 
 class Form(StrEnum):
@@ -320,9 +293,14 @@ class RejectedItem(_Tied):
             record = msgspec.json.decode(self.payload)
         except (msgspec.MsgspecError, RecursionError):
             return self.payload
-        if isinstance(record, dict) and (self.kind == "lists" or self.form is Form.ITEM):
-            return {k: v for k, v in record.items() if k not in _OF_THE_MOMENT}
-        return record
+        if not isinstance(record, dict):
+            return record
+        if self.kind == "lists" or self.form is Form.ITEM:
+            record = {k: v for k, v in record.items() if k not in _OF_THE_MOMENT}
+        if self.form is not Form.ITEM:
+            return facts_of(record, RECORDS.get(self.kind))
+        parts = {"profile": PROFILE, "other_fields": LIST if self.kind == "lists" else None}
+        return record | {k: facts_of(v, parts[k]) for k, v in record.items() if k in parts}
 
 
 Item = RankItem | UserItem | ListItem | RejectedItem

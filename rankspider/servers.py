@@ -46,12 +46,17 @@ def reachable_servers(
 
 
 @contextlib.contextmanager
-def reachable_lake(configuration: Configuration) -> Iterator[Database[dict[str, Any]]]:
+def reachable_lake(
+    configuration: Configuration, *, answers_within: float = mongo_server.LONG_SECONDS
+) -> Iterator[Database[dict[str, Any]]]:
     """Yield the lake, for a command that reads it: the user's own server, or an embedded one.
 
     Raises `ServiceUnavailable` or `ConfigurationError`, also for an outage while it is open.
     """
-    with lake_address(configuration) as uri, mongo_server.connect_blocking(uri) as connected:
+    with (
+        lake_address(configuration) as uri,
+        mongo_server.connect_blocking(uri, answers_within=answers_within) as connected,
+    ):
         yield connected[configuration.mongo_database]
 
 

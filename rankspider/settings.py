@@ -1,6 +1,6 @@
 """Scrapy settings of rankspider: constants and environment reads, no logic.
 
-The project's own settings are read and checked in `rankspider.configuration`; the README
+The project's own settings are read and checked in `rankspider.configuration`; docs/settings.md
 lists them. ``-s NAME=VALUE`` wins over the environment, the environment over a ``.env`` file.
 """
 

@@ -1,9 +1,10 @@
 """Bytes that nobody thought of, by a coverage-guided fuzzer: ``make fuzz SECONDS=60``.
 
 No test that pytest collects. Whatever the bytes, they end in an answer or in one `AnswerError`;
-what an answer says can be written or is rejected record by record; and a reader that knows the
-list already reads the same as one that doesn't. More than 5 s or 1 GB is a failure. What fails is
-left in ``crash-…`` (``timeout-…``, ``oom-…``) in this folder, to be run again by its name:
+what an answer says can be written or is rejected record by record; a reader that knows the list
+already reads the same as one that doesn't; and a sound answer, rewritten in any way that keeps its
+facts, is no other to a reader and leaves the same items. More than 5 s or 1 GB is a failure. What
+fails is left in ``crash-…`` (``timeout-…``, ``oom-…``) in this folder, to be run again by its name:
 ``python -m tests.fuzz_answer crash-…``.
 """
 
@@ -18,6 +19,7 @@ from typing import Any
 import atheris
 
 with atheris.instrument_imports(include=["rankspider"]):
+    from rankspider.dedupe.reading import AnswerReader
     from rankspider.endpoint.answer import Answer, decode
     from rankspider.endpoint.body import UNREADABLE
     from rankspider.endpoint.extraction import Extraction
@@ -29,6 +31,8 @@ with atheris.instrument_imports(include=["rankspider"]):
     from rankspider.simulator.replies import REPLIES
 
 import bson
+
+from tests.support.rewriting import rewritten
 
 _SAMPLE = Path(__file__).parent / "data" / "rank_goods_sample.json"
 _LARGEST = 200_000
@@ -65,11 +69,14 @@ def pretty(value: object) -> bytes:
 
 
 _STYLES = (compact, spaced, pretty)
+_SOUND = json.loads(_SAMPLE.read_bytes())
+_PLAIN = compact(_SOUND)
 _KNOWN = tuple(decode(style(json.loads(_SAMPLE.read_bytes()))).listed for style in _STYLES)
 
 
 def examine(body: bytes) -> None:
     """What must hold of any ``body``; an exception is a finding."""
+    examine_rewriting(body)
     fresh, again = _read(body, ()), _read(body, _KNOWN)
     if isinstance(fresh, Answer) and isinstance(again, Answer):
         if again.body.known is None:
@@ -81,6 +88,17 @@ def examine(body: bytes) -> None:
     elif not isinstance(again, Answer) or again.body.known is None:
         # In a list that is known the addresses of pictures are not looked at.
         assert _kind(fresh) == _kind(again), (fresh, again)
+
+
+def examine_rewriting(seed: bytes) -> None:
+    """Of the sample, as ``seed`` chooses it."""
+    body = rewritten(_SOUND, random.Random(seed))
+    reader = AnswerReader(keep_private=False)
+    reads = [reader.read(decode(each, known=reader.list_texts), None) for each in (_PLAIN, body)]
+    assert reads[0].whole.version == reads[1].whole.version, body
+    assert reads[0].own_versions == reads[1].own_versions, body
+    items = [Extraction(decode(each), None, keep_private=False) for each in (_PLAIN, body)]
+    assert [item.digest for item in items[0]] == [item.digest for item in items[1]], body
 
 
 def _read(body: bytes, known: tuple[Text, ...]) -> Answer | Failure:

@@ -50,5 +50,5 @@ def _given(settings: BaseSettings, environment: Environment) -> dict[str, str]:
 
 
 def _unread(name: str, origin: str, likely: str | None) -> Finding:
-    remedy = f"did you mean {likely}?" if likely else "take it out, or see the README's settings"
+    remedy = f"did you mean {likely}?" if likely else "take it out, or see docs/settings.md"
     return warning(name, f"set in the {origin}, and nothing reads it", remedy)

@@ -18,6 +18,7 @@ _EXIT_CODES = {
     "error": 1,
     "start_error": 1,
     "lost_server": 3,
+    "server-unavailable": 3,
     "licences-refused": 4,
     "refused-alike": 4,
 }
@@ -34,7 +35,7 @@ class Command(crawl.Command):
             "RANK_API_TOKENS; without REDIS_URL or MONGO_URI it brings up an embedded server. "
             "It waits for work until stopped; '-a drain=1' ends it once the queue is empty. "
             "Exit codes: 0 drained or asked to stop, 1 error, 2 a setting is missing or wrong, "
-            "3 a server cannot be reached, 4 every licence was refused, or with drain=1 every "
+            "3 a server cannot be used, 4 every licence was refused, or with drain=1 every "
             "call, 5 Redis lost the queue."
         )
 

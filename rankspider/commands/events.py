@@ -4,22 +4,25 @@ import argparse
 import datetime as dt
 import sys
 import time
-from typing import Any
+from typing import Any, NoReturn
 
+from pymongo.errors import PyMongoError
 from scrapy.exceptions import UsageError
 
+from rankspider.connections import mongo_errors
+from rankspider.connections.mongo import WRITE_SECONDS
 from rankspider.moments import HOUR, moment_in, moment_text
 from rankspider.questions.command import Asking, QuestionCommand
-from rankspider.questions.events import Event, events
+from rankspider.questions.events import Event
+from rankspider.questions.following import Following
 from rankspider.report import Report, json_of
-
-# What another worker saw may be stored later than what was seen after it.
-_LATE = dt.timedelta(minutes=5)
+from rankspider.terminal import remark
 
 
 class Command(QuestionCommand):
     name = "events"
     asks_of_a_time = False
+    answers_within = WRITE_SECONDS  # so that --follow notices a server that says nothing
     summary = "Who entered, left, was passed, went on air, or broke its record"
     description = (
         "What was first seen since a moment: who entered or left the first --first places, was "
@@ -52,18 +55,33 @@ class Command(QuestionCommand):
         if not dt.timedelta(0) < asking.now - since <= 31 * 24 * HOUR:
             raise UsageError("--since must be in the past, by 31 days at most")
         name, _ = asking.list_and_hour()
-        asking.context.pop("hour")  # a row has its own
-        told: set[object] = set()
-        until = asking.now
+        asking.context.clear()  # a row has its own
+        which = {"currency": options.currency, "title": options.title}
+        following = Following(asking.database, name, since, first=options.first, **which)
+        if options.follow:
+            self._follow(following, options.every)
+        head = f"{name}: since {moment_text(since, zone)}"
+        return Report(head, Event, following.news(asking.now))
+
+    @staticmethod
+    def _follow(following: Following, every: float) -> NoReturn:
+        """Write what comes until Ctrl-C, and wait for a MongoDB that is away."""
+        is_away = False
         while True:
-            found = events(asking.database, name, since, until, first=options.first)
-            report = Report(f"{name}: since {moment_text(since, zone)}", Event, found)
-            if not options.follow:
-                return report
-            new = [each for each in found if each.key not in told]
-            told.update(each.key for each in new)
-            sys.stdout.writelines(json_of(Report("", Event, new, context=asking.context)))
-            sys.stdout.flush()
-            time.sleep(options.every)
-            until = dt.datetime.now(dt.UTC)
-            since = max(since, until - _LATE)
+            try:
+                new = following.news(dt.datetime.now(dt.UTC))
+            except PyMongoError as error:
+                if not mongo_errors.is_away(error):
+                    raise
+                if not is_away:
+                    remark(
+                        f"MongoDB is away ({mongo_errors.said(error)}): waiting until it is back"
+                    )
+                is_away = True
+            else:
+                if is_away:
+                    remark("MongoDB is back")
+                is_away = False
+                sys.stdout.writelines(json_of(Report("", Event, new)))
+                sys.stdout.flush()
+            time.sleep(every)

@@ -118,8 +118,9 @@ def _add_trouble_options(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--style",
         choices=CHOICES["style"],
-        help="JSON without blanks, with one after each colon and comma, or on indented lines "
-        "(compact)",
+        help="JSON without blanks, with one after each colon and comma, on indented lines, with "
+        "escapes for all but ASCII, keys in another order at each call, compact and spaced in "
+        "turns, integers as text, empty objects as arrays, or null for zero (compact)",
     )
     group.add_argument(
         "--encoding",

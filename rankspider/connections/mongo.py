@@ -1,5 +1,6 @@
 """The connection to MongoDB."""
 
+import re
 import warnings
 from typing import Any
 
@@ -7,6 +8,7 @@ from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import ConfigurationError as UriError
 from pymongo.errors import OperationFailure, PyMongoError
 
+from rankspider.connections.mongo_kind import refuse_unsuitable, too_old
 from rankspider.connections.reach import why
 from rankspider.errors import ConfigurationError, ServiceUnavailable
 
@@ -56,6 +58,7 @@ def check(uri: str) -> None:
 
     No message repeats ``uri``, which may hold a password.
     """
+    refuse_unsuitable(_hosts(uri), {})  # before pymongo, which only warns of them
     try:
         # pymongo only warns of an option that it does not know, and does without it.
         with warnings.catch_warnings():
@@ -69,17 +72,28 @@ def check(uri: str) -> None:
         ) from None
     with client:
         try:
+            # Needs no rights. Behind a tunnel, members have names of their own.
+            hello, built = (client.admin.command(name) for name in ("hello", "buildInfo"))
+            members = [*hello.get("hosts", ()), hello.get("me", "")]
+            refuse_unsuitable([member.partition(":")[0] for member in members], built)
             # Unlike a ping, it wants a login where there are users.
             client.admin.command("listDatabases", nameOnly=True, authorizedDatabases=True)
         except OperationFailure as error:
             if error.code != _UNAUTHORIZED or _IS_NOBODY in str(error).lower():
                 raise _refused(error) from None
+        except UriError as error:  # of another protocol than pymongo's
+            raise too_old(str(error)) from None
         except PyMongoError as error:
             raise ServiceUnavailable(
                 f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
                 f"({type(error).__name__}: {_why(client, error)}): start it, mend MONGO_URI, or "
                 "unset MONGO_URI for an embedded server"
             ) from None
+
+
+def _hosts(uri: str) -> list[str]:
+    places = re.split("[/?]", uri.rpartition("@")[2].rpartition("://")[2])[0]
+    return [place.partition(":")[0] for place in places.split(",")]
 
 
 def _refused(error: OperationFailure) -> ServiceUnavailable:

@@ -1,6 +1,6 @@
 """Tell what an error of MongoDB's means to whoever writes. No other module knows.
 
-``docs/MONGODB.md`` has the same as a table, which a test holds against this module. The codes:
+``docs/mongodb.md`` has the same as a table, which a test holds against this module. The codes:
 https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 """
 
@@ -38,6 +38,7 @@ DUPLICATE_KEY = 11000
 # An index cannot be as it is asked for: no write is answered so.
 _OF_INDEXES = frozenset((27, 67, 68, 85, 86, 197))
 
+_LACKS = "name a MongoDB 5.0 or newer in MONGO_URI: this server cannot do what is needed"
 _NO_ENTRY = "mend the user, the password or the authSource in MONGO_URI, or the user's account"
 _NO_ROOM = "make room on the disk of the server"
 _NO_MAJORITY = "start the members of the replica set that are down: a majority must answer"
@@ -47,18 +48,28 @@ REMEDIES = {
     13: "grant the user of MONGO_URI the role readWrite on the database",
     18: _NO_ENTRY,
     20: "MongoDB 5.0 or newer is needed; another server may want retryWrites=false in MONGO_URI",
+    59: _LACKS,
     61: "shard the collection by _id",
     64: _NO_MAJORITY,
     79: "define the write concern that MONGO_URI names, or name none",
     100: _NO_MAJORITY,
+    115: _LACKS,
     166: "drop the view that has the collection's name",
+    168: _LACKS,
+    238: _LACKS,
+    303: _LACKS,
     371: "let users write again: setUserWriteBlockMode",
     391: _NO_ENTRY,
     8000: "on Atlas, raise the quota or free space; or mend the user and the password",
     14031: _NO_ROOM,
+    40324: _LACKS,
 }
-# Nobody may enter or write: a worker that starts says so and ends.
-_NO_RIGHTS = frozenset((11, 13, 18, 391, 8000))
+# Nobody may enter or write, or the server is none to work with: a worker that starts says so and
+# ends.
+_IN_VAIN = {
+    *(11, 13, 18, 20, 391, 8000),
+    *(code for code, remedy in REMEDIES.items() if remedy is _LACKS),
+}
 
 # The server asks for another try, whatever the code.
 RETRY_LABELS = (
@@ -88,7 +99,7 @@ def is_away(error: Exception) -> bool:
 def is_away_at_start(error: Exception) -> bool:
     """Return whether a worker that starts should wait for the server; nothing waits to be stored
     yet."""
-    return is_away(error) and getattr(error, "code", None) not in _NO_RIGHTS
+    return is_away(error) and getattr(error, "code", None) not in _IN_VAIN
 
 
 def may_be_one_document(error: OperationFailure | DocumentTooLarge) -> bool:
@@ -115,6 +126,17 @@ def is_refusal(entry: Mapping[str, Any]) -> bool:
 def said(error: Exception) -> str:
     """Return what the server said, for a log: code, name and message, and what mends it. No
     password."""
+    remedy = remedy_of(error)
+    return f"{words_of(error)}; to mend it, {remedy}" if remedy else words_of(error)
+
+
+def remedy_of(error: Exception) -> str | None:
+    """Return what mends it, where that is known."""
+    return REMEDIES.get(getattr(error, "code", None) or 0)
+
+
+def words_of(error: Exception) -> str:
+    """Return the server's own words: code, name and message. No password."""
     details = getattr(error, "details", None)
     details = details if isinstance(details, Mapping) else {}
     code = details.get("code")
@@ -122,8 +144,7 @@ def said(error: Exception) -> str:
         return f"{type(error).__name__}: {_message(str(error))}"
     name = details.get("codeName") or OF_ONE_DOCUMENT.get(code)
     text = _message(str(details.get("errmsg", "")))
-    remedy = f"; to mend it, {REMEDIES[code]}" if code in REMEDIES else ""
-    return f"{code}{f' {name}' if name else ''}: {text}{remedy}"
+    return f"{code}{f' {name}' if name else ''}: {text}"
 
 
 def why_refused(entry: Mapping[str, Any]) -> str:

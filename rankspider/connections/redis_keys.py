@@ -43,6 +43,9 @@ class Keys:
     epoch: str
     """STRING: which queue this is. Made with the first lease; another one, or none, says that
     Redis lost the queue in between."""
+    sizes: str
+    """STRING: how many waited, were delayed and leased when the queue's script ran last; fewer
+    now say that Redis evicted them, or that somebody took them."""
     watched: str
     """HASH: the watch list. ``sec_uid`` → how often it is asked, and what is known of it."""
     turns: str
@@ -67,7 +70,7 @@ class Keys:
     def of_script(self) -> list[str]:
         """Return the ``KEYS`` of the queue's script, in their order."""
         beside = [self.watched, self.turns, self.listed, self.plan]
-        return [*self.all(), self.cut_off, self.epoch, *beside]
+        return [*self.all(), *beside]
 
     def all(self) -> list[str]:
         """Return the queue's own, the first of `of_script`."""
@@ -79,4 +82,7 @@ class Keys:
             self.tries,
             self.dead,
             self.receipts,
+            self.cut_off,
+            self.epoch,
+            self.sizes,
         ]

@@ -2,7 +2,9 @@
 with."""
 
 import datetime as dt
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from scrapy.exceptions import DownloadCancelledError, IgnoreRequest
@@ -52,12 +54,16 @@ def delivery_of(response: Response | None) -> Delivery | None:
     return delivery
 
 
-def unlicensed(response: Response) -> Response:
-    """Return ``response`` without its licence, which a server may repeat: none is stored."""
+def mask_of(response: Response) -> Callable[[bytes], bytes]:
+    """Return what takes the licence of ``response``, which a server may repeat, out of its body or
+    a part of it."""
     licence: Licence | None = response.meta.get(LICENCE)
-    if licence is None:
-        return response
-    body = masked(response.body, licence.token)
+    return partial(masked, token=licence.token) if licence else bytes
+
+
+def unlicensed(response: Response) -> Response:
+    """Return ``response`` without its licence: none is stored."""
+    body = mask_of(response)(response.body)
     return response if body is response.body else response.replace(body=body)
 
 

@@ -4,6 +4,7 @@ what is stored."""
 import hashlib
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -11,6 +12,7 @@ from typing import Any
 
 from rankspider.dedupe.arbiter import Version
 from rankspider.endpoint.answer import Answer
+from rankspider.endpoint.body import UNREADABLE
 from rankspider.endpoint.extraction import Extracted, Extraction, Profiles
 from rankspider.endpoint.mirrors import Text
 from rankspider.items import ListItem, RankedList, RankItem, RejectedItem, UserItem
@@ -18,6 +20,9 @@ from rankspider.items import ListItem, RankedList, RankItem, RejectedItem, UserI
 # Some 350 KB each: answers that left together arrive in any order around a change of the list.
 _MOST_LISTS = 4
 _MOST_STATES = 64
+# Of one list: writers behind one balancer have a style each, and some have none.
+_MOST_TEXTS = 3
+_UNREAD = object()
 _KINDS: dict[type, str] = {item: item.kind for item in (RankItem, UserItem, ListItem)}
 
 
@@ -37,7 +42,10 @@ class ReadRows:
     """The rows of one list, as they were read."""
 
     list_key: str
-    text: Text
+    texts: deque[Text]
+    """The latest in which it came, to be found by."""
+    value: Any
+    """What it says as a whole, mirrors aside; `_UNREAD` if that could not be told."""
     versions: tuple[Version, ...]
     kinds: tuple[str, ...]
     """Of each record, as stats name it."""
@@ -112,13 +120,17 @@ class AnswerReader:
     @property
     def list_texts(self) -> list[Text]:
         """Return the texts of the lists it remembers, the latest first."""
-        return [rows.text for rows in self._rows]
+        return [text for rows in self._rows for text in rows.texts]
 
     def read(self, answer: Answer, anchor: str | None) -> Read:
         """Return what ``answer`` says. Raises `AnswerError` if an unknown list cannot be read
         through."""
         extraction = Extraction(
-            answer, anchor, keep_private=self._keep_private, profiles=self._profiles
+            answer,
+            anchor,
+            keep_private=self._keep_private,
+            profiles=self._profiles,
+            is_list_alone=anchor is None,
         )
         list_ = self._list(extraction, self._rows_of(extraction))
         own = extraction.own(list_.rows.user_ids)
@@ -131,14 +143,23 @@ class AnswerReader:
         return Read(extraction, list_, own, tuple(map(version_of, own)), told, is_listed)
 
     def _rows_of(self, extraction: Extraction) -> ReadRows:
+        """Find them by the quickest way: their bytes, then their values, then what they say."""
         key, text = extraction.list_key, extraction.answer.listed
-        for rows in self._rows:
-            if rows.list_key == key and rows.text == text:
+        there = [rows for rows in self._rows if rows.list_key == key]
+        for rows in there:
+            if text in rows.texts:
                 return rows
-        extraction.answer.require_readable()
-        rows = _read_rows(extraction, key, text)
-        self._rows.appendleft(rows)
-        return rows
+        value = _value_of(extraction.answer, text)
+        same = next((rows for rows in there if _are_equal(rows.value, value)), None)
+        if same is None:
+            extraction.answer.require_readable()
+            read = _read_rows(extraction, key, value)
+            same = next((rows for rows in there if rows.packed == read.packed), None)
+        if same is None:
+            same = read
+            self._rows.appendleft(read)
+        same.texts.appendleft(text)
+        return same
 
     def _list(self, extraction: Extraction, rows: ReadRows) -> ReadList:
         digest = _digest(rows.list_key.encode(), extraction.frame.encode(), rows.packed)
@@ -176,7 +197,20 @@ def kind_of(record: Extracted) -> str:
     return _KINDS[record.kind]
 
 
-def _read_rows(extraction: Extraction, key: str, text: Text) -> ReadRows:
+def _value_of(answer: Answer, text: Text) -> Any:
+    try:
+        return text.value(answer.body.ranks)
+    except UNREADABLE:
+        return _UNREAD  # a row of it can be, which is told by reading it
+
+
+def _are_equal(one: Any, other: Any) -> bool:
+    with suppress(RecursionError):
+        return other is not _UNREAD and bool(one == other)
+    return False
+
+
+def _read_rows(extraction: Extraction, key: str, value: Any) -> ReadRows:
     records = extraction.rows
     anchors = {}
     for standing, user in pairwise(records):
@@ -185,7 +219,8 @@ def _read_rows(extraction: Extraction, key: str, text: Text) -> ReadRows:
             anchors[item.sec_uid] = ToldAnchor(item.user_id, standing.history_key, user.history_key)
     return ReadRows(
         list_key=key,
-        text=text,
+        texts=deque(maxlen=_MOST_TEXTS),
+        value=value,
         versions=tuple(map(version_of, records)),
         kinds=tuple(map(kind_of, records)),
         rejected=frozenset(i for i, record in enumerate(records) if not record.is_sound),

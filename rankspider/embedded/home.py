@@ -83,12 +83,12 @@ class Home:
         return lines[-1].strip() if lines else "its log is empty"
 
 
-def password_in(folder: Path) -> str:
-    """Return the password of the server in ``folder``; it is made at random when it is first asked
-    for."""
-    kept = folder / "password"
+def password_in(folder: Path, name: str = "password") -> str:
+    """Return the password of the server in ``folder``, or what else its file ``name`` keeps; it is
+    made at random when it is first asked for."""
+    kept = folder / name
     if not kept.exists():
-        write_private(kept, secrets.token_urlsafe(32))
+        write_private(kept, secrets.token_hex(32))
     return kept.read_text("ascii")
 
 

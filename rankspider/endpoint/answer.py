@@ -8,21 +8,20 @@ import codecs
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Raw, Struct
 
 from rankspider.endpoint import failure
-from rankspider.endpoint.body import UNREADABLE, Body, is_absent
+from rankspider.endpoint.body import UNREADABLE, Body, Mask, is_absent
 from rankspider.endpoint.failure import AnswerError
-from rankspider.endpoint.lenient import Decoder, integer
+from rankspider.endpoint.lenient import REDUNDANT, Decoder
 from rankspider.endpoint.mirrors import Text
 from rankspider.endpoint.said import said_in
 from rankspider.endpoint.surrogates import without_halves
+from rankspider.facts import LIST, USER, Json, integer_of, tidied
 from rankspider.items import LIST_FIELDS
-
-Json = dict[str, Any]
 
 _ROW_COLUMNS = frozenset(
     ("rank", "score", "delta", "gap_description", "gap_rich_description", "rich_description")
@@ -35,13 +34,14 @@ class Rooms(Struct):
     what was given exactly is taken where there is none."""
 
     room_ids: Any = None
-    room_ids_str: list[str] = []
+    room_ids_str: Annotated[list[str], REDUNDANT] = []
 
     @property
     def numbers(self) -> list[Any]:
         """``room_ids``, each as a whole number if it is one exactly."""
         given = self.room_ids if isinstance(self.room_ids, list) else [self.room_ids]
-        return [integer(room) for room in given if room]
+        exact = [(room, integer_of(room)) for room in given if room]
+        return [room if number is None else number for room, number in exact]
 
     def exact(self) -> list[str]:
         return self.room_ids_str or [str(room) for room in self.numbers if isinstance(room, int)]
@@ -54,7 +54,7 @@ class Identity(Struct):
     sec_uid: str
     id: Any = None
     """The same number, of any form; `rankspider.endpoint.checks` flags what differs."""
-    own_room: Rooms | None = None
+    own_room: Annotated[Rooms | None, REDUNDANT] = None
 
 
 class RowShape(Struct):
@@ -85,7 +85,7 @@ class Card(Struct):
     nickname: str = ""
     gender: int = 0
     signature: str = ""
-    avatar_thumb: Thumb | None = None
+    avatar_thumb: Annotated[Thumb | None, REDUNDANT] = None
 
 
 class Row(Struct):
@@ -98,15 +98,16 @@ class Row(Struct):
     def other_fields(self) -> Json:
         """What the row says beside the fields this code knows."""
         others = _fields.decode(self.raw)
-        return {k: _json(v) for k, v in others.items() if k not in _ROW_COLUMNS}
+        return {k: tidied(_json(v), None) for k, v in others.items() if k not in _ROW_COLUMNS}
 
     def card(self) -> Card:
         """Raises one of `UNREADABLE`."""
         return _card.decode(self.shape.user)
 
     def profile(self) -> Json:
-        """The user object as it came, maps as maps."""
-        return _with_maps(_json(self.shape.user))
+        """Return the user object as it came, what is known of it in one form."""
+        profile: Json = tidied(_json(self.shape.user), USER)
+        return profile
 
 
 class BrokenRow(Struct):
@@ -162,12 +163,12 @@ class _Data(Struct):
     title: str = ""
     subtitle: str = ""
     city_code: str = ""
-    region_name: str = ""
+    region_name: Annotated[str, REDUNDANT] = ""
 
 
 class _Prompt(Struct):
-    prompts: str = ""
-    message: str = ""
+    prompts: Annotated[str, REDUNDANT] = ""
+    message: Annotated[str, REDUNDANT] = ""
 
 
 @dataclass(eq=False)
@@ -206,7 +207,8 @@ class Answer:
     def other_fields(self) -> Json:
         """The list's texts, links and switches beside its identity, its times and its rows."""
         apart = {*LIST_FIELDS, "ranks", "anchor_info", "begin_time", "delta_time"}
-        return {k: v for k, v in _json(self.body.frame_data).items() if k not in apart}
+        said = tidied(_json(self.body.frame_data), LIST)
+        return {k: v for k, v in said.items() if k not in apart}
 
     @property
     def raw(self) -> Raw:
@@ -271,8 +273,9 @@ def decode(
     *,
     trusting: bool = False,
     known: Iterable[Text] = (),
+    mask: Mask = bytes,
 ) -> Answer:
-    """Read the body of an HTTP 200; ``headers`` have lower-case names.
+    """Read the body of an HTTP 200; ``headers`` have lower-case names. All that is read was masked.
 
     Raises `AnswerError` for anything but a list. A ``trusting`` reader compares the rows
     with known ones first, and calls `Answer.require_readable` before it reads others. Whoever
@@ -281,36 +284,35 @@ def decode(
     `rankspider.endpoint.surrogates`.
     """
     body = body.removeprefix(codecs.BOM_UTF8)
-    _reject_walls(body, headers or {})
+    _reject_walls(body, headers or {}, mask)
     try:
-        return _read(body, trusting, known)
+        return _read(body, trusting, known, mask)
     except AnswerError as error:
-        raise AnswerError(failure.explained(error.failure, said_in(body))) from None
+        raise AnswerError(failure.explained(error.failure, said_in(mask(body)))) from None
 
 
-def _read(body: bytes, trusting: bool, known: Iterable[Text]) -> Answer:
+def _read(body: bytes, trusting: bool, known: Iterable[Text], mask: Mask) -> Answer:
     if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
         raise AnswerError(failure.malformed("more values than any list has"))
     try:
-        return _decoded(body, trusting, known)
+        return _decoded(Body(body, mask), trusting, known)
     except AnswerError:
         mended = without_halves(body) if len(body) <= _LARGE_BYTES else body
         if mended == body:
             raise
-    answer = _decoded(mended, trusting, known)
+    answer = _decoded(Body(mended, mask), trusting, known)
     answer.is_mended = True
     return answer
 
 
-def _decoded(body: bytes, trusting: bool, known: Iterable[Text]) -> Answer:
-    parts = Body(body)
-    parts.take_apart(known)
-    _require_utf8(parts.frame)
+def _decoded(body: Body, trusting: bool, known: Iterable[Text]) -> Answer:
+    body.take_apart(known)
+    _require_utf8(body.frame)
     try:
-        shell = _shell.decode(parts.frame)
+        shell = _shell.decode(body.frame)
     except UNREADABLE as error:
         raise _no_json(error) from None
-    answer = _bare(_unwrapped(shell), parts)
+    answer = _bare(_unwrapped(shell), body)
     if not trusting:
         answer.require_readable()
     return answer
@@ -330,7 +332,7 @@ def row_of_user(raw: bytes) -> Row:
     return Row(shape=shape, user=_identity.decode(raw), raw=Raw(b"{}"))
 
 
-def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
+def _reject_walls(body: bytes, headers: Mapping[str, str], mask: Mask) -> None:
     """A soft ban comes as HTTP 200 with nothing, with a page, or with a captcha's headers."""
     if any(name in headers for name in WALL_HEADERS):
         raise AnswerError(failure.soft_ban("captcha asked for in a header"))
@@ -338,7 +340,7 @@ def _reject_walls(body: bytes, headers: Mapping[str, str]) -> None:
     if not start:
         raise AnswerError(failure.soft_ban("empty body"))
     if start == b"<":
-        said = said_in(body)
+        said = said_in(mask(body))
         page = failure.soft_ban(f"a page instead of an answer: {said}".rstrip(": "))
         raise AnswerError(failure.explained(page, said))
 
@@ -427,25 +429,3 @@ def row_of(raw: Raw) -> Row | BrokenRow:
 def _json(raw: Raw) -> Json:
     value: Json = _any.decode(raw)
     return value
-
-
-def _with_maps(user: Json) -> Json:
-    """``user`` with the two map-typed fields of ``fans_club`` as maps.
-
-    Servers that re-encode answers turn ``{"0": …}`` into ``[…]`` and ``{}`` into ``[]``; one
-    path must not hold both types in MongoDB.
-    """
-    club = user.get("fans_club")
-    if isinstance(club, dict):
-        _as_map(club, "prefer_data")
-        data = club.get("data")
-        badge = data.get("badge") if isinstance(data, dict) else None
-        if isinstance(badge, dict):
-            _as_map(badge, "icons")
-    return user
-
-
-def _as_map(holder: Json, name: str) -> None:
-    value = holder.get(name)
-    if isinstance(value, list):
-        holder[name] = {str(index): element for index, element in enumerate(value)}

@@ -5,7 +5,7 @@ values is read.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import cached_property
 from typing import Generic, TypeVar
@@ -21,6 +21,8 @@ _ABSENT = re.compile(rb"[ \t\n\r]*(?:null|\{[ \t\n\r]*\}|\[[ \t\n\r]*\])?[ \t\n\
 _NO_RANKS, _NO_OWN = b"[0]", b"0"
 # What msgspec raises for bytes it cannot read.
 UNREADABLE = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+Mask = Callable[[bytes], bytes]
+"""Takes out of JSON what nobody may keep."""
 _T = TypeVar("_T")
 
 
@@ -38,12 +40,16 @@ _enveloped = msgspec.json.Decoder(_Around[_Around[_Heavy]])
 
 
 class Body:
-    """The bytes of an answer, with its list and the asked anchor's row apart from the frame."""
+    """The bytes of an answer, with its list and the asked anchor's row apart from the frame.
 
-    def __init__(self, whole: bytes) -> None:
-        self.whole = whole
-        self.frame = whole
-        self.own = b""
+    All that others see of it is masked. A list that is known was masked when it was first read, so
+    that its rows need it only if somebody wants them again.
+    """
+
+    def __init__(self, given: bytes, mask: Mask = bytes) -> None:
+        self._given = given
+        self._mask = mask
+        self.frame = self.own = b""
         self.known: Text | None = None
         """What the list says, if that was known."""
         self.frame_data: Raw = Raw(b"")
@@ -51,9 +57,13 @@ class Body:
         self._start = self._end = 0
 
     @cached_property
+    def whole(self) -> bytes:
+        return self._mask(self._given)
+
+    @cached_property
     def ranks(self) -> bytes:
         """The list as it came; empty if there is none."""
-        return self.whole[self._start : self._end]
+        return self._mask(self._given[self._start : self._end])
 
     @property
     def has_list(self) -> bool:
@@ -62,7 +72,10 @@ class Body:
     def take_apart(self, known: Iterable[Text]) -> None:
         """Find the list. A body without one stays whole, to be read with care."""
         if self._take_out_known(known):
+            self.frame, self.own = self._mask(self.frame), self._mask(self.own)
             return
+        self._given, self._mask = self.whole, bytes
+        self.frame = self.whole
         heavy = _heavy(self.whole)
         if heavy is None:
             return
@@ -75,12 +88,12 @@ class Body:
 
     def _take_out_known(self, known: Iterable[Text]) -> bool:
         """Whether it says the same as one of ``known``; that takes no look at its values."""
-        key = _RANKS.search(self.whole)
+        key = _RANKS.search(self._given)
         if key is None:
             return False
         start = key.end()
         for text in known:
-            end = text.end_in(self.whole, start)
+            end = text.end_in(self._given, start)
             if end >= 0 and self._cut(start, end):
                 self.known = text
                 return True
@@ -88,8 +101,8 @@ class Body:
 
     def _cut(self, start: int, end: int) -> bool:
         """Take out what stands from ``start`` to ``end``; False if that may not be the list."""
-        rest = self.whole[end:]
-        frame = self.whole[:start] + _NO_RANKS + rest
+        rest = self._given[end:]
+        frame = self._given[:start] + _NO_RANKS + rest
         left = _heavy(frame)
         if left is None or bytes(left.ranks) != _NO_RANKS or _NO_RANKS in rest:
             return False

@@ -14,7 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from rankspider.endpoint.answer import END_OF_TIME, Answer, BrokenRow, Identity, Row
-from rankspider.endpoint.lenient import integer
+from rankspider.facts import integer_of
 
 HOUR = 3600
 
@@ -120,12 +120,13 @@ def _flags_of_twins(user: Identity) -> Iterator[str]:
 
     A twin that is absent, or 0, is not given; how it is written makes no difference.
     """
-    if integer(user.id) and str(integer(user.id)) != user.id_str:
+    exact = integer_of(user.id)
+    twin = user.id if exact is None else exact
+    if twin and str(twin) != user.id_str:
         yield ID_TWIN
     rooms = user.own_room
-    if rooms and rooms.numbers and rooms.room_ids_str:
-        if [str(room) for room in rooms.numbers] != rooms.room_ids_str:
-            yield ROOM_TWIN
+    if rooms and rooms.numbers and [str(room) for room in rooms.numbers] != rooms.exact():
+        yield ROOM_TWIN
 
 
 def flags_of_scores(scores: Sequence[int]) -> tuple[str, ...]:

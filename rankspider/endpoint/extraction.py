@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property, partial
 
-from rankspider.endpoint.answer import END_OF_TIME, Answer, BrokenRow, Json, Row
+from rankspider.endpoint.answer import END_OF_TIME, Answer, BrokenRow, Row
 from rankspider.endpoint.body import UNREADABLE
 from rankspider.endpoint.checks import (
     ListedRow,
@@ -18,6 +18,7 @@ from rankspider.endpoint.checks import (
 )
 from rankspider.endpoint.mirrors import Text
 from rankspider.endpoint.validation import problem_of
+from rankspider.facts import COLUMNS, LIST, PRIVATE, Json, facts_of
 from rankspider.items import (
     Form,
     Item,
@@ -31,10 +32,6 @@ from rankspider.items import (
 )
 from rankspider.moments import moment_of
 
-# Empty in all that was seen, private if ever filled.
-_PRIVATE = ("telephone", "birthday")
-# They stand in columns of their own.
-_COLUMNS = ("id", "id_str", "sec_uid", "short_id", "display_id", "nickname", "gender", "signature")
 _ROOM_FIELDS = ("room_ids", "room_ids_str")
 # The place of the asked anchor's own row, which is none of the list.
 OWN = 0
@@ -98,10 +95,14 @@ class Extraction:
         *,
         keep_private: bool,
         profiles: Profiles | None = None,
+        is_list_alone: bool = False,
     ) -> None:
+        """``is_list_alone``: nobody was asked for, and whoever's row comes along is nobody's
+        standing."""
         self.answer = answer
         self.anchor = anchor
         self._keep_private = keep_private
+        self._is_list_alone = is_list_alone
         self._profiles = profiles or Profiles()
         self.observed_at = moment_of(answer.now_ms)
         self._list_of_answer = list_of(answer)
@@ -131,7 +132,7 @@ class Extraction:
         if not self.is_trusted:
             return ""
         try:
-            return " ".join((digest_of(self.answer.other_fields()), *self._flags))
+            return " ".join((digest_of(facts_of(self.answer.other_fields(), LIST)), *self._flags))
         except UNREADABLE as error:
             return f"unreadable: {error}"
 
@@ -190,7 +191,7 @@ class Extraction:
     @property
     def _own(self) -> Row | BrokenRow | None:
         """None also for the row of whoever comes along when nobody was asked for."""
-        return None if self.anchor is None else self.answer.anchor_info
+        return None if self._is_list_alone else self.answer.anchor_info
 
     def own(self, listed_ids: frozenset[str]) -> list[Extracted]:
         """Its standing and its user, or that it is rejected; nothing if it is missing, or of one
@@ -282,12 +283,13 @@ class Extraction:
     def _profile(self, row: Row) -> Json:
         """The user without what stands elsewhere: in columns, and the rooms in the standing."""
         profile = row.profile()
-        for name in _COLUMNS if self._keep_private else (*_COLUMNS, *_PRIVATE):
+        for name in COLUMNS if self._keep_private else (*COLUMNS, *PRIVATE):
             profile.pop(name, None)
-        rooms = profile.pop("own_room", None) or {}
-        unknown = {k: v for k, v in rooms.items() if k not in _ROOM_FIELDS}
-        if unknown:
-            profile["own_room"] = unknown
+        rooms = profile.pop("own_room", None)
+        if isinstance(rooms, dict):
+            rooms = {k: v for k, v in rooms.items() if k not in _ROOM_FIELDS}
+        if rooms:
+            profile["own_room"] = rooms
         return profile
 
     def _rejected(self, kind: str, reason: str, payload: bytes) -> RejectedItem:

@@ -6,19 +6,22 @@ is absent. What has no default is an identity, a place, a score or a time: it mu
 what it is after such a change of form; what has one falls back to it.
 """
 
-import re
-from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
-from msgspec import Raw, inspect
+from msgspec import Meta, Raw, inspect
+
+from rankspider.facts import scalar_as
+
+REDUNDANT: Final = Meta(extra={"redundant": True})
+"""Of a field that tells nothing by itself, or that may be left out: what cannot be read there is
+not given, and never costs what stands beside it."""
 
 _T = TypeVar("_T")
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
-_DECIMAL = re.compile(r"[+-]?[0-9]{1,40}(?:\.0*)?")
-_EXACT = 1 << 53
-"""Up to here a float holds each whole number."""
+_FORMS: dict[type, type] = {inspect.IntType: int, inspect.StrType: str}
 # Exact: 1e-400 is no 0.
 _any = msgspec.json.Decoder(float_hook=Decimal)
 
@@ -53,13 +56,23 @@ def _struct(value: Any, info: Any) -> Any:
     if not isinstance(value, dict):
         return value
     known = {}
-    for each in info.fields:
+    for each, field in zip(info.fields, msgspec.structs.fields(info.cls), strict=True):
         if each.encode_name not in value:
             continue
-        part = _of(value[each.encode_name], each.type)
+        is_redundant = isinstance(each.type, inspect.Metadata)
+        part = _of(value[each.encode_name], each.type.type if is_redundant else each.type)
+        if is_redundant and not _is_readable(part, field.type):
+            continue
         if each.required or part is not None:
             known[each.encode_name] = part
     return known
+
+
+def _is_readable(value: Any, type_: Any) -> bool:
+    with suppress(msgspec.ValidationError):
+        msgspec.convert(value, type_)
+        return True
+    return False
 
 
 def _of(raw: Raw, wanted: Any) -> Any:
@@ -76,8 +89,8 @@ def _of(raw: Raw, wanted: Any) -> Any:
     if value in _EMPTY:
         return "" if value == "" and isinstance(wanted, inspect.StrType) else None
     for option in options:
-        if (form := _FORMS.get(type(option))) is not None:
-            return form(value)
+        if (kind := _FORMS.get(type(option))) is not None:
+            return scalar_as(kind, value)
     return value
 
 
@@ -92,22 +105,3 @@ def _list(raw: Raw, value: Any, wanted: Any) -> Any:
         raws = [raw]
     elements = [_of(each, wanted.item_type) for each in raws]
     return [each for each in elements if each is not None]
-
-
-def integer(value: Any) -> Any:
-    """``value`` as a whole number if it says one exactly, else as it is."""
-    if isinstance(value, float | Decimal) and -_EXACT < value < _EXACT and value == int(value):
-        return int(value)
-    if isinstance(value, str) and _DECIMAL.fullmatch(value.strip()):
-        return int(value.strip().partition(".")[0])
-    return value
-
-
-def _text(value: Any) -> Any:
-    if isinstance(value, bool):
-        return value
-    number = integer(value)
-    return str(number) if isinstance(number, int) else value
-
-
-_FORMS: dict[type, Callable[[Any], Any]] = {inspect.IntType: integer, inspect.StrType: _text}

@@ -6,10 +6,14 @@ the same style. How an array of mirrors opens in that style is learned from the 
 """
 
 import re
-from dataclasses import dataclass
-from typing import Self
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+import msgspec
 
 _MIRRORS = re.compile(rb'"url_list"[ \t\n\r]*:[ \t\n\r]*\[')
+
+_any = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,9 @@ class Text:
 
     parts: tuple[bytes, ...]
     """What stands between the arrays' elements; all but the last end with an opening bracket."""
+    is_json: bool = field(default=False, compare=False)
+    """Whether `content` is JSON that says the same, with no mirrors: each array ended where its
+    text does, and not at a "]" in an address."""
 
     @classmethod
     def of(cls, json: bytes) -> Self:
@@ -48,7 +55,14 @@ class Text:
             found = json.find(opening, end)
         if _opens_anything(mirrors) or any(part.endswith(b"\\" + opening) for part in parts):
             return cls((json,))
-        return cls((*parts, json[end:]))
+        return cls((*parts, json[end:]), all(map(_is_ended, mirrors)))
+
+    def value(self, json: bytes) -> Any:
+        """Return what ``json``, of which it is the text, says beside its mirrors: equal values say
+        the same, in whatever order and style. Raises what msgspec raises for what is no JSON."""
+        if self.is_json:
+            return _any.decode(self.content)
+        return _without_mirrors(_any.decode(json))
 
     @property
     def content(self) -> bytes:
@@ -68,6 +82,20 @@ class Text:
             if at < 0:
                 return -1
         return at + len(last) if body.startswith(last, at) else -1
+
+
+def _is_ended(mirrors: bytes) -> bool:
+    """Tell whether what stands between the brackets ends with the end of a text, or is empty."""
+    end = mirrors.rstrip()
+    return not end or (end.endswith(b'"') and not end.endswith(b'\\"'))
+
+
+def _without_mirrors(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: [] if k == "url_list" else _without_mirrors(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_without_mirrors(each) for each in value]
+    return value
 
 
 def _opens_anything(mirrors: list[bytes]) -> bool:

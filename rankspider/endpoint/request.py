@@ -1,7 +1,7 @@
 """What the endpoint is asked: one address, and the anchor's public key in it."""
 
 import re
-from urllib.parse import parse_qs, urlencode, urlsplit
+from urllib.parse import urlencode
 
 PATH = "/douyin/webcast/rank_goods"
 
@@ -19,8 +19,3 @@ def rank_url(api_url: str, sec_uid: str | None) -> str:
     if sec_uid is None:
         return api_url + PATH
     return f"{api_url}{PATH}?{urlencode({'sec_anchor_id': sec_uid})}"
-
-
-def anchor_in(url: str) -> str | None:
-    """The anchor that an address of `rank_url` asks for."""
-    return parse_qs(urlsplit(url).query).get("sec_anchor_id", [None])[0]

@@ -35,7 +35,7 @@ class Format:
         except ModuleNotFoundError:
             raise ConfigurationError(
                 "--format parquet needs pyarrow: pip install -c constraints.txt "
-                "-r requirements-export.txt, or choose --format jsonl or csv"
+                "-e '.[export]' in the project's folder, or choose --format jsonl or csv"
             ) from None
 
     def writer(self, file: BinaryIO, table: Table) -> RowWriter:

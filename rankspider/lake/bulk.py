@@ -28,6 +28,7 @@ from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
 from rankspider.lake.survival import Survival
 from rankspider.lake.write import Write, update_of
+from rankspider.tasks import Turnstile
 
 _Operation = InsertOne[dict[str, Any]] | UpdateOne
 _Failed = list[tuple[Pending, dict[str, Any]]]
@@ -43,10 +44,12 @@ _NOBODY = "rankspider/nobody"
 class Bulk:
     """Sends batches to ``database``, and learns which collections' writes are mostly new."""
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], turnstile: Turnstile) -> None:
+        """Write to ``database``. Whoever waits until a write is known to last goes through
+        ``turnstile``."""
         self._database = database
         self._novelty = _Novelty()
-        self._survival = Survival(database)
+        self._survival = Survival(database, turnstile)
 
     async def send(self, collection: str, batch: list[Pending]) -> None:
         """Send what is open of ``batch`` until it has ended: stored, or refused.

@@ -90,11 +90,11 @@ def steps_of(writes: Iterable[Write]) -> tuple[list[Write], list[Write]]:
     """Return what of ``writes`` is to be durable first, and what then.
 
     What a worker that is killed has written of an item is history alone, from which the rest can be
-    told: see `rankspider.lake.repair`.
+    told: see `rankspider.lake.repair`. And no sighting is of a state that is not there.
     """
     steps: tuple[list[Write], list[Write]] = [], []
     for write in writes:
-        steps[write.collection in collections.DERIVED].append(write)
+        steps[write.collection in (*collections.DERIVED, collections.SIGHTINGS)].append(write)
     return steps
 
 

@@ -7,12 +7,12 @@ from collections.abc import Callable, Mapping
 
 from pymongo import AsyncMongoClient, ReadPreference
 from pymongo.asynchronous.database import AsyncDatabase
-from pymongo.errors import OperationFailure
+from pymongo.errors import PyMongoError
 
 from rankspider.connections.mongo import LONG_SECONDS, connect
 from rankspider.connections.mongo_errors import is_away, is_away_at_start, said
 from rankspider.endpoint.validation import rejected
-from rankspider.errors import RankspiderError
+from rankspider.errors import ServiceUnavailable
 from rankspider.items import Item, RankedList, RejectedItem
 from rankspider.lake import collections
 from rankspider.lake.call import Call, document_of
@@ -36,6 +36,8 @@ _PAUSE_SECONDS = 0.2
 _JOINING_PAUSE_SECONDS = 2.0
 LOOK_SECONDS = 1.0
 """How often a worker sees whether its lake is there, however idle it is."""
+_APART_SECONDS = 0.5
+"""How far apart it looks, however many anchors wait to be acknowledged."""
 _ALL_HAVE_LOOKED_SECONDS = 2 * LOOK_SECONDS
 
 
@@ -60,7 +62,7 @@ class Store:
         self._is_all_there = is_all_there
         self._on_replaced = on_replaced
         self._ids: dict[str, str] = {}
-        self._turnstile = Turnstile()
+        self._turnstile = Turnstile(_APART_SECONDS, is_all_there)
         self._generation = 0
         self._is_whole = asyncio.Event()
 
@@ -69,7 +71,12 @@ class Store:
         # The client belongs to the running loop, so it is made here.
         self._client = connect(self._uri)
         self._database = database = _in(self._client, self._name)
-        self._writer = Writer(database, is_all_there=self._is_all_there, least_pause=_least_pause)
+        self._writer = Writer(
+            database,
+            is_all_there=self._is_all_there,
+            least_pause=_least_pause,
+            looks_apart=_PAUSE_SECONDS,
+        )
         self._names = names_of(has_archive=has_archive)
         await self._bring_up(is_away_at_start)
         self._is_whole.set()
@@ -84,8 +91,8 @@ class Store:
                     lambda: open_lake(lake, self._retention, has_archive=has_archive), waits_for
                 )
             self._ids = await self._present()
-        except OperationFailure as error:
-            raise RankspiderError(f"{self._name} cannot be opened: {said(error)}") from None
+        except PyMongoError as error:
+            raise ServiceUnavailable(f"{self._name} cannot be opened: {said(error)}") from None
 
     async def _present(self) -> dict[str, str]:
         return await self._writer.patiently(lambda: collection_ids(self._database, self._names))

@@ -16,9 +16,10 @@ from rankspider.tasks import Turnstile
 
 
 class Survival:
-    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
+    def __init__(self, database: AsyncDatabase[dict[str, Any]], turnstile: Turnstile) -> None:
+        """Let whoever waits for `confirm` go through ``turnstile``."""
         self._database = database
-        self._turnstile = Turnstile()
+        self._turnstile = turnstile
         self._needs_a_look: bool | None = None
         self._process: object = None
 

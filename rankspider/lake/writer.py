@@ -19,6 +19,7 @@ from rankspider.connections.outage import Outage
 from rankspider.lake.bulk import Bulk
 from rankspider.lake.pending import Pending
 from rankspider.lake.write import Write
+from rankspider.tasks import Turnstile, linger
 
 logger = logging.getLogger(__name__)
 
@@ -40,14 +41,16 @@ class Writer:
         gather_seconds: float = 0.02,
         is_all_there: Callable[[], bool] = lambda: False,
         least_pause: Callable[[str], float] = lambda _: 0,
+        looks_apart: float = 0,
     ) -> None:
         """Write to ``database``, after gathering for ``gather_seconds``.
 
         ``is_all_there``: whether nothing more will come before what waits is durable, so that
         gathering any longer were in vain. ``least_pause``: how many seconds the next batch of a
-        collection gathers at least, however quick the server.
+        collection gathers at least, however quick the server. ``looks_apart``: how many seconds
+        lie between two looks of `rankspider.lake.survival`.
         """
-        self._bulk = Bulk(database)
+        self._bulk = Bulk(database, Turnstile(looks_apart, is_all_there))
         self._gather_seconds = gather_seconds
         self._is_all_there = is_all_there
         self._least_pause = least_pause
@@ -104,7 +107,8 @@ class Writer:
         try:
             pause = self._gather_seconds
             while waiting:
-                await self._gather(pause)
+                await asyncio.sleep(self._gather_seconds)  # for what comes at the same moment
+                await linger(pause - self._gather_seconds, self._is_all_there)
                 began = time.monotonic()
                 await self._send_some(collection, waiting)
                 took = time.monotonic() - began
@@ -116,13 +120,6 @@ class Writer:
             waiting.clear()
         finally:
             del self._sending[collection]
-
-    async def _gather(self, seconds: float) -> None:
-        """Let more come for ``seconds``, unless nothing more will."""
-        until = time.monotonic() + seconds
-        await asyncio.sleep(min(seconds, self._gather_seconds))
-        while time.monotonic() < until and not self._is_all_there():  # noqa: ASYNC110
-            await asyncio.sleep(self._gather_seconds)
 
     async def _send_some(self, collection: str, waiting: list[Pending]) -> None:
         """See through the first of those ``waiting``, and take them out."""

@@ -14,6 +14,7 @@ from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
+from rankspider.connections.mongo import LONG_SECONDS
 from rankspider.errors import NotInTheLake
 from rankspider.moments import HOUR, Period, Range, hour_of, moment_in, moment_text
 from rankspider.questions.finals import END_SECONDS, newest_by_hour, seconds_before_close
@@ -142,6 +143,8 @@ class QuestionCommand(RankCommand):
     """Whether the answer is only as good as the lists were watched up to their hours' ends."""
     ends_now: ClassVar[bool] = False
     """Whether hours end with the present one by default, whatever the lake holds of it."""
+    answers_within: ClassVar[float] = LONG_SECONDS
+    """How long MongoDB may take for one query."""
 
     def syntax(self) -> str:
         if self.may_name_an_anchor:
@@ -208,7 +211,7 @@ class QuestionCommand(RankCommand):
         )
         hour = in_hour and hour_of(in_hour)
         span = Range(start, end, getattr(opts, "hours", None))
-        with reachable_lake(configuration) as database:
+        with reachable_lake(configuration, answers_within=self.answers_within) as database:
             when = (hour, span, self.default_hours, self.ends_now)
             asking = Asking(database, zone, now, opts, name, *when)
             report = self.answer(asking)

@@ -1,8 +1,8 @@
-"""What happened on a list since a moment, for whoever wants to be told."""
+"""What happened on a list, hour by hour, for whoever wants to be told."""
 
 import datetime as dt
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 from pymongo.database import Database
@@ -13,11 +13,12 @@ from rankspider.moments import HOUR, Period, hour_of
 from rankspider.questions.lists import ListName
 from rankspider.questions.overtakes import passings
 from rankspider.questions.people import nicknames
-from rankspider.questions.sessions import began_at
+from rankspider.questions.sessions import WITHIN_HOUR, began_at
 from rankspider.questions.sightings import sightings_of, stays
 from rankspider.report import column
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_OF_ROOM = ("user_id", "room_id", "rank", "score", "listed", "first_observed_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +26,7 @@ class Event:
     """Something that was seen to have happened to one seller."""
 
     seen_at: dt.datetime
-    """When it was first seen; it happened before that."""
+    """When it was first seen."""
     event: str
     """``entered``, ``left``: the first so many; ``passed``: by the other one; ``on air``;
     ``best place``, ``most points``: more than in all hours before."""
@@ -36,12 +37,22 @@ class Event:
     """Then; 0: not on the list."""
     score: int | None = column("points")
     other_user_id: str | None = column("by")
+    not_before: dt.datetime
+    """When it was last seen to be otherwise, or the session began: it happened after that."""
     hour: dt.datetime = column("hour", is_hour=True)
+    list: str = column(None)
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """Return what tells the event from every other one, whatever becomes known of it."""
-        return self.seen_at, self.event, self.user_id, self.other_user_id
+
+@dataclass(slots=True)
+class Known:
+    """What was read of one hour of one list, and need not be read again: it only grows."""
+
+    states: dict[str, Document] = field(default_factory=dict)
+    """Of `snapshots`, by ``_id``."""
+    bests: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Place and points in the hours before, by ``user_id``; 0: never listed there."""
+    old_rooms: dict[str, bool] = field(default_factory=dict)
+    """Whether a room was seen in the hour before."""
 
 
 def events(
@@ -52,48 +63,72 @@ def events(
     *,
     first: int = 10,
 ) -> list[Event]:
-    """Return the events first seen from ``since`` until ``until``, in that order.
+    """Those first seen from ``since`` until ``until``, in that order; see `events_of_hour`."""
+    found: list[Event] = []
+    for hour in Period(hour_of(since), hour_of(until) + HOUR):
+        found += events_of_hour(database, name, hour, first, Known())
+    return named(database, (each for each in found if since <= each.seen_at < until))
 
-    Of the states of each hour (`rankspider.questions.sightings`), read by ``_id`` as
-    `rankspider.questions.overtakes` does; the first one of an hour is no event, as points begin
-    anew. Records are against `ranks`, on ``user_hour``; rooms are on ``hour_time``::
+
+def named(database: Database[Document], found: Iterable[Event]) -> list[Event]:
+    """With their nicknames, `in_order`."""
+    ordered = in_order(found)
+    names = nicknames(database, (each.user_id for each in ordered))
+    return [replace(each, nickname=names[each.user_id]) for each in ordered]
+
+
+def in_order(found: Iterable[Event]) -> list[Event]:
+    """As they were seen."""
+    return sorted(found, key=lambda each: (each.seen_at, each.event, each.place, *_who(each)))
+
+
+def _who(event: Event) -> tuple[str, str]:
+    return event.user_id, event.other_user_id or ""
+
+
+def events_of_hour(
+    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: Known
+) -> list[Event]:
+    """Those of one hour, in no order and without names; what was seen after the close makes none.
+
+    Of the states of the hour (`rankspider.questions.sightings`), read by ``_id`` as
+    `rankspider.questions.overtakes` does; the first one is no event, as points begin anew. Records
+    are against `ranks`, on ``user_hour``; rooms are on ``hour_time``::
 
         db.ranks.aggregate([
           {$match: {user_id: …, begin_time: {$gt: …, $lt: …}}},
           {$match: {"list.currency": …, …}},
-          {$project: {best_rank: 1, peak_score: 1}}])
+          {$project: {begin_time: 1, best_rank: 1, peak_score: 1, observed_at: 1}}])
         db.rank_history.aggregate([
           {$match: {begin_time: …, first_observed_at: {$gte: …, $lt: …}}},
           {$match: {"list.currency": …, …}},
-          {$match: {room_id: {$ne: null}}}])
+          {$match: {room_id: {$gte: …}}}])
+
+    Where those of `ranks` were seen after the close as well, and of rooms that began in the hour
+    before, `rank_history` tells, on ``user_hour_time``.
     """
-    found: list[Event] = []
-    for hour in Period(hour_of(since), hour_of(until) + HOUR):
-        found += _on_the_list(database, name, hour, first)
-        found += _on_air(database, name, hour, since)
-    found = sorted(
-        (each for each in found if since <= each.seen_at < until),
-        key=lambda each: (each.seen_at, each.event, each.place, each.user_id),
-    )
-    named = nicknames(database, (each.user_id for each in found))
-    return [replace(each, nickname=named[each.user_id]) for each in found]
+    return [
+        *_on_the_list(database, name, hour, first, known),
+        *_on_air(database, name, hour, known),
+    ]
 
 
 def _on_the_list(
-    database: Database[Document], name: ListName, hour: dt.datetime, first: int
+    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: Known
 ) -> Iterator[Event]:
-    found = sightings_of(database, name, hour).since(hour)
-    sightings = [each for each in found if each.at < hour + HOUR]
-    keys = {"_id": {"$in": sorted({each.state for each in sightings})}}
-    read = database[collections.SNAPSHOTS].find(keys, ["user_ids", "scores"])
-    states = {state["_id"]: state for state in read}
-    seen = list(stays(states, (each for each in sightings if each.state in states)))
+    sightings = sightings_of(database, name, hour).since(hour)
+    sightings = [each for each in sightings if each.at < hour + HOUR]
+    missing = sorted({each.state for each in sightings} - known.states.keys())
+    read = database[collections.SNAPSHOTS].find({"_id": {"$in": missing}}, ["user_ids", "scores"])
+    known.states.update((state["_id"], state) for state in read)
+    seen = list(stays(known.states, (each for each in sightings if each.state in known.states)))
     bests: dict[str, tuple[int, int]] = {}
     for state in seen[:1]:
-        list(_records(database, name, hour, state, first, bests))
+        _records(database, name, hour, state, first, bests, known)
     for each in passings(seen, first):
         yield Event(
             seen_at=each.seen_at,
+            not_before=each.not_before,
             event="passed",
             user_id=each.passed_user_id,
             nickname="",
@@ -101,16 +136,23 @@ def _on_the_list(
             score=each.passed_score,
             other_user_id=each.user_id,
             hour=hour,
+            list=str(name),
         )
     for before, after in pairwise(seen):
-        yield from _moves(before, after, hour, first)
-        yield from _records(database, name, hour, after, first, bests)
+        was, now = before["user_ids"][:first], after["user_ids"][:first]
+        found = [("entered", who) for who in now if who not in was]
+        found += [("left", who) for who in was if who not in now]
+        found += _records(database, name, hour, after, first, bests, known)
+        yield from (_event(before, after, name, hour, *each) for each in found)
 
 
-def _event(state: Document, hour: dt.datetime, event: str, user_id: str) -> Event:
+def _event(
+    before: Document, state: Document, name: ListName, hour: dt.datetime, event: str, user_id: str
+) -> Event:
     place = state["user_ids"].index(user_id) + 1 if user_id in state["user_ids"] else 0
     return Event(
         seen_at=state["first_observed_at"],
+        not_before=before["last_observed_at"],
         event=event,
         user_id=user_id,
         nickname="",
@@ -118,13 +160,8 @@ def _event(state: Document, hour: dt.datetime, event: str, user_id: str) -> Even
         score=state["scores"][place - 1] if place else None,
         other_user_id=None,
         hour=hour,
+        list=str(name),
     )
-
-
-def _moves(before: Document, after: Document, hour: dt.datetime, first: int) -> Iterator[Event]:
-    was, now = before["user_ids"][:first], after["user_ids"][:first]
-    yield from (_event(after, hour, "entered", who) for who in now if who not in was)
-    yield from (_event(after, hour, "left", who) for who in was if who not in now)
 
 
 def _records(
@@ -134,20 +171,24 @@ def _records(
     state: Document,
     first: int,
     bests: dict[str, tuple[int, int]],
-) -> Iterator[Event]:
-    """Yield the records that ``state`` broke; its places and points are added to ``bests``, those
-    so far."""
+    known: Known,
+) -> list[tuple[str, str]]:
+    """Which were broken by whom. ``bests``: place and points so far, to which those of ``state``
+    are added."""
+    broken = []
     rows = zip(state["user_ids"][:first], state["scores"], strict=False)
     for place, (user_id, score) in enumerate(rows, 1):
-        if user_id not in bests:
-            bests[user_id] = _best_before(database, name, hour, user_id)
-        best, most = bests[user_id]
-        if best and place < best:
-            yield _event(state, hour, "best place", user_id)
-        if best and score > most:
-            yield _event(state, hour, "most points", user_id)
-        if best:
-            bests[user_id] = min(best, place), max(most, score)
+        if user_id not in known.bests:
+            known.bests[user_id] = _best_before(database, name, hour, user_id)
+        best, most = bests.get(user_id, known.bests[user_id])
+        if not best:
+            continue
+        if place < best:
+            broken.append(("best place", user_id))
+        if score > most:
+            broken.append(("most points", user_id))
+        bests[user_id] = min(best, place), max(most, score)
+    return broken
 
 
 def _best_before(
@@ -158,36 +199,72 @@ def _best_before(
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": {"$gt": _BEGINNING, "$lt": hour}}},
         name.stage,
-        {"$project": {"best_rank": 1, "peak_score": 1}},
+        {"$project": dict.fromkeys(("begin_time", "best_rank", "peak_score", "observed_at"), 1)},
     ]
+    bests, late = [], []
     with database[collections.RANKS].aggregate(pipeline) as found:
-        bests = [(each["best_rank"], each["peak_score"]) for each in found if each["best_rank"]]
-    return (min(place for place, _ in bests), max(top for _, top in bests)) if bests else (0, 0)
+        for each in found:
+            if each["observed_at"] < each["begin_time"] + HOUR:
+                bests.append((each["best_rank"], each["peak_score"]))
+            else:  # a stale cache may have shown something better after the close
+                late.append(each["begin_time"])
+    for other in late:
+        bests += [
+            (each["rank"] if each["listed"] else 0, each["score"])
+            for each in _standings(database, name, other, user_id)
+        ]
+    places = [place for place, _ in bests if place]
+    return (min(places), max(top for _, top in bests)) if places else (0, 0)
+
+
+def _standings(
+    database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
+) -> list[Document]:
+    """What was seen of the seller within ``hour``."""
+    pipeline: list[Document] = [
+        {"$match": {"user_id": user_id, "begin_time": hour}},
+        name.stage,
+        {"$match": WITHIN_HOUR},
+        {"$project": dict.fromkeys(_OF_ROOM, 1)},
+    ]
+    with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
+        return list(found)
 
 
 def _on_air(
-    database: Database[Document], name: ListName, hour: dt.datetime, since: dt.datetime
+    database: Database[Document], name: ListName, hour: dt.datetime, known: Known
 ) -> Iterator[Event]:
-    """Yield the rooms that began from ``since`` on and were first seen in ``hour``."""
+    """Rooms that began in ``hour`` or the one before, and were first seen in it."""
+    # Their numbers have as many digits as the Unix time has, and more.
+    least = str(int((hour - HOUR).timestamp()) << 32)
     pipeline: list[Document] = [
-        {"$match": {"begin_time": hour, "first_observed_at": {"$gte": since, "$lt": hour + HOUR}}},
+        {"$match": {"begin_time": hour, "first_observed_at": {"$gte": hour, "$lt": hour + HOUR}}},
         name.stage,
-        {"$match": {"room_id": {"$ne": None}}},
+        {"$match": {"room_id": {"$gte": least}}},
+        {"$project": dict.fromkeys(_OF_ROOM, 1)},
         {"$sort": {"first_observed_at": 1}},
     ]
-    rooms = set()
+    rooms: dict[str, Document] = {}
     with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
         for each in found:
-            room_id = each["room_id"]
-            if room_id not in rooms and max(since, hour) <= began_at(room_id):
-                rooms.add(room_id)
-                yield Event(
-                    seen_at=each["first_observed_at"],
-                    event="on air",
-                    user_id=each["user_id"],
-                    nickname="",
-                    place=each["rank"] if each["listed"] else 0,
-                    score=each["score"],
-                    other_user_id=None,
-                    hour=hour,
-                )
+            rooms.setdefault(each["room_id"], each)
+    for room_id, each in rooms.items():
+        began, user_id = began_at(room_id), each["user_id"]
+        if began < hour - HOUR:
+            continue
+        if began < hour and room_id not in known.old_rooms:
+            before = _standings(database, name, hour - HOUR, user_id)
+            known.old_rooms[room_id] = any(other["room_id"] == room_id for other in before)
+        if not known.old_rooms.get(room_id):
+            yield Event(
+                seen_at=each["first_observed_at"],
+                not_before=began,
+                event="on air",
+                user_id=user_id,
+                nickname="",
+                place=each["rank"] if each["listed"] else 0,
+                score=each["score"],
+                other_user_id=None,
+                hour=hour,
+                list=str(name),
+            )

@@ -92,6 +92,9 @@ def passings(states: Iterable[Document], places: int | None) -> Iterator[Overtak
         was = {user_id: place for place, user_id in enumerate(before["user_ids"], 1)}
         rows = list(zip(after["user_ids"], after["scores"], strict=True))
         before_level, level = level, set()
+        here = [user_id for user_id, _ in rows if user_id in was]
+        if not before_level and here == sorted(here, key=was.__getitem__):
+            continue  # as most states: nobody moved against anybody
         for place, (user_id, score) in enumerate(rows, 1):
             for passed_place, (passed, passed_score) in enumerate(rows[place:], place + 1):
                 if user_id not in was or passed not in was:

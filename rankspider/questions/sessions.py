@@ -43,7 +43,7 @@ class Session:
 
 # What a stale cache answers after the close is of no room's time.
 _HOUR_MS = 3_600_000
-_WITHIN_HOUR = {"$expr": {"$lt": ["$first_observed_at", {"$add": ["$begin_time", _HOUR_MS]}]}}
+WITHIN_HOUR = {"$expr": {"$lt": ["$first_observed_at", {"$add": ["$begin_time", _HOUR_MS]}]}}
 
 
 class _Room(NamedTuple):
@@ -126,7 +126,7 @@ def _rooms(
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": hours}},
         name.stage,
-        {"$match": {"room_id": {"$ne": None}, **_WITHIN_HOUR}},
+        {"$match": {"room_id": {"$ne": None}, **WITHIN_HOUR}},
         {"$group": {"_id": "$room_id", "peak": {"$max": "$score"}}},
     ]
     for group in database[collections.RANK_HISTORY].aggregate(pipeline):
@@ -141,7 +141,7 @@ def _session(database: Database[Document], name: ListName, user_id: str, room_id
     pipeline: list[Document] = [
         {"$match": {"user_id": user_id, "begin_time": {"$gt": before}}},
         name.stage,
-        {"$match": {"room_id": room_id, **_WITHIN_HOUR}},
+        {"$match": {"room_id": room_id, **WITHIN_HOUR}},
         {"$project": dict.fromkeys(_FIELDS, 1)},
     ]
     standings = list(database[collections.RANK_HISTORY].aggregate(pipeline))

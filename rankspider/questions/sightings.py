@@ -55,6 +55,8 @@ class Span(NamedTuple):
     first: dt.datetime
     last: dt.datetime
     state: str
+    is_whole: bool = True
+    """Whether nothing later is known of it in its ten seconds; not so of earlier releases'."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,16 @@ class Sightings:
     def newest(self, moment: dt.datetime | None = None) -> Sighting | None:
         """Return the last sighting up to ``moment``; None if there is none.
 
-        `calls` are asked only for what comes after all that the other two know.
+        `calls` are asked only for what comes after all that the other two know by then.
         """
         moment = min(moment or END_OF_TIME, self.span[1])
-        known = [each for each in self.known() if each.at <= moment]
+        every = list(self.known())
+        known = [each for each in every if each.at <= moment]
         if not known:
             return None
         newest = max(known)
+        if self._tell_the_last and len(known) == len(every):
+            return newest
         called = self.called(newest.at, moment, *_LAST)
         if called or (self.buckets and self.buckets[0].first <= moment):
             return max([newest, *called])
@@ -99,11 +104,18 @@ class Sightings:
         """Return all sightings from ``moment`` on, the earliest first, but for those that repeat
         the one before."""
         known = set(self.known())
-        end = max(known).at if self.buckets else moment
-        for first, last in [*self._by_turns(), (end, END_OF_TIME)]:
+        stretches = self._by_turns()
+        if not self._tell_the_last:
+            stretches.append((max(known).at if self.buckets else moment, END_OF_TIME))
+        for first, last in stretches:
             if last >= moment:
                 known.update(self.called(first, last))
         return sorted(each for each in known if each.at >= moment)
+
+    @property
+    def _tell_the_last(self) -> bool:
+        """Whether no call can be of later than all buckets: its sighting is stored first."""
+        return bool(self.buckets) and all(span.is_whole for span in self.buckets)
 
     def known(self) -> Iterator[Sighting]:
         """Yield all sightings but those of `calls`, in no order."""
@@ -202,7 +214,7 @@ _SPANS: dict[str, Document] = {
     collections.SIGHTINGS: {
         "state": "$state",
         "first": "$observed_at",
-        "last": {"$ifNull": ["$last_observed_at", "$observed_at"]},
+        "last": "$last_observed_at",
     },
 }
 
@@ -219,7 +231,8 @@ def _spans(
     ]
     with database[collection].aggregate(pipeline, allowDiskUse=True) as found:
         for each in found:
-            span = Span(each["first"], each["last"], each["state"])
+            last = each.get("last")
+            span = Span(each["first"], last or each["first"], each["state"], last is not None)
             yield each["begin_time"], collection, span
 
 

@@ -2,7 +2,7 @@
 --
 -- KEYS  1 queue     LIST, SET or ZSET, the producer's: what waits
 --       2 leases    ZSET member -> deadline, ms
---       3 held      HASH member -> {receipt, owner, taken, tries, silent, first, kind, score, again},
+--       3 held      HASH member -> {receipt, owner, taken, lease, tries, silent, first, kind, score, again},
 --                   msgpack
 --       4 delayed   ZSET member -> when it may come back, ms
 --       5 tries     HASH member -> {tries, silent, spared, first, error, kind, score, receipt},
@@ -12,7 +12,8 @@
 --       8 cut_off   HASH {times, until}: how often deliveries ended with nobody knowing how much of
 --                   them is stored, and until when (ms) a worker sees to that; gone when it is done
 --       9 epoch     STRING, made with the first lease: another one means that the queue was lost
---      10 and on    the watch list's: see turns.lua
+--      10 sizes     STRING 'waiting delayed leased', as the last call left them
+--      11 and on    the watch list's: see turns.lua
 -- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), then the operation's own
 --
 -- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
@@ -26,7 +27,7 @@
 
 local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local tries, dead, receipts, cut_off = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
-local epoch = KEYS[9]
+local epoch, sizes = KEYS[9], KEYS[10]
 local WATCH = 'watch'
 local watch, operations = {}, {}
 
@@ -189,14 +190,58 @@ local LENGTH = {list = 'LLEN', set = 'SCARD', zset = 'ZCARD'}
 
 local function length(kind) return LENGTH[kind] and redis.call(LENGTH[kind], queue) or 0 end
 
+-- Redis may evict a key, and hands may take from one. What waits can be told by nobody then: `gone`
+-- is how many of it, until a worker is told. The others are made anew of what stands beside them.
+local gone = 0
+
+local function sizes_now()
+  return {
+    length(redis.call('TYPE', queue).ok), redis.call('ZCARD', delayed), redis.call('ZCARD', leases),
+  }
+end
+
+local function lease_again()
+  for _, member in ipairs(redis.call('HKEYS', held)) do
+    local record = load(held, member) or {}
+    redis.call('ZADD', leases, 'NX', now + (tonumber(record.lease) or 0), member)
+  end
+end
+
+-- Whatever was tried before and is not in flight. Some may wait: one that does is leased from
+-- there before the minute is over.
+local function delay_again()
+  for _, member in ipairs(redis.call('HKEYS', tries)) do
+    if redis.call('HEXISTS', held, member) == 0 and tried(member).kind ~= WATCH then
+      redis.call('ZADD', delayed, 'NX', now + 60000, member)
+    end
+  end
+end
+
+local function look_what_is_gone()
+  local waited, were_delayed, were_leased =
+    string.match(redis.call('GET', sizes) or '', '^(%d+) (%d+) (%d+)$')
+  if not waited then return end
+  local present = sizes_now()
+  gone = math.max(0, tonumber(waited) - present[1])
+  if present[2] < tonumber(were_delayed) then delay_again() end
+  if present[3] < tonumber(were_leased) then lease_again() end
+end
+
+local function note_sizes()
+  local present = sizes_now()
+  present[1] = present[1] + gone
+  local text = string.format('%.0f %.0f %.0f', unpack(present))
+  if redis.call('GET', sizes) ~= text then redis.call('SET', sizes, text) end
+end
+
 -- Lease one member; return its receipt and which delivery this is, or nil.
-local function lease(member, kind, score, owner, deadline, most)
+local function lease(member, kind, score, owner, lease_ms, most)
   redis.call('ZREM', delayed, member)
   local before = tried(member)
   local record = {
     receipt = redis.call('INCR', receipts), owner = owner, taken = now, tries = before.tries + 1,
     silent = before.silent, first = before.first, kind = kind, score = score,
-    spared = before.spared,
+    spared = before.spared, lease = tonumber(lease_ms),
   }
   if before.tries >= most then
     record.tries = before.tries
@@ -204,7 +249,7 @@ local function lease(member, kind, score, owner, deadline, most)
     return nil
   end
   save(held, member, record)
-  redis.call('ZADD', leases, deadline, member)
+  redis.call('ZADD', leases, now + record.lease, member)
   return record
 end
 
@@ -221,8 +266,8 @@ local batch
 
 local function begin_batch(owner, lease_ms, most, in_hand)
   batch = {
-    owner = owner, deadline = now + tonumber(lease_ms), most = most, in_hand = tonumber(in_hand),
-    taken = {}, company = math.huge,
+    owner = owner, lease_ms = lease_ms, most = most, in_hand = tonumber(in_hand), taken = {},
+    company = math.huge,
   }
 end
 
@@ -233,7 +278,7 @@ local function admit(member, kind, score, purpose)
     if #batch.taken == 0 then batch.company = limit end
     return false
   end
-  local record = lease(member, kind, score, batch.owner, batch.deadline, batch.most)
+  local record = lease(member, kind, score, batch.owner, batch.lease_ms, batch.most)
   if record then
     table.insert(batch.taken, {member, record.receipt, record.tries, purpose})
     batch.company = math.min(batch.company, limit)
@@ -272,7 +317,8 @@ end
 -- owner, lease ms, count, most deliveries, how many the worker has in hand; how old the list may
 -- become, ms, if the worker serves the watch list, else ''
 --   -> {how many wait still, {{member, receipt, nth, purpose}...}, the most to have in hand until
---       the hands are empty, 0 for any number, how soon the next turn may be taken, ms, -1: never}
+--       the hands are empty, 0 for any number, how many fewer waited than the last call had left,
+--       how soon the next turn may be taken, ms, -1: never}
 function operations.take(owner, lease_ms, count, most, in_hand, list_every)
   count, most = tonumber(count), tonumber(most)
   begin_batch(owner, lease_ms, most, in_hand)
@@ -281,8 +327,9 @@ function operations.take(owner, lease_ms, count, most, in_hand, list_every)
   take_from_queue(count - #batch.taken)
   local soon = list_every ~= '' and watch.take(count) or -1
   watch.asked()
-  local company = batch.company < math.huge and batch.company or 0
-  return {length(redis.call('TYPE', queue).ok), batch.taken, company, soon}
+  local company, fewer = batch.company < math.huge and batch.company or 0, gone
+  gone = 0
+  return {length(redis.call('TYPE', queue).ok), batch.taken, company, fewer, soon}
 end
 
 -- lease ms, (member, receipt)... -> 1 or 0 each
@@ -462,7 +509,7 @@ function operations.adopt(owner, lease_ms, ...)
     if not load(held, member) then
       save(held, member, {
         receipt = receipt, owner = owner, tries = nth, silent = 0, first = now,
-        kind = rest[i + 3] == 'queue' and 'list' or WATCH,
+        kind = rest[i + 3] == 'queue' and 'list' or WATCH, lease = tonumber(lease_ms),
       })
       redis.call('ZADD', leases, now + tonumber(lease_ms), member)
     end

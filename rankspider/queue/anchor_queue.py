@@ -54,6 +54,8 @@ class Taken:
     most_in_hand: int | None = None
     """How many to have in hand until the hands are empty, since one of these, or the next in line,
     may be what killed its workers before. None: any number."""
+    fewer: int = 0
+    """How many that waited were gone, though no worker had taken them."""
     next_turn_in: float | None = None
     """Seconds until a turn of the watch list may be taken; None: it has none to give."""
 
@@ -118,6 +120,7 @@ class AnchorQueue:
         list_every: float | None = None,
         clock_ms: int | None = None,
     ) -> None:
+        self._client = client
         self._keys = keys
         self._script = client.register_script(SCRIPT)
         self._owner = owner
@@ -136,12 +139,12 @@ class AnchorQueue:
         """
         count = min(count, MOST_AT_ONCE)
         limits = (self._lease_ms, count, self._max_deliveries, in_hand)
-        waiting, taken, most_in_hand, soon_ms = await self._guarded(
+        waiting, taken, most_in_hand, fewer, soon_ms = await self._guarded(
             "take", self._owner, *limits, self._list_every_ms
         )
         leases = self._leases(taken)
         next_turn_in = soon_ms / 1000 if soon_ms >= 0 else None
-        return Taken(leases, waiting, most_in_hand or None, next_turn_in)
+        return Taken(leases, waiting, most_in_hand or None, fewer, next_turn_in)
 
     def _leases(self, taken: Sequence[tuple[bytes, int, int, bytes]]) -> list[Lease]:
         leases = [
@@ -252,6 +255,15 @@ class AnchorQueue:
         """Return how the queue stands, after what was due has come back; without the watch list's
         turns, which never end."""
         return QueueCounts(*await self._call("counts", self._max_deliveries))
+
+    async def has_evicted(self) -> bool:
+        """Return whether Redis has evicted keys since it started; False where it does not say."""
+        try:
+            stats = await self._client.info("stats")
+        except redis.ResponseError:  # this user may not ask
+            return False
+        servers = [each for each in stats.values() if isinstance(each, dict)] or [stats]
+        return any(each.get("evicted_keys", 0) for each in servers)
 
     async def _each(self, operation: str, leases: Sequence[Lease], *first: Any) -> list[Lease]:
         lost = []

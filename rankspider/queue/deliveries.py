@@ -171,6 +171,8 @@ class Deliveries:
         self._mark_room()
         self.next_turn_in = taken.next_turn_in
         self._waiting = taken.waiting
+        if taken.fewer:
+            await self._tell_of_fewer(taken.fewer)
         return deliveries, taken.waiting
 
     async def take_closing(self, margin: float) -> tuple[list[Delivery], float | None]:
@@ -439,6 +441,22 @@ class Deliveries:
                 async with self._adopting:
                     if self._queue.epoch == lost.epoch:  # else another call has seen to it
                         await self._adopt()
+
+    async def _tell_of_fewer(self, fewer: int) -> None:
+        if await self._outage.wait_out(self._queue.has_evicted, is_away):
+            self._stats.inc_value("rank/queue/lost")
+            logger.critical(
+                "Redis lost the queue: %d anchors that waited are gone, and it has evicted keys: "
+                "push them again, and set maxmemory-policy noeviction",
+                fewer,
+            )
+        else:
+            self._stats.inc_value("rank/queue/taken_away", fewer)
+            logger.warning(
+                "%d anchors that waited were taken off the queue by somebody who is no worker: if "
+                "nobody meant to, push them again",
+                fewer,
+            )
 
     async def _adopt(self) -> None:
         leases = list(self._held)

@@ -4,9 +4,15 @@ local kind = redis.call('TYPE', queue).ok
 if kind ~= 'none' and not LENGTH[kind] then
   return redis.error_reply('WRONGKIND ' .. kind)
 end
-for _, hash in ipairs({held, tries}) do
-  kind = redis.call('TYPE', hash).ok
-  if kind ~= 'hash' and kind ~= 'none' then redis.call('DEL', hash) end
+local kinds = {
+  [held] = 'hash', [tries] = 'hash', [leases] = 'zset', [delayed] = 'zset', [sizes] = 'string',
+}
+for key, wanted in pairs(kinds) do
+  kind = redis.call('TYPE', key).ok
+  if kind ~= wanted and kind ~= 'none' then redis.call('DEL', key) end
 end
 
-return operations[ARGV[1]](unpack(ARGV, 3))
+look_what_is_gone()
+local outcome = operations[ARGV[1]](unpack(ARGV, 3))
+note_sizes()
+return outcome

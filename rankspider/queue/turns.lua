@@ -1,11 +1,11 @@
 -- The watch list: anchors that are asked again and again. Goes on from anchor_queue.lua, whose leases
 -- it uses: whoever takes a turn writes the anchor's next one in the same step.
 --
--- KEYS 10 watched  HASH sec_uid -> {every, most, steady, number, paused: as the durable copy has them;
+-- KEYS 11 watched  HASH sec_uid -> {every, most, steady, number, paused: as the durable copy has them;
 --                       state, still, seen, due_in, hour, score, worst, missed, rate}, msgpack
---      11 turns    ZSET sec_uid -> when it is to be asked next, ms; every one but those paused
---      12 listed   ZSET sec_uid -> when the list was last seen with it, ms
---      13 plan     HASH {clock, ahead, tat, rate, count, list_at, list_observed, list_hour, asked_at,
+--      12 turns    ZSET sec_uid -> when it is to be asked next, ms; every one but those paused
+--      13 listed   ZSET sec_uid -> when the list was last seen with it, ms
+--      14 plan     HASH {clock, ahead, tat, rate, count, list_at, list_observed, list_hour, asked_at,
 --                       paused, revision, mending, offset_low, offset_high, offset_at, margin,
 --                       closings {[hour] looks that were made}, msgpack}
 --
@@ -18,7 +18,7 @@
 -- Times are of a clock of its own, Redis's but that it never goes back: `ahead` is how much it is
 -- ahead by then. So a clock that is set back keeps nobody waiting.
 
-local watched, turns, listed, plan = KEYS[10], KEYS[11], KEYS[12], KEYS[13]
+local watched, turns, listed, plan = KEYS[11], KEYS[12], KEYS[13], KEYS[14]
 local GOLDEN = 0.6180339887498949
 local HOUR, DAY = 3600000, 86400000
 -- Turns may be taken a quarter faster than planned. Those that a late worker left are made up for

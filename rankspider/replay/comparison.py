@@ -21,7 +21,8 @@ from typing import Any
 from pymongo.collection import Collection
 from pymongo.database import Database
 
-from rankspider.items import OWN_TEXTS, facts
+from rankspider.facts import facts_of
+from rankspider.items import OWN_TEXTS
 from rankspider.lake import collections, retention
 from rankspider.lake.collections import Document
 
@@ -136,7 +137,7 @@ def differing(
 def _agree(name: str, there: Any, here: Any) -> bool:
     if name in _LAST and isinstance(there, dt.datetime) and isinstance(here, dt.datetime):
         return here >= there
-    return bool(facts(there) == facts(here))
+    return bool(facts_of(there) == facts_of(here))
 
 
 def _tie(collection: str, document: Document) -> str:

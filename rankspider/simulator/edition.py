@@ -2,12 +2,12 @@
 
 import zlib
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 from msgspec.json import encode
 
 from rankspider.simulator.profile import Profile, at_mirrors, with_mirrors
-from rankspider.simulator.style import Style, start_of
+from rankspider.simulator.style import CHANGING, Style, start_of
 from rankspider.simulator.world import Listing, Standing
 
 CURRENCY: Final = "热度"
@@ -29,6 +29,12 @@ class Dress(NamedTuple):
 
     wrapped: bool
     style: Style
+    variant: int = 0
+    """Of a style in which two calls differ."""
+
+    @classmethod
+    def of_call(cls, wrapped: bool, style: Style, variant: int) -> Self:
+        return cls(wrapped, style, variant if style in CHANGING else 0)
 
     @property
     def opening(self) -> bytes:
@@ -130,7 +136,7 @@ class Edition:
             b'{"user":' + profile.json + end
             for profile, end in zip(self._profiles, self._row_ends, strict=True)
         )
-        return at_mirrors(start_of(dress.opening + rows, dress.closing, dress.style))
+        return at_mirrors(start_of(dress.opening + rows, dress.closing, *dress[1:]))
 
 
 def _deflate(head: bytes) -> Deflated:

@@ -39,12 +39,12 @@ class HonestAnswer:
 
     def body(self, wrapped: bool, style: Style = "compact") -> bytes:
         """The JSON."""
-        dress = Dress(wrapped, style)
+        dress = Dress.of_call(wrapped, style, self.variant)
         return self.edition.head(self.variant, dress) + self._tail(dress)
 
     def gzipped(self, wrapped: bool, style: Style = "compact") -> bytes:
         """The same compressed; the shared part only once for each variant."""
-        dress = Dress(wrapped, style)
+        dress = Dress.of_call(wrapped, style, self.variant)
         shared = self.edition.deflated(self.variant, dress)
         tail = self._tail(dress)
         deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
@@ -56,7 +56,7 @@ class HonestAnswer:
 
     def _tail(self, dress: Dress) -> bytes:
         tail = self.tail + b"}" if dress.wrapped else self.tail
-        return end_of(dress.opening, tail, dress.style)
+        return end_of(dress.opening, tail, *dress[1:])
 
 
 class RankEndpoint:

@@ -57,7 +57,9 @@ def _spoiling(spoil: Callable[[Document], None]) -> Failure:
         body = encode(document)
         if call.wrapped:
             body = ENVELOPE + body + b"}"
-        return web.Response(body=written(body, call.options.style), headers=JSON_HEADERS)
+        return web.Response(
+            body=written(body, call.options.style, call.answer.variant), headers=JSON_HEADERS
+        )
 
     return fail
 

@@ -1,10 +1,10 @@
 """An anchor's profile in the endpoint's shape: 85 keys, 84 when it is not live."""
 
+import importlib.resources
 import json
 from collections.abc import Iterable
 from itertools import permutations
 from math import isqrt
-from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
 from msgspec.json import encode
@@ -12,7 +12,7 @@ from msgspec.json import encode
 from rankspider.simulator.anchors import Anchor
 
 TEMPLATE: Final[dict[str, Any]] = json.loads(
-    Path(__file__).with_name("user_template.json").read_text(encoding="utf-8")
+    importlib.resources.files("rankspider").joinpath("user_shape.json").read_text(encoding="utf-8")
 )
 _IMAGE: Final[dict[str, Any]] = TEMPLATE["avatar_thumb"]
 TEMPLATE["fans_club"]["data"]["badge"]["icons"]["0"] = _IMAGE

@@ -21,6 +21,7 @@ from rankspider.crawl.responses import (
     failure_of_download,
     failure_of_status,
     headers_of,
+    mask_of,
     unlicensed,
     unlicensed_text,
 )
@@ -28,9 +29,9 @@ from rankspider.crawl.worker import Worker
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError, Failure
-from rankspider.endpoint.request import STRICT_SEC_UID, anchor_in, rank_url
+from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.sec_uid import sec_uid_of
-from rankspider.errors import MemberError, RankspiderError
+from rankspider.errors import MemberError, RankspiderError, ServiceUnavailable
 from rankspider.items import Item
 from rankspider.licences.pool import AllLicencesRefused, GivenUp
 from rankspider.queue.deliveries import Delivery
@@ -96,7 +97,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
                     await self._wait_for_work()
         except RankspiderError as error:
             self.logger.error("%s", error)
-            raise CloseSpider("error") from None
+            is_server = isinstance(error, ServiceUnavailable)
+            raise CloseSpider("server-unavailable" if is_server else "error") from None
 
     async def _wait_for_work(self) -> None:
         worker = self.worker
@@ -163,8 +165,10 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         Of an answer for an anchor of the queue, only what the lake does not hold; of any other,
         such as that of ``scrapy parse``, all.
         """
-        response, delivery, worker = unlicensed(response), delivery_of(response), self.worker
-        anchor = delivery.anchor if delivery else anchor_in(response.url)
+        delivery, worker = delivery_of(response), self.worker
+        if response.status != 200 or worker.archive is not None:
+            response = unlicensed(response)  # it is kept as it is
+        anchor = delivery.anchor if delivery else None
         if delivery is not None:
             delivery.is_answered = True
         try:
@@ -182,7 +186,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             generation = await worker.store.generation()
             news = await worker.dedupe.news_of(answer, anchor)
         except AnswerError as error:
-            await self._note_failure(response, error.failure, anchor)
+            await self._note_failure(unlicensed(response), error.failure, anchor)
             return
         delivery.records = [item.record for item in news.items]
         try:
@@ -205,6 +209,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             headers_of(response),
             trusting=worker.is_open and worker.archive is None,
             known=worker.dedupe.list_texts if worker.is_open else (),
+            mask=mask_of(response),
         )
 
     async def _archive(self, answer: AnswerToArchive) -> None:

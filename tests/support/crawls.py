@@ -78,7 +78,12 @@ def left_over(client: Redis, queue_key: str) -> list[bytes]:
     """Keys of the queue that remain, but for the counter of receipts, the queue's epoch, the
     licences' state, and what is remembered of the lake."""
     keys = Keys.of(queue_key)
-    stay = {keys.receipts.encode(), keys.licences.encode(), keys.epoch.encode()}
+    stay = {
+        keys.receipts.encode(),
+        keys.licences.encode(),
+        keys.epoch.encode(),
+        keys.sizes.encode(),
+    }
     left = [key for key in client.keys(f"*{queue_key}*") if key not in stay]
     return [key for key in left if not key.startswith(keys.dedupe.encode())]
 

@@ -250,6 +250,15 @@ async def closed_after(command: Command, _: list[int], forward: Forward) -> None
     await forward(command)
 
 
+def altered(**changed: Any) -> Act:
+    """All is done, and the reply has this in it."""
+
+    async def act(command: Command, _: list[int], forward: Forward) -> Document:
+        return {**await forward(command), **changed}
+
+    return act
+
+
 def slow(seconds: float) -> Act:
     async def act(command: Command, _: list[int], forward: Forward) -> Document:
         await asyncio.sleep(seconds)

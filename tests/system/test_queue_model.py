@@ -492,11 +492,12 @@ class History(RuleBasedStateMachine):
             self._drain()
             left = {key.decode() for key in self.redis.keys(f"*{self.keys.queue}*")}
             dead = {self.keys.dead} if self.model.counts()[3] else set()
-            assert left - {self.keys.receipts, self.keys.cut_off, self.keys.epoch} == dead
+            stay = {self.keys.receipts, self.keys.cut_off, self.keys.epoch, self.keys.sizes}
+            assert left - stay == dead
             buried = {member for member, each in self.model.stories.items() if each.letter}
             assert self.pushed <= self.acked | self.dropped | buried
         finally:
-            self.redis.delete(*self.keys.all(), self.keys.cut_off, self.keys.epoch)
+            self.redis.delete(*self.keys.all())
 
     def _drain(self) -> None:
         """One more worker takes and acknowledges whatever comes, until nothing does."""

@@ -19,11 +19,16 @@ LIST_TEXTS: Json = {
 }
 """What a list has beside its name, its times and its rows."""
 
-STYLES = {
+_SHUFFLED, _LUA, _PROTOBUF, _NULLS = "shuffled", "lua", "protobuf", "nulls"
+STYLES: dict[str, Json] = {
     "compact": {"separators": (",", ":"), "ensure_ascii": False},
     "spaced": {"separators": (", ", ": "), "ensure_ascii": False},
     "pretty": {"indent": 2, "ensure_ascii": False},
     "escaped": {"separators": (",", ":"), "ensure_ascii": True},
+    **{
+        each: {"separators": (",", ":"), "ensure_ascii": False}
+        for each in (_SHUFFLED, _LUA, _PROTOBUF, _NULLS)
+    },
 }
 MIXED = "mixed"
 """One of them by chance for each answer: several writers behind one balancer."""
@@ -43,7 +48,25 @@ def body(said: Said, style: str, choose: random.Random) -> bytes:
 
 def written(answer: Json, style: str, choose: random.Random) -> bytes:
     form = choose.choice(list(STYLES)) if style == MIXED else style
-    return json.dumps(answer, **STYLES[form]).encode()
+    return json.dumps(_formed(answer, form, choose), **STYLES[form]).encode()
+
+
+def _formed(value: Any, form: str, choose: random.Random, name: str = "") -> Any:
+    """The same facts as another language writes them."""
+    if isinstance(value, dict):
+        entries = [(key, _formed(each, form, choose, key)) for key, each in value.items()]
+        if form == _SHUFFLED:
+            choose.shuffle(entries)
+        return dict(entries)
+    if isinstance(value, list):
+        return [_formed(each, form, choose) for each in value]
+    if form == _NULLS and not value and name in ("region_name", "level", "signature", "city"):
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        return value
+    if form == _LUA:
+        return float(value) if abs(value) < 1 << 53 else value
+    return str(value) if form == _PROTOBUF else value
 
 
 def user(profile: Profile, room: str | None, mirrors: list[str]) -> Json:

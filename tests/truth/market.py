@@ -65,7 +65,7 @@ class State:
     is_hidden: tuple[bool, ...]
     """Kept off the list, whatever the points."""
     rooms: tuple[int, ...]
-    """0: off the air; else which live session it is."""
+    """0: off the air; else which live session it is: the second of the market when it began."""
     versions: tuple[int, ...]
     """Of the profile."""
     tide: int = 0
@@ -160,7 +160,7 @@ class Market:
             while starts[-1] < end:
                 wait = pace * choose.choice((0.2, 0.5, 1, 1, 1, 2, 2, 6, 25))
                 starts.append(starts[-1] + max(1, round(wait * 1000)))
-                states.append(self._changed(states, choose))
+                states.append(self._changed(states, choose, begin))
             self._hours[begin] = starts, states
         return self._hours[begin]
 
@@ -173,7 +173,7 @@ class Market:
         last = self.state(begin - HOUR, begin * 1000 - 1)
         return replace(last, scores=zeros, is_blank=False)
 
-    def _changed(self, states: list[State], choose: random.Random) -> State:
+    def _changed(self, states: list[State], choose: random.Random, begin: int) -> State:
         last = states[-1]
         seller = choose.randrange(len(self.sellers))
         before = states[-2] if len(states) > 1 else last
@@ -188,7 +188,8 @@ class Market:
                 version = last.versions[seller] ^ choose.choice((1, 1, 2, 4, 8))
                 return last.with_entry("versions", seller, version)
             case "air":
-                session = 0 if last.rooms[seller] else choose.randrange(1, HOUR)
+                second = begin - self.start + choose.randrange(1, HOUR)
+                session = 0 if last.rooms[seller] else second
                 return last.with_entry("rooms", seller, session)
             case "hide":
                 seller = (last.order or [seller])[0]

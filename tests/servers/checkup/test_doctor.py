@@ -18,6 +18,16 @@ from rankspider.licences.fingerprint import fingerprint
 from rankspider.licences.ledger import CallOutcome, CallReport, Ledger, Rates
 from rankspider.licences.pool import USUAL
 from tests.support.findings import NO_SECRETS, SERVERS, TOKEN, bad, by_name, redis_findings
+from tests.support.mongo_proxy import (
+    Act,
+    Command,
+    Fault,
+    MongoProxy,
+    altered,
+    whole_command,
+    write_concern_error,
+    write_errors,
+)
 
 
 @pytest.fixture
@@ -63,7 +73,8 @@ def test_a_sound_mongodb(mongo_uri: str, database_name: str, database: Any) -> N
     found = by_name(findings)
     assert bad(findings) == {}
     assert found["MongoDB"].what.endswith("answers: embedded, data in x")
-    assert "were acknowledged (w: majority, journal) and removed" in found["MongoDB writable"].what
+    said = found["MongoDB writable"].what
+    assert f"were acknowledged in {database_name} (w: majority, journal) and removed again" in said
     assert found["MongoDB's clock"].level is Level.OK
     assert database.list_collection_names() == []
 
@@ -109,3 +120,71 @@ def test_an_open_circuit(redis_url: str, queue_key: str) -> None:
     assert exit_code_of(findings) == 0
     assert by_name(findings)["licences"].facts["usable"] == 0
     assert "wait: most calls of the fleet fail now" in _summary(findings)
+
+
+async def _nothing_done(command: Command, *_: Any) -> dict[str, Any]:
+    return {"n": len(command.statements), "nModified": 0, "ok": 1.0}
+
+
+@pytest.mark.parametrize(
+    ("command", "act", "level", "said"),
+    [
+        (
+            "create",
+            whole_command(13, "Unauthorized"),
+            Level.FAILED,
+            "a collection with a validator",
+        ),
+        ("createIndexes", whole_command(13, "Unauthorized"), Level.FAILED, "documents expire"),
+        ("update", whole_command(40324, "Location40324"), Level.FAILED, "as a worker does"),
+        ("update", write_errors(168), Level.FAILED, "as a worker does"),
+        ("update", _nothing_done, Level.FAILED, "something else than MongoDB's"),
+        ("update", write_concern_error(64), Level.FAILED, "a majority of the replica set"),
+        ("collMod", whole_command(13, "Unauthorized"), Level.WARNING, "collMod"),
+    ],
+)
+async def test_what_a_trial_is_refused(
+    mongo_uri: str, database_name: str, command: str, act: Act, level: Level, said: str
+) -> None:
+    async with MongoProxy(mongo_uri) as proxy:
+        proxy.add(Fault(act, commands=(command,)))
+        findings = await asyncio.to_thread(
+            lambda: [*mongo.look_at(proxy.uri, database_name, None, NO_SECRETS)]
+        )
+    (found,) = [each for each in findings if each.level is level and said in each.what]
+    assert found.remedy
+    assert found.exit_code == (3 if level is Level.FAILED else 0)
+    last = [each.name for each in proxy.commands if each.body.get("$db") == database_name][-1]
+    assert last == "drop"
+
+
+async def test_an_index_is_made_while_its_collection_is_empty(
+    mongo_uri: str, database_name: str
+) -> None:
+    """Else it waits for each member that votes, one that is down as well."""
+    async with MongoProxy(mongo_uri) as proxy:
+        await asyncio.to_thread(
+            lambda: [*mongo.look_at(proxy.uri, database_name, None, NO_SECRETS)]
+        )
+        names = [command.name for command in proxy.commands]
+    assert names.index("createIndexes") < names.index("update")
+
+
+@pytest.mark.parametrize(
+    ("command", "changed", "said"),
+    [
+        ("buildInfo", {"version": "4.4.1", "versionArray": [4, 4, 1, 0]}, "is of version 4.4.1"),
+        ("buildInfo", {"ferretdb": {}}, "FerretDB"),
+        ("hello", {"hosts": ["d.x.eu-west-1.docdb.amazonaws.com:27017"]}, "Amazon DocumentDB"),
+    ],
+)
+async def test_another_server_is_refused(
+    mongo_uri: str, database_name: str, command: str, changed: dict[str, Any], said: str
+) -> None:
+    async with MongoProxy(mongo_uri) as proxy:
+        proxy.add(Fault(altered(**changed), commands=(command,)))
+        (finding,) = await asyncio.to_thread(
+            lambda: [*mongo.look_at(proxy.uri, database_name, None, NO_SECRETS)]
+        )
+    assert (finding.level, finding.exit_code) == (Level.FAILED, 3)
+    assert said in finding.what

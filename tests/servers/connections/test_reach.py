@@ -302,6 +302,15 @@ async def test_a_user_of_mongo_with_few_rights_is_told_which_it_lacks(mongo_uri:
             await asyncio.to_thread(_read, configuration)
 
 
+def test_a_read_of_hours_is_not_given_up(mongo_uri: str) -> None:
+    settings = settings_for("redis://unused")
+    settings.set("MONGO_URI", mongo_uri, priority="cmdline")
+    with reachable_lake(Configuration.read(settings)) as database:
+        seconds = database.client.options.pool_options.socket_timeout
+    assert seconds is not None
+    assert seconds >= 6 * 3600
+
+
 def _read(configuration: Configuration) -> None:
     with reachable_lake(configuration) as database:
         database.ranks.find_one()

@@ -85,7 +85,8 @@ async def test_one_of_the_operators_with_our_key_serves(
     await lake.ranks.create_index(PLACE, name=name, **options)
     await open_lake(lake, {})
     assert [key for key in (await keys(lake, "ranks")).values() if key == PLACE] == [PLACE]
-    warned = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    said = [each.getMessage() for each in caplog.records if each.levelname == "WARNING"]
+    warned = [each for each in said if "waiting for it" not in each]  # on a busy machine
     if name == "hour_place" and not options:
         assert warned == []
     else:

@@ -69,13 +69,16 @@ def test_what_was_cut_off_is_as_if_it_had_not_been(
     asyncio.run(compare())
 
 
-async def test_a_state_of_the_list_is_never_there_unseen(async_database: Database) -> None:
+async def test_no_sighting_is_of_a_state_that_was_cut_off(async_database: Database) -> None:
+    """The state itself says when it was seen."""
     await store(async_database, standing(1, 1, 10, 0))
     await store(async_database, state([1, 2], 0))
     await store(async_database, state([2, 1], 5), is_cut_off=True)
     assert await mend(async_database) == 0
     moments = [each["observed_at"] async for each in async_database.sightings.find()]
-    assert sorted(moments) == [at(0), at(5)]
+    assert moments == [at(0)]
+    firsts = [each["first_observed_at"] async for each in async_database.snapshots.find()]
+    assert sorted(firsts) == [at(0), at(5)]
 
 
 async def test_an_empty_lake_is_whole(async_database: Database) -> None:

@@ -12,14 +12,14 @@ from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.connections import mongo_errors
 from rankspider.connections.mongo import connect
-from rankspider.errors import RankspiderError
+from rankspider.errors import ServiceUnavailable
 from rankspider.lake.documents import storable, writes_of
 from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.store import Store
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
-from tests.support.lake_records import standing, user
+from tests.support.lake_records import standing, state, user
 from tests.support.mongo_proxy import (
     DEPTH_RULE,
     INDEX_RULE,
@@ -41,7 +41,7 @@ from tests.support.project import ROOT
 
 Database = AsyncDatabase[dict[str, Any]]
 CODES = ROOT / "tests" / "data" / "mongodb-error-codes.txt"
-TABLE = ROOT / "docs" / "MONGODB.md"
+TABLE = ROOT / "docs" / "mongodb.md"
 ON_ID = {"keyPattern": {"_id": 1}, "keyValue": {"_id": "x"}}
 
 
@@ -164,13 +164,14 @@ def test_no_password_is_logged() -> None:
     assert told == "1: cannot reach mongodb://***@host/ ?x"
 
 
-@pytest.mark.parametrize("code", [13, 18, 8000])
-async def test_a_worker_that_may_not_write_says_so_and_does_not_start(
-    proxy: MongoProxy, database_name: str, code: int
+@pytest.mark.parametrize("code", [13, 18, 59, 8000, 40324])
+@pytest.mark.parametrize("command", ["find", "listCollections", "createIndexes", "update"])
+async def test_a_worker_that_starts_in_vain_says_so_and_does_not_wait(
+    proxy: MongoProxy, database_name: str, code: int, command: str
 ) -> None:
-    proxy.add(Fault(whole_command(code), commands=("create", "createIndexes", "find")))
+    proxy.add(Fault(whole_command(code), commands=(command,)))
     store = Store(proxy.uri, database_name, {})
-    with pytest.raises(RankspiderError, match=f"{code}.*: said by the proxy; to mend it, "):
+    with pytest.raises(ServiceUnavailable, match=f"{code}.*: said by the proxy; to mend it, "):
         await store.open()
     await store.close()
 
@@ -400,7 +401,24 @@ async def test_the_index_rule_of_mongod(proxy: MongoProxy, lake: Database) -> No
     assert raised.value.code == 86
 
 
-# Every code there is, as docs/MONGODB.md has it.
+async def test_no_sighting_is_durable_before_the_state_it_is_of(
+    proxy: MongoProxy, lake: Database, database_name: str
+) -> None:
+    store = Store(proxy.uri, database_name, {})
+    await store.open()
+    fault = proxy.add(Fault(whole_command(8000), collection="snapshots", times=3))
+    putting = asyncio.create_task(store.put(state([1, 2], 5)))
+    while fault.struck < 3:
+        assert await lake.sightings.find_one() is None
+        await asyncio.sleep(0.005)
+    await putting
+    (snapshot,) = await lake.snapshots.find().to_list()
+    (sighting,) = await lake.sightings.find().to_list()
+    assert sighting["state"] == snapshot["_id"]
+    await store.close()
+
+
+# Every code there is, as docs/mongodb.md has it.
 
 
 def codes() -> dict[int, str]:

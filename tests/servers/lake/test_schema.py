@@ -326,8 +326,8 @@ async def test_an_older_lake_is_continued_in_place(async_database: Database) -> 
     answer = later_answer(30)
     items, _ = passed(records(answer))
     await written(async_database, *items)
-    # Standings in a room, states, and profiles are named otherwise than they were.
-    anew = {"rank_history": 3, "snapshots": 1, "user_history": 4}
+    # Standings in a room, and states, are named otherwise than they were.
+    anew = {"rank_history": 3, "snapshots": 1}
     for name, documents in lake.items():
         ids = {each["_id"] async for each in async_database[name].find(None, ["_id"])}
         old = {document["_id"] for document in documents}

@@ -68,12 +68,30 @@ def test_events(database: Any) -> None:
 
 
 def test_who_went_on_air(database: Any) -> None:
-    began = HOUR + dt.timedelta(minutes=5)
-    old, new = (str(int((began + delta).timestamp()) << 32) for delta in (-ONE, 0 * ONE))
-    for number, room, minute in ((1, old, 10), (2, new, 12), (2, new, 20)):
+    """A session that began shortly before an hour is seen in it first, or was seen already."""
+    old, late, known, new = (
+        str(int((HOUR + dt.timedelta(minutes=minute)).timestamp()) << 32)
+        for minute in (-62, -2, -9, 5)
+    )
+    before = standing(3, 0, 7, minute=55, listed=False, ranked_list=list_of(HOUR - ONE))
+    store(database, replace(before, room_ids=[known]))
+    for number, room, minute in ((1, old, 10), (2, new, 12), (2, new, 20), (3, known, 8)):
         row = standing(number, 0, minute, minute=minute, listed=False)
         store(database, replace(row, room_ids=[room]))
-    assert told(database, 0, 60) == [(12, "on air", 2, 0, None)]
+    store(database, replace(standing(4, 0, 1, minute=3, listed=False), room_ids=[late]))
+    assert told(database, 0, 60) == [(3, "on air", 4, 0, None), (12, "on air", 2, 0, None)]
+    # When it began does not matter, but when it was first seen.
+    assert told(database, 12, 60) == [(12, "on air", 2, 0, None)]
+    assert told(database, 13, 60) == []
+
+
+def test_a_stale_cache_breaks_no_record_and_sets_none(database: Any) -> None:
+    put(database, HOUR - ONE, 59, b=80, a=60)
+    put(database, HOUR - ONE, 61, a=200, b=90)
+    put(database, HOUR, 10, b=5, a=4)
+    put(database, HOUR, 20, a=150, b=6)
+    kinds = [(event, who) for _, event, who, *_ in told(database, 0, 60) if who == 1]
+    assert kinds == [("best place", 1), ("most points", 1)]
 
 
 async def test_answered_from_an_index(mongo_uri: str, database: Any, async_database: Any) -> None:
@@ -93,7 +111,13 @@ def test_the_command(database: Any, mongo_uri: str, capsys: Any, monkeypatch: An
     code, out, err = asked(capsys, mongo_uri, database.name, "events", "--since", "3h")
     assert (code, err) == (0, "")
     assert out.splitlines()[3].split()[2:5] == ["passed", str(ID + 2), "name"]
-    looks = iter((lambda: put(database, hour, 30, b=90, a=80), lambda: None))
+    looks = iter(
+        (
+            lambda: put(database, hour, 30, b=90, a=80),
+            lambda: put(database, hour, 15, b=60, a=41),  # was late
+            lambda: None,
+        )
+    )
 
     def look(_: float) -> None:
         happens = next(looks, None)
@@ -102,7 +126,6 @@ def test_the_command(database: Any, mongo_uri: str, capsys: Any, monkeypatch: An
         happens()
 
     monkeypatch.setattr("rankspider.commands.events.time", SimpleNamespace(sleep=look))
-    monkeypatch.setattr("rankspider.commands.events._LATE", 3 * ONE)
     words = ("events", "--since", "3h", "--follow")
     code, out, err = asked(capsys, mongo_uri, database.name, *words)
     assert (code, err) == (130, "")
@@ -111,5 +134,6 @@ def test_the_command(database: Any, mongo_uri: str, capsys: Any, monkeypatch: An
         ("passed", 2),
         ("passed", 1),
     ]
+    assert {row["list"] for row in rows} == {"全站 小时榜 热度"}
     assert asked(capsys, mongo_uri, database.name, "events", "--follow", "--csv")[0] == 2
     assert asked(capsys, mongo_uri, database.name, "events", "--since", "2999-01-01")[0] == 2

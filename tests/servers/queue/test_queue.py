@@ -65,7 +65,7 @@ async def test_take_and_ack_drain_the_queue(
     assert (await queue.counts()).drained
     # Nothing but the counter of receipts and the epoch is left behind.
     keys = Keys.of(queue_key)
-    left = {keys.receipts.encode(), keys.epoch.encode()}
+    left = {keys.receipts.encode(), keys.epoch.encode(), keys.sizes.encode()}
     assert set(redis_client.keys(f"*{queue_key}*")) == left
 
 

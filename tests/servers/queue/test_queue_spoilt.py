@@ -103,13 +103,19 @@ class SpoiltHistory(RuleBasedStateMachine):
         elif self.redis.hexists(key, member):
             self.redis.hset(key, member, garbage)
 
-    @rule(name=st.sampled_from(["held", "tries"]), text=st.sampled_from([None, "garbage"]))
+    @rule(
+        name=st.sampled_from(["held", "tries", "leases", "delayed", "sizes"]),
+        text=st.sampled_from([None, "garbage"]),
+    )
     def spoil_a_key(self, name: str, text: str | None) -> None:
         key = getattr(self.keys, name)
+        beside = {"leases": self.keys.held, "delayed": self.keys.tries}.get(name)
+        if beside and not {*self.redis.zrange(key, 0, -1)} <= {*self.redis.hkeys(beside)}:
+            return  # that was spoilt before, and nothing else knows of some
         self.redis.delete(key)
         if text is not None:
             self.redis.set(key, text)
-            self.run(self.queue.counts())  # or the next rule to spoil would meet a text
+        self.run(self.queue.counts())
 
     @precondition(lambda self: self.leases)
     @rule(how=st.sampled_from(["ack", "renew", "release", "fail", "bury"]), back=st.integers(0, 9))
@@ -150,7 +156,7 @@ class SpoiltHistory(RuleBasedStateMachine):
             json.loads(letter)
 
     def teardown(self) -> None:
-        self.redis.delete(*self.keys.all(), self.keys.cut_off, self.keys.epoch)
+        self.redis.delete(*self.keys.all())
 
 
 @pytest.fixture
@@ -230,6 +236,43 @@ async def test_no_record_of_any_text_loses_its_member(
     assert (await queue.counts()).drained
 
 
+async def test_what_waited_and_is_gone_is_told_once(
+    async_redis: "redis_asyncio.Redis", redis_client: Redis, queue_key: str
+) -> None:
+    queue = AnchorQueue(
+        async_redis, Keys.of(queue_key), owner="w", lease_seconds=60, max_deliveries=3
+    )
+    redis_client.rpush(queue_key, *"abcde")
+    assert (await queue.take(1)).fewer == 0
+    redis_client.rpush(queue_key, *"fg")
+    assert (await queue.take(1)).fewer == 0
+    redis_client.lrem(queue_key, 1, "d")
+    await queue.counts()
+    assert (await queue.take(1)).fewer == 1
+    redis_client.delete(queue_key)
+    redis_client.rpush(queue_key, "h")
+    assert (await queue.take(1)).fewer == 2
+    assert (await queue.take(1)).fewer == 0
+
+
+async def test_leases_that_are_gone_run_out_all_the_same(
+    async_redis: "redis_asyncio.Redis", redis_client: Redis, queue_key: str
+) -> None:
+    keys = Keys.of(queue_key)
+    queue = AnchorQueue(
+        async_redis, keys, owner="w", lease_seconds=60, max_deliveries=3, clock_ms=10**12
+    )
+    redis_client.rpush(queue_key, "a", "b")
+    (lease, other) = (await queue.take(2)).leases
+    await queue.fail([Failed(other, "no", "no", 5)])
+    redis_client.delete(keys.leases, keys.delayed)
+    assert await queue.renew([lease]) == []
+    queue.clock_ms = 10**12 + 59_999
+    assert (await queue.take(2)).leases == []
+    queue.clock_ms = 10**12 + 60_000
+    assert {each.member for each in (await queue.take(2)).leases} == {b"a", b"b"}
+
+
 @pytest.mark.parametrize("letter", [b"no JSON", b"[]", b'{"kind": "zset", "score": null}'])
 def test_a_dead_letter_of_any_text_waits_again(
     redis_client: Redis, queue_key: str, letter: bytes
@@ -283,9 +326,9 @@ def test_the_demo_drops_every_key_of_its_queue_and_no_other(
 
     keys, other = Keys.of(run.QUEUE), Keys.of(queue_key)
     for each in (keys, other):
-        left = (each.queue, *each.all()[1:], each.cut_off, each.licences, f"{each.dedupe}:1:2")
+        left = (each.queue, *each.all()[1:], each.licences, f"{each.dedupe}:1:2")
         redis_client.mset(dict.fromkeys(left, "left"))
     demo: Any = run.Demo(Configuration(), Servers())  # type: ignore[arg-type]
     demo.clean_up()
     assert redis_client.keys(f"*{run.QUEUE}*") == []
-    assert len(redis_client.keys(f"*{queue_key}*")) == 10
+    assert len(redis_client.keys(f"*{queue_key}*")) == 12

@@ -131,7 +131,7 @@ def test_names_that_nothing_reads() -> None:
     assert {name: finding.remedy for name, finding in found.items()} == {
         "RANK_LEASE_SECOND": "did you mean RANK_LEASE_SECONDS?",
         "RANK_MAX_DELIVERYS": "did you mean RANK_MAX_DELIVERIES?",
-        "RANK_XYZ": "take it out, or see the README's settings",
+        "RANK_XYZ": "take it out, or see docs/settings.md",
         "MONGO_URL": "did you mean MONGO_URI?",
         "REDIS_HOST": "set REDIS_URL instead, or write -s REDIS_HOST=...",
         "rank_api_tokens": "did you mean RANK_API_TOKENS?",
@@ -223,6 +223,12 @@ def test_a_mongodb_that_is_not_there() -> None:
         ({"msg": "isdbgrid"}, False, Level.OK, "sharded"),
         ({"setName": "r", "hosts": ["a", "b", "c"]}, False, Level.OK, "replica set r of 3 members"),
         ({"setName": "r", "hosts": ["a"]}, False, Level.OK, "one member"),
+        (
+            {"setName": "r", "hosts": ["a", "b"], "arbiters": ["c"]},
+            False,
+            Level.WARNING,
+            "2 members with data and 1 arbiters: writes wait while 1 of the former is down",
+        ),
         ({}, False, Level.WARNING, "stands alone"),
         ({}, True, Level.OK, "stands alone"),
     ],
@@ -233,6 +239,14 @@ def test_what_an_acknowledged_write_outlives(
     finding = mongo.durability(hello, embedded=embedded)
     assert finding.level is level
     assert text in finding.what
+
+
+def test_members_that_no_server_tells_its_clients_of() -> None:
+    hello = {"setName": "r", "hosts": ["a", "b"]}
+    finding = mongo.durability(hello, embedded=False, hidden=1)
+    assert finding.level is Level.WARNING
+    assert "of 3 members" in finding.what
+    assert "1 of them hidden" in finding.what
 
 
 # --- The endpoint -------------------------------------------------------------------------------

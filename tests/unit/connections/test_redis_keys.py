@@ -20,7 +20,7 @@ from rankspider.errors import ConfigurationError
 def test_keys_share_a_cluster_slot(key: str) -> None:
     assume(has_a_slot_to_share(key))
     names = Keys.of(key).all()
-    assert len(set(names)) == 7
+    assert len(set(names)) == 10
     assert len({key_slot(name.encode()) for name in names}) == 1
 
 

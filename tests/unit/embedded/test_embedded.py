@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from pymongo.errors import OperationFailure
 
 from rankspider.embedded import launch, mongo_server, redis_server
 from rankspider.errors import EmbeddedServerError
@@ -32,6 +34,10 @@ def test_a_mongod_on_the_path_is_the_better_server(
     _put_on_the_path(folder, monkeypatch, "mongod", "db version v7.0.14")
     program = mongo_server.find(folder)
     assert (program.title, program.data) == ("mongod 7.0.14", "mongod")
+    assert program.command[program.command.index("--replSet") + 1] == "rankspider"
+    assert program.command[program.command.index("--bind_ip") + 1] == "127.0.0.1"
+    assert program.command[-1] == "--port"
+    assert (folder / "keyfile").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_program_that_wrote_the_data_stays(
@@ -106,3 +112,52 @@ def test_the_servers_are_not_told_our_secrets(monkeypatch: pytest.MonkeyPatch) -
     assert not {"RANK_API_TOKENS", "MONGO_URI", "SECANTUS_TEST_FAST_STORAGE"} & set(
         launch.environment()
     )
+
+
+class StandInForMongod:
+    """Answers as mongod's manual says, and keeps what it was told. No mongod was ever here: what
+    this shows is what is sent, not that mongod takes it."""
+
+    def __init__(self, *hellos: dict[str, Any], config: dict[str, Any] | None = None) -> None:
+        self._hellos, self._config = iter(hellos), config
+        self.told: list[tuple[str, Any, dict[str, Any]]] = []
+        self.admin = self
+
+    def command(self, name: str, argument: Any = None, **more: Any) -> Any:
+        if name == "hello":
+            return next(self._hellos)
+        if name == "replSetGetConfig":
+            if self._config is None:
+                raise OperationFailure("no replset config has been received", 94)
+            return {"config": self._config}
+        self.told.append((name, argument, more))
+        return {}
+
+
+NO_SET = {"isWritablePrimary": False, "isreplicaset": True}
+SECONDARY, PRIMARY = {"isWritablePrimary": False}, {"isWritablePrimary": True}
+
+
+def _elected(*hellos: dict[str, Any], config: dict[str, Any] | None = None) -> list[Any]:
+    mongod: Any = StandInForMongod(*hellos, config=config)
+    mongo_server._be_primary(mongod, "127.0.0.1:20017")
+    assert next(mongod._hellos, None) is None
+    return mongod.told
+
+
+def test_a_new_mongod_becomes_the_one_member_of_its_set() -> None:
+    config = {"_id": "rankspider", "members": [{"_id": 0, "host": "127.0.0.1:20017"}]}
+    told = _elected(NO_SET, SECONDARY, PRIMARY)
+    assert told == [("replSetInitiate", config, {})]
+
+
+def test_a_mongod_at_another_port_than_before_takes_its_new_address() -> None:
+    there = {"_id": "rankspider", "version": 3, "members": [{"_id": 0, "host": "127.0.0.1:9"}]}
+    ((name, config, more),) = _elected(NO_SET, PRIMARY, config=there)
+    assert (name, more) == ("replSetReconfig", {"force": True})
+    assert config["members"] == [{"_id": 0, "host": "127.0.0.1:20017"}]
+    assert config["version"] == 4
+
+
+def test_one_that_serves_or_elects_itself_is_let_be() -> None:
+    assert _elected(PRIMARY, PRIMARY) == _elected(SECONDARY, SECONDARY, PRIMARY) == []

@@ -285,7 +285,7 @@ def test_no_number_or_text_stops_a_check(
 def test_whoever_comes_along_with_the_list_alone_is_nobodys_standing() -> None:
     """Both samples have somebody in ``anchor_info`` though nobody was asked for."""
     answer = read(sample())
-    alone = Extraction(answer, None, keep_private=False)
+    alone = Extraction(answer, None, keep_private=False, is_list_alone=True)
     assert alone.own(frozenset()) == []
     assert alone.own_user is None
     asked = Extraction(answer, "asked", keep_private=False)

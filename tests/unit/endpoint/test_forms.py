@@ -10,8 +10,8 @@ from rankspider.endpoint.answer import BrokenRow, Row, decode
 from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.validation import problem_of
-from rankspider.items import Item, RejectedItem
-from tests.support.sample_answer import sample
+from rankspider.items import Item, RankItem, RejectedItem, UserItem
+from tests.support.sample_answer import Change, Document, sample
 
 Rewriting = Callable[[Any], Any]
 
@@ -202,11 +202,127 @@ def test_a_refusal_with_a_list_in_it_is_a_refusal(around: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize(
-    "now", [1611055049, 1611055049817000, 0, -1, 1, 10**30, 1611055049817 + 31 * 86_400_000]
+    "now",
+    [
+        *(1611055049, 1611055049817000, 1611055049817000000, 0, -1, 1, 10**30),
+        *(1611055049817 + 8 * 86_400_000, 1611055049817 - 8 * 86_400_000, 253_402_300_799_000),
+        *("soon", "", None, 1611055049817.5, True),
+    ],
 )
-def test_a_time_far_from_the_hour_is_none(now: int) -> None:
+def test_a_time_far_from_the_hour_is_none(now: object) -> None:
     answer = sample()
     answer["extra"]["now"] = now
     with pytest.raises(AnswerError) as raised:
         decode(encoded(answer))
     assert raised.value.failure.name == "malformed"
+
+
+def ranks(items: list[Item]) -> list[RankItem]:
+    return [item for item in items if isinstance(item, RankItem)]
+
+
+def user(**changes: Any) -> Change:
+    return lambda answer: answer["data"]["ranks"][1]["user"].update(changes)
+
+
+def row(**changes: Any) -> Change:
+    return lambda answer: answer["data"]["ranks"][1].update(changes)
+
+
+def data(**changes: Any) -> Change:
+    return lambda answer: answer["data"].update(changes)
+
+
+def without(*names: str) -> Change:
+    def leave_out(answer: Document) -> None:
+        for name in names:
+            del answer["data"]["ranks"][1]["user"][name]
+
+    return leave_out
+
+
+SECOND = sample()["data"]["ranks"][1]
+ID = SECOND["user"]["id"]
+SAME_FACTS: list[Change] = [
+    user(id=float(ID)),
+    user(id=str(ID)),
+    user(id=None),
+    user(id_str=ID),
+    user(id_str=float(ID)),
+    user(own_room={**SECOND["user"]["own_room"], "room_ids": {}}),
+    user(own_room={"room_ids_str": [int(SECOND["user"]["own_room"]["room_ids_str"][0])]}),
+    user(gender=float(SECOND["user"]["gender"]), short_id=str(SECOND["user"]["short_id"])),
+    user(verified=0, level="0", city=None, badge_image_list={}, authorization_info="3"),
+    user(experience=False, something_new=None, another={}, third=0, fourth=""),
+    user(signature=SECOND["user"]["signature"] or None),
+    without("experience", "verified", "city", "badge_image_list", "follow_info"),
+    row(rank="2", score=str(SECOND["score"]), delta=float(SECOND["delta"])),
+    row(score=f"{SECOND['score']}.0", rank=2.0),
+    row(rich_description=None, city_code=None, fixed_footer_description=[]),
+    row(unknown=None),
+    data(region_name=None),
+    data(region_name={"a": 1}),
+    data(seats={}, is_hide_entrance=0, charts_description=None, delta_time="2551"),
+    data(begin_time="1611054000"),
+    data(begin_time=1611054000.0),
+    lambda answer: answer.update(status_code="0", msg=[], status_msg={}),
+    lambda answer: answer["extra"].update(now="1611055049817"),
+    lambda answer: answer["extra"].update(now=1611055049817.0),
+]
+
+
+@pytest.mark.parametrize("change", SAME_FACTS)
+def test_another_form_says_the_same(change: Change) -> None:
+    answer = sample()
+    change(answer)
+    assert said(encoded(answer)) == said(encoded(sample()))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        row(score="49 thousand"),
+        row(score=None),
+        row(score=True),
+        row(rank=None),
+        row(score=1e300),
+        row(delta="some"),
+        user(id_str=None),
+        user(id_str=6.919375969501465e18),
+        user(id_str=True),
+        user(gender="male"),
+    ],
+)
+def test_what_says_no_such_thing_is_rejected_by_itself(change: Change) -> None:
+    answer = sample()
+    change(answer)
+    items = list(Extraction(decode(encoded(answer)), None, keep_private=False))
+    assert {item.kind for item in items if isinstance(item, RejectedItem)} <= {
+        "rows",
+        "lists",
+        "users",
+    }
+    assert any(isinstance(item, RejectedItem) for item in items)
+    assert ranks(items)[0].rank == 1
+
+
+def test_digits_that_a_float_has_lost_are_no_rooms() -> None:
+    answer = sample()
+    user(own_room={"room_ids": [6.919375969501465e18, 123.0]})(answer)
+    second = ranks(list(Extraction(decode(encoded(answer)), None, keep_private=False)))[1]
+    assert (second.room_ids, second.flags) == (["123"], ["room-twin"])
+
+
+def stored(body: bytes) -> list[Any]:
+    items: list[Item] = list(Extraction(decode(body), None, keep_private=False))
+    profiles = [item.profile for item in items if isinstance(item, UserItem)]
+    return [profiles, [item.other_fields for item in items if isinstance(item, RankItem)]]
+
+
+def test_what_is_kept_as_it_came_has_one_form() -> None:
+    answer = sample()
+    user(level="0", verified=0, city=None, prefer=1, badge_image_list={}, pay_grade={
+        **SECOND["user"]["pay_grade"], "level": str(SECOND["user"]["pay_grade"]["level"]),
+    })(answer)  # fmt: skip
+    del answer["data"]["ranks"][1]["user"]["prefer"]
+    assert stored(encoded(answer)) == stored(encoded(sample()))

@@ -1,7 +1,9 @@
 """Every form of a licence is taken out of texts and bodies."""
 
+import base64
 import html
 import json
+from collections.abc import Callable
 from functools import partial
 from urllib.parse import quote, quote_plus
 
@@ -79,3 +81,50 @@ def test_every_form_of_a_licence_is_masked_in_a_body(token: str) -> None:
 )
 def test_what_is_no_licence_stays_as_it_is(token: str, body: bytes) -> None:
     assert masked(body, token) == body
+
+
+def every_character(form: str) -> Callable[[str], str]:
+    return lambda token: "".join(form.format(ord(char)) for char in token)
+
+
+LICENCE = "Tok-3n.of_a9Licence"
+SPELLINGS = [
+    *map(
+        every_character,
+        (
+            *("\\u{:04x}", "\\u{:04X}", "\\\\u{:04x}", "\\x{:02x}", "\\u{{{:x}}}"),
+            *("%{:02x}", "%{:02X}", "%25{:02x}", "%2525{:02X}", "\\u0025{:02x}", "%5cu{:04x}"),
+            *("&#{};", "&#x{:x};", "&#X{:04X};", "&#0{};", "&amp;#{};", "\\u0026#{};"),
+        ),
+    ),
+    lambda token: "".join(
+        char if at % 3 else f"\\u{ord(char):04x}" if at % 2 else f"%{ord(char):02X}"
+        for at, char in enumerate(token)
+    ),
+    lambda token: f"{token[:4]}\\u{ord(token[4]):04x}{token[5:]}",
+]
+
+
+@pytest.mark.parametrize("spelt", SPELLINGS)
+def test_a_licence_is_masked_by_what_it_says(spelt: Callable[[str], str]) -> None:
+    form = spelt(LICENCE)
+    assert masked(f'{{"a":"x {form} y"}}'.encode(), LICENCE) == b'{"a":"x *** y"}'
+    assert redacted(f"x {form} y", LICENCE) == "x *** y"
+
+
+def test_what_begins_like_a_spelling_stays() -> None:
+    body = b'{"a":"%54ok-3n \\u0054ok \\u003cb\\u003e \\u0026amp; &#84;ok %E4%BD%A0"}'
+    assert masked(body, LICENCE) == body
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "token="])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, bytes.hex])
+@pytest.mark.parametrize("licence", [LICENCE, "\u9a8c\u8bc1\u7801~~??>>", "12345678"])
+def test_a_licence_that_is_encoded_as_a_whole_is_masked(
+    before: str, encode: Callable[[bytes], bytes | str], licence: str
+) -> None:
+    encoded = encode(f"{before}{licence} and more".encode())
+    text = encoded if isinstance(encoded, str) else encoded.decode()
+    found = masked(f'{{"a":"{text}"}}'.encode(), licence)
+    assert b"***" in found
+    assert redacted(text, licence) != text

@@ -16,7 +16,7 @@ from rankspider.export.formats import Format
 def test_parquet_without_its_library(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
-    with pytest.raises(ConfigurationError, match=r"requirements-export.txt, or choose") as raised:
+    with pytest.raises(ConfigurationError, match=r"\.\[export\]' .*, or choose") as raised:
         Format("parquet").require_library()
     assert "\n" not in str(raised.value)
     Format("csv").require_library()
