@@ -60,6 +60,12 @@ class Configuration:
     """In which hours are given and shown."""
     retention: Mapping[str, int]
     """Days by collection; one that is not named is kept for ever."""
+    list_every: float
+    """Seconds after which the list is looked at, while there is a watch list; 0: never."""
+    close_margin: float
+    """How many seconds before an hour ends its list is looked at first; 0: it is not."""
+    price_per_call: float
+    """In whatever currency; 0: not known."""
     archive: bool
     """Whether answers are kept as they came."""
     archive_days: float
@@ -105,6 +111,9 @@ class Configuration:
             keep_private_fields=_flag(settings, "RANK_KEEP_PRIVATE_FIELDS"),
             timezone=_timezone(settings),
             retention=_retention(settings),
+            list_every=_number(settings, "RANK_LIST_EVERY_SECONDS", least=0),
+            close_margin=_number(settings, "RANK_CLOSE_MARGIN_SECONDS", least=0),
+            price_per_call=_number(settings, "RANK_PRICE_PER_CALL", least=0),
             archive=_flag(settings, "RANK_ARCHIVE"),
             archive_days=_number(settings, "RANK_ARCHIVE_DAYS", least=0),
         )

@@ -8,6 +8,7 @@
     │   └── EmbeddedServerError           3   a server for one machine did not start
     ├── MemberError                       2   a queue member names no anchor
     ├── MomentError                       2   a moment or a range of hours makes no sense
+    ├── TermsError                        2   how often to ask makes no sense (watch/)
     ├── NotInTheLake                      1   the lake holds no such list, hour or anchor
     ├── SeveralAnchors                    2   what was meant to name one anchor fits several
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)

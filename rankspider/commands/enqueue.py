@@ -2,12 +2,8 @@
 
 import argparse
 import math
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from io import BufferedIOBase, BytesIO
-from pathlib import Path
-from typing import cast
 
 from redis.exceptions import ResponseError
 from scrapy.exceptions import UsageError
@@ -15,21 +11,14 @@ from scrapy.exceptions import UsageError
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
-from rankspider.endpoint.sec_uid import sec_uid_of
-from rankspider.errors import ConfigurationError, MemberError, RankspiderError, ServiceUnavailable
+from rankspider.errors import ConfigurationError, ServiceUnavailable
 from rankspider.queue.enqueue_report import EnqueueReport
-from rankspider.queue.lines import Batch, read_anchors
 from rankspider.queue.producer import KINDS, REMEMBERED, Producer
+from rankspider.queue.sources import Source, batches_of, sources_of
 from rankspider.servers import reachable_servers
 from rankspider.terminal import remark
 
-_STDIN = "-"
-_ARGUMENT = "argument"
-_SUFFIXES = (".txt", ".csv", ".tsv", ".json", ".jsonl", ".xls", ".xlsx")
 _SOME_REFUSED = 2
-
-Source = tuple[str, BufferedIOBase]
-"""A file, and what to call it."""
 
 
 class Command(RankCommand):
@@ -89,7 +78,7 @@ class Command(RankCommand):
         kind = _kind(opts)
         configuration = Configuration.read(self.project_settings)
         with ExitStack() as stack:
-            sources = _sources(args, opts.file, stack)
+            sources = sources_of(self.name, args, opts.file, stack)
             servers = stack.enter_context(
                 reachable_servers(self.project_settings, configuration, mongo=False)
             )
@@ -118,80 +107,15 @@ def _kind(opts: argparse.Namespace) -> str | None:
     return "zset"
 
 
-def _sources(args: list[str], files: list[str], stack: ExitStack) -> list[Source]:
-    """Return what to read, each source with its name, opened before anything is queued."""
-    for arg in args:
-        if arg.startswith("-") and arg != _STDIN:
-            raise UsageError(f"not understood: {arg}")
-    sources: list[Source] = []
-    anchors = [_line_of(arg) for arg in args if arg != _STDIN]
-    if anchors:
-        sources.append((_ARGUMENT, BytesIO(b"\n".join(anchors))))
-    for file in files:
-        if file != _STDIN:
-            sources.append((file, stack.enter_context(_opened(file))))
-    if _STDIN in (*args, *files) or not sources:
-        sources.append(("standard input", _standard_input(named=bool(args or files))))
-    return sources
-
-
-def _line_of(arg: str) -> bytes:
-    """Return the anchor that an argument names, as a line of a file. Raises `UsageError` for a
-    file's name."""
-    given = arg.encode("utf-8", "surrogateescape")
-    try:
-        return sec_uid_of(given).encode()
-    except MemberError:
-        if Path(arg).is_file():
-            raise UsageError(f"{arg} is a file: did you mean --file {arg}?") from None
-        if Path(arg).suffix.lower() in _SUFFIXES and "://" not in arg:
-            raise UsageError(f"{arg}: no such file, and no anchor") from None
-        return given
-
-
-def _opened(file: str) -> BufferedIOBase:
-    if not file:
-        raise UsageError("--file: name a file")
-    try:
-        return Path(file).open("rb")
-    except OSError as error:
-        raise UsageError(f"--file: cannot read {file}: {error.strerror}") from error
-
-
-def _standard_input(*, named: bool) -> BufferedIOBase:
-    if sys.stdin is None or (not named and sys.stdin.isatty()):
-        raise UsageError(
-            "no anchors: name some, as in 'scrapy enqueue MS4wLjABAAAA...', or a file of them with "
-            "--file, or pipe them in, as in 'cat anchors.txt | scrapy enqueue'"
-        )
-    return cast("BufferedIOBase", sys.stdin.buffer)
-
-
 def _queue(
     producer: Producer, sources: list[Source], column: str | None, tally: EnqueueReport
 ) -> None:
     try:
-        for name, batch in _read(sources, column, tally):
+        for name, batch in batches_of(sources, column, lambda: tally.certain):
             tally.add(name, batch, repeated=producer.put(batch.anchors))
     except KeyboardInterrupt:
         remark(f"interrupted: {tally.certain}")
         raise
-
-
-def _read(
-    sources: list[Source], column: str | None, tally: EnqueueReport
-) -> Iterator[tuple[str, Batch]]:
-    for name, file in sources:
-        try:
-            # What was named as an argument stands in no table.
-            for batch in read_anchors(file, None if name == _ARGUMENT else column):
-                yield name, batch
-        except MemberError as error:
-            raise MemberError(f"{name}: {error}; {tally.certain}") from None
-        except OSError as error:
-            raise RankspiderError(
-                f"{name} cannot be read to its end: {error.strerror}; {tally.certain}"
-            ) from error
 
 
 @contextmanager

@@ -29,7 +29,8 @@ for _, call in ipairs({
     {'DEL'},
     {'LPUSH', 'x'}, {'RPUSH', 'x'}, {'LLEN'}, {'LPOP', 9}, {'DEL'},
     {'SADD', 'x'}, {'SCARD'}, {'SPOP', 9}, {'DEL'},
-    {'ZADD', 1, 'x'}, {'ZCARD'}, {'ZRANGEBYSCORE', 0, 1}, {'ZREM', 'x'}, {'ZPOPMAX', 9}, {'DEL'},
+    {'ZADD', 1, 'x'}, {'ZCARD'}, {'ZRANGEBYSCORE', 0, 1}, {'ZRANGE', 0, 0}, {'ZSCORE', 'x'},
+    {'ZREM', 'x'}, {'ZREMRANGEBYSCORE', 0, 1}, {'ZPOPMAX', 9}, {'DEL'},
     {'HSET', 'x', '1'}, {'HSETNX', 'x', '1'}, {'HINCRBY', 'x', 1}, {'HGET', 'x'}, {'HMGET', 'x'},
     {'HLEN'}, {'HEXISTS', 'x'}, {'HKEYS'}, {'HDEL', 'x'}, {'DEL'},
 }) do
@@ -120,8 +121,7 @@ def try_out(client: redis.Redis, keys: Keys) -> None:
     Of a Cluster, the one server that counts is asked.
     """
     trial = f"{keys.beside}trial-{uuid.uuid4().hex}"
-    beside = (keys.dedupe, keys.licences)
-    all_keys = [trial, *keys.all(), *beside]
+    all_keys = [trial, *keys.of_script(), keys.dedupe, keys.licences]
     has_told = False
     while True:
         try:

@@ -46,6 +46,14 @@ class Keys:
     sizes: str
     """STRING: how many waited, were delayed and leased when the queue's script ran last; fewer
     now say that Redis evicted them, or that somebody took them."""
+    watched: str
+    """HASH: the watch list. ``sec_uid`` → how often it is asked, and what is known of it."""
+    turns: str
+    """ZSET ``sec_uid`` → when its next turn is due, ms."""
+    listed: str
+    """ZSET ``sec_uid`` → when the list was last seen with it, ms."""
+    plan: str
+    """HASH: what the watch list's turns have in common, such as their pace."""
 
     @classmethod
     def of(cls, queue: str) -> Self:
@@ -59,8 +67,13 @@ class Keys:
         """Return what begins the name of every key but the queue's own."""
         return self.leases.removesuffix("leases")
 
+    def of_script(self) -> list[str]:
+        """Return the ``KEYS`` of the queue's script, in their order."""
+        beside = [self.watched, self.turns, self.listed, self.plan]
+        return [*self.all(), *beside]
+
     def all(self) -> list[str]:
-        """Return the keys in the order of the script's ``KEYS``."""
+        """Return the queue's own, the first of `of_script`."""
         return [
             self.queue,
             self.leases,

@@ -24,6 +24,7 @@ from rankspider.licences.pool import Licence, LicencePool
 from rankspider.queue.anchor_queue import Count
 from rankspider.queue.deliveries import Deliveries, Delivery
 from rankspider.secrecy import discreet
+from rankspider.watch.telling import Telling
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Calls:
         deliveries: Deliveries,
         licences: LicencePool,
         store: Store,
+        telling: Telling | None = None,
     ) -> None:
         self._worker = worker
         self._endpoint = endpoint
@@ -58,6 +60,7 @@ class Calls:
         self._deliveries = deliveries
         self._licences = licences
         self._store = store
+        self._telling = telling
         self.stretch = Stretch()
         self._without_own, self._told_without_own = 0, 1
         self.last_refusal = ""
@@ -74,8 +77,12 @@ class Calls:
         self._silent = 0
         self._count(news)
         delivery: Delivery | None = response.meta.get(DELIVERY)
-        if delivery is not None and news.read.anchor is None:
-            self._note_without_own(delivery.sec_uid)
+        if delivery is not None:
+            if delivery.anchor is not None and news.read.anchor is None:
+                self._note_without_own(delivery.anchor)
+            if self._telling is not None:
+                self._note_clock(response.meta, news)
+                delivery.told = self._telling.note(news.read, delivery.anchor)
         call = self._call_of(response.meta, OK, response, **news.read.said)
         on_record = self._on_record(call, [*news.pending], news.read.ranked_list, generation)
         self._settle(on_record, delivery)
@@ -100,6 +107,14 @@ class Calls:
                 retry_after=failed.retry_after,
             )
 
+    def _note_clock(self, meta: dict[str, Any], news: News) -> None:
+        """Tell the watch list what the endpoint's clock said between two moments of Redis's."""
+        asked: Asked | None = meta.get(ASKED)
+        sent = None if asked is None else self._licences.redis_time(asked.left_at)
+        if self._telling is not None and asked is not None and sent is not None:
+            now = news.read.extraction.observed_at.timestamp()
+            self._telling.note_clock(now, sent, sent + asked.milliseconds / 1000)
+
     def _note_silence(self, failed: Failure, why: str) -> None:
         """Say once that nothing answers at the endpoint's address."""
         if failed.name != "network":
@@ -120,7 +135,7 @@ class Calls:
         if _is_of_licence(failed):
             self.last_refusal = failed.message
             return outcome, "counted"  # not blamed at all
-        anchor = delivery.sec_uid if delivery else None
+        anchor = delivery.anchor if delivery else None
         if outcome is CallOutcome.ANSWERED:
             is_of_all = self.stretch.refused(anchor, failed)
             return (CallOutcome.ALIKE, "held") if is_of_all else (outcome, "counted")
@@ -185,10 +200,10 @@ class Calls:
         delivery: Delivery | None = meta.get(DELIVERY)
         licence: Licence | None = meta.get(LICENCE)
         return Call(
-            anchor=delivery.sec_uid if delivery else None,
+            anchor=delivery.anchor if delivery else None,
             asked_at=asked.at,
             milliseconds=asked.milliseconds,
-            purpose="queue",
+            purpose=delivery.lease.purpose if delivery else "queue",
             outcome=outcome,
             status=response.status if response else None,
             bytes=len(response.body) if response else None,
@@ -239,4 +254,6 @@ class Calls:
 
 
 def _whom(delivery: Delivery | None) -> str:
-    return delivery.sec_uid if delivery else "nobody of the queue"
+    if delivery is None:
+        return "nobody of the queue"
+    return delivery.anchor or "the list alone"

@@ -24,7 +24,7 @@ from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
 from rankspider import log_filter
-from rankspider.crawl.responses import ASKED, LICENCE, Asked
+from rankspider.crawl.responses import ASKED, LICENCE, URGENT, Asked
 from rankspider.crawl.shutdown import out_of_time
 from rankspider.crawl.worker import Worker
 from rankspider.endpoint.inflate import inflated, is_damaged
@@ -84,12 +84,12 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         if not self._is_licensed(request):
             return await super().download_request(request)
         pool = self._worker.licences
-        licence = request.meta[LICENCE] = await pool.take()
+        licence = request.meta[LICENCE] = await pool.take(urgent=request.meta.get(URGENT, False))
         task = asyncio.current_task()
         assert task is not None
         self._under_way.add(task)
-        asked = request.meta[ASKED] = Asked(dt.datetime.now(dt.UTC))
         began = time.monotonic()
+        asked = request.meta[ASKED] = Asked(dt.datetime.now(dt.UTC), began)
         try:
             return await super().download_request(request)
         except asyncio.CancelledError:

@@ -22,6 +22,8 @@ DELIVERY = "delivery"
 """Under which a request's ``meta`` holds the `Delivery` of its anchor."""
 LICENCE = "licence"
 """The same, of the `Licence` it was sent with."""
+URGENT = "urgent"
+"""The same, of whether it is to be sent before all others."""
 ASKED = "asked"
 """The same, of when it left."""
 
@@ -32,6 +34,8 @@ class Asked:
 
     at: dt.datetime
     """When it left, UTC, by this machine's clock."""
+    left_at: float
+    """The same by the loop's clock, s."""
     milliseconds: int = 0
     """Until it was answered, or failed."""
     is_heard: bool = False

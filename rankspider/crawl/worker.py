@@ -4,7 +4,9 @@ import asyncio
 import logging
 import os
 import platform
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -16,7 +18,8 @@ from scrapy.statscollectors import StatsCollector
 
 from rankspider.archive.keeping import Archive
 from rankspider.configuration import Configuration
-from rankspider.connections.redis import connect
+from rankspider.connections import mongo
+from rankspider.connections.redis import connect, connect_blocking
 from rankspider.connections.redis_keys import Keys
 from rankspider.crawl.calls import Calls
 from rankspider.crawl.disk import DiskWatch
@@ -29,10 +32,14 @@ from rankspider.licences.ledger import Change, Rates
 from rankspider.licences.pool import LicencePool
 from rankspider.licences.watch import TokensFile
 from rankspider.queue.anchor_queue import AnchorQueue
-from rankspider.queue.deliveries import Deliveries
+from rankspider.queue.deliveries import Deliveries, Delivery
 from rankspider.queue.repair import RepairDuty
 from rankspider.servers import EMBEDDED_IN, reachable_servers
 from rankspider.tasks import end
+from rankspider.watch.mending import Mending
+from rankspider.watch.telling import Telling
+from rankspider.watch.turns import Turns
+from rankspider.watch.watch_list import WatchList
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +47,8 @@ logger = logging.getLogger(__name__)
 _ROOM = 2
 # And those that wait for MongoDB: they must not stop the others, and join in fewer, larger writes.
 _STORING_ROOM = 64
+# How often to ask anew when the hour ends: by then the endpoint's clock may be known better.
+_CLOSINGS_SECONDS = 5.0
 
 
 class Worker:
@@ -85,7 +94,7 @@ class Worker:
             raise ConfigurationError(f"EXTENSIONS: {Worker.__module__}.Worker is missing or off")
         return worker
 
-    async def open(self, queue_key: str) -> None:
+    async def open(self, queue_key: str, *, serves_watch_list: bool = False) -> None:
         """Reach the servers, or bring up embedded ones, and begin to keep leases alive.
 
         Raises `RankspiderError` for a server that cannot be used.
@@ -112,16 +121,20 @@ class Worker:
             owner=self._name,
             lease_seconds=self.configuration.lease_seconds,
             max_deliveries=self.configuration.max_deliveries,
+            list_every=self.configuration.list_every if serves_watch_list else None,
         )
         self._open_deliveries(queue)
         self.repair = RepairDuty(queue, self._make_lake_whole)
         endpoint = self.configuration.api_url or ""
-        self.calls = Calls(
-            self._name, endpoint, self._stats, self.deliveries, self.licences, self.store
-        )
+        objects = (self._stats, self.deliveries, self.licences, self.store)
+        telling = Telling(queue, lambda: self.deliveries.next_turn_in is not None)
+        opened.push_async_callback(telling.close)
+        self.calls = Calls(self._name, endpoint, *objects, telling)
         opened.push_async_callback(self.calls.settled)
         opened.push_async_callback(self.repair.close)
         watching = [self._watch_tokens(), self._tell_what_is_in_hand(), self._watch_lake()]
+        if serves_watch_list:
+            watching.append(Mending(partial(self._watch_list, settings)).run())
         if folder := settings.get(EMBEDDED_IN):
             watching.append(DiskWatch(Path(folder)).watch())
         for each in watching:
@@ -129,6 +142,27 @@ class Worker:
         self._shutdown.watch(self.deliveries, self.licences)
         opened.callback(self._shutdown.closing)
         self.is_open = True
+
+    def serve_closings(self, ask: Callable[[Delivery], None]) -> None:
+        """Have ``ask`` make the call of each look at the end of the endpoint's hour, at once."""
+        self._opened.push_async_callback(end, asyncio.create_task(self._look_at_closings(ask)))
+
+    async def _look_at_closings(self, ask: Callable[[Delivery], None]) -> None:
+        margin = self.configuration.close_margin
+        while margin and not self.is_stopping:
+            deliveries, wait = await self.deliveries.take_closing(margin)
+            for delivery in deliveries:
+                ask(delivery)
+            wait = _CLOSINGS_SECONDS if wait is None else wait
+            await asyncio.sleep(min(wait, _CLOSINGS_SECONDS))
+
+    @contextmanager
+    def _watch_list(self, settings: BaseSettings) -> Iterator[WatchList]:
+        """Yield the queue's watch list, by connections of its own: it is for another thread."""
+        uri = settings["MONGO_URI"]
+        with connect_blocking(settings) as redis, mongo.connect_blocking(uri) as client:
+            database = client[self.configuration.mongo_database]
+            yield WatchList(database, Turns(redis, self._keys), self.queue_key)
 
     async def _open_store(self, uri: str) -> None:
         self.store = Store(

@@ -126,7 +126,11 @@ class AnswerReader:
         """Return what ``answer`` says. Raises `AnswerError` if an unknown list cannot be read
         through."""
         extraction = Extraction(
-            answer, anchor, keep_private=self._keep_private, profiles=self._profiles
+            answer,
+            anchor,
+            keep_private=self._keep_private,
+            profiles=self._profiles,
+            is_list_alone=anchor is None,
         )
         list_ = self._list(extraction, self._rows_of(extraction))
         own = extraction.own(list_.rows.user_ids)

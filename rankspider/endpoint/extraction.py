@@ -95,10 +95,14 @@ class Extraction:
         *,
         keep_private: bool,
         profiles: Profiles | None = None,
+        is_list_alone: bool = False,
     ) -> None:
+        """``is_list_alone``: nobody was asked for, and whoever's row comes along is nobody's
+        standing."""
         self.answer = answer
         self.anchor = anchor
         self._keep_private = keep_private
+        self._is_list_alone = is_list_alone
         self._profiles = profiles or Profiles()
         self.observed_at = moment_of(answer.now_ms)
         self._list_of_answer = list_of(answer)
@@ -184,10 +188,16 @@ class Extraction:
 
     # The asked anchor's own row
 
+    @property
+    def _own(self) -> Row | BrokenRow | None:
+        """Return the own row; None also for that of whoever comes along when nobody was asked
+        for."""
+        return None if self._is_list_alone else self.answer.anchor_info
+
     def own(self, listed_ids: frozenset[str]) -> list[Extracted]:
         """Return the own row's standing and user, or that it is rejected; nothing if it is missing,
         or of one of the users in the list, whose row there tells of it."""
-        own = self.answer.anchor_info
+        own = self._own
         if own is None or (isinstance(own, Row) and own.user.id_str in listed_ids):
             return []
         reason = own.reason if isinstance(own, BrokenRow) else None
@@ -196,7 +206,7 @@ class Extraction:
     @property
     def own_user(self) -> tuple[str, str] | None:
         """Return the ``id_str`` and the ``sec_uid`` of whom the own row is of."""
-        own = self.answer.anchor_info
+        own = self._own
         return (own.user.id_str, own.user.sec_uid) if isinstance(own, Row) else None
 
     # Rows by themselves

@@ -17,6 +17,9 @@ SIGHTINGS = "sightings"
 # Each call that was made, as it ended: see `rankspider.lake.call`.
 CALLS = "calls"
 REJECTED = "rejected"
+# The anchors of the watch list: see `rankspider.watch.watch_list`. Not what was collected, but what
+# people want collected; Redis has a copy, with the turns.
+WATCHED = "watched"
 # What the lake says of itself: its version (`rankspider.lake.version`).
 META = "meta"
 # Answers as they came, with RANK_ARCHIVE=1: see `rankspider.archive`.
@@ -81,6 +84,7 @@ INDEXES: dict[str, list[IndexModel]] = {
         IndexModel(["anchor", ("observed_at", DESCENDING)], name="anchor_time"),
         IndexModel("observed_at", name="time"),
     ],
+    WATCHED: [IndexModel(["queue", "number"], name="queue_number")],
     f"{OVERLONG}.chunks": [IndexModel(["files_id", "n"], name="files_id_n", unique=True)],
 }
 _EXPIRY = IndexModel("expires_at", name="expiry", expireAfterSeconds=0)

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pymongo.asynchronous.database import AsyncDatabase
 
 from rankspider.errors import RankspiderError
-from rankspider.lake.collections import OF_THE_ARCHIVE, OVERLONG, Document
+from rankspider.lake.collections import OF_THE_ARCHIVE, OVERLONG, WATCHED, Document
 from rankspider.lake.validators import SCHEMAS
 
 # What no worker writes without, and each makes when it opens a lake.
-_EVERY_LAKE = (*SCHEMAS, f"{OVERLONG}.chunks")
+_EVERY_LAKE = (*(name for name in SCHEMAS if name != WATCHED), f"{OVERLONG}.chunks")
 
 
 class LakeReplaced(RankspiderError):

@@ -26,6 +26,8 @@ _TIME_OR_NONE: Final = {"bsonType": ["date", "null"]}
 _WHOLE: Final = {"bsonType": ["int", "long"]}
 _WHOLE_OR_NONE: Final = {"bsonType": ["int", "long", "null"]}
 _NATURAL: Final = {**_WHOLE, "minimum": 0}
+_SECONDS: Final = {"bsonType": "number", "minimum": 0}
+_FLAG: Final = {"bsonType": "bool"}
 _TEXTS: Final = {"bsonType": ["array", "null"], "items": {"bsonType": "string"}}
 _MAP: Final = {"bsonType": ["object", "null"]}
 
@@ -53,7 +55,7 @@ _STANDING: Final = {
     "gap_description": _TEXT,
     "shop_tags": _TEXTS,
     "room_id": _TEXT,
-    "listed": {"bsonType": "bool"},
+    "listed": _FLAG,
     "revision": _ID,
 }
 _PROFILE: Final = {
@@ -90,6 +92,13 @@ _REJECTED: Final = {
     **dict.fromkeys(("reason", "payload", "anchor"), _TEXT),
     "revision": _ID,
 }
+_WATCHED: Final = {
+    **dict.fromkeys(("queue", "sec_uid", "label", "by"), _ID),
+    **dict.fromkeys(("every", "at_most"), _SECONDS),
+    "number": _NATURAL,
+    **dict.fromkeys(("steady", "paused"), _FLAG),
+    "added_at": _TIME,
+}
 _TO_TRY_AGAIN: Final = {
     "form": {"enum": ["answer", "item", "text"]},
     "list": _object(_LIST, nullable=True),
@@ -106,6 +115,7 @@ SCHEMAS: Final[dict[str, Schema]] = {
     collections.SIGHTINGS: _object(_SIGHTING, _UNTIL),
     collections.CALLS: _object(_CALL),
     collections.REJECTED: _object({**_REJECTED, **_NEWEST}, _TO_TRY_AGAIN),
+    collections.WATCHED: _object(_WATCHED),
 }
 
 

@@ -111,11 +111,12 @@ class LicencePool:
         self._fingerprints = tuple(self._tokens)
         self._start_anew()
 
-    async def take(self) -> Licence:
+    async def take(self, *, urgent: bool = False) -> Licence:
         """Wait until a request may be sent, and return the licence to send it with.
 
-        Every one taken is to be reported, `CallOutcome.UNSENT` if nothing was sent. Raises
-        `AllLicencesRefused`, and `GivenUp` after `give_up`.
+        One that is ``urgent`` comes before all that wait. Every one taken is to be reported,
+        `CallOutcome.UNSENT` if nothing was sent. Raises `AllLicencesRefused`, and `GivenUp` after
+        `give_up`.
         """
         self._require_going_on()
         if (spare := self._at_hand()) is not None:
@@ -123,15 +124,15 @@ class LicencePool:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._takes.add(ended)
         try:
-            return await self._wait_for_leave()
+            return await self._wait_for_leave(urgent=urgent)
         finally:
             self._takes.discard(ended)
             ended.set_result(None)
 
-    async def _wait_for_leave(self) -> Licence:
+    async def _wait_for_leave(self, *, urgent: bool) -> Licence:
         late_will_do = False
         while True:
-            reserved = await self._in_turn()
+            reserved = await self._in_turn(urgent=urgent)
             if await self._due(reserved, late_will_do):
                 return reserved.licence
             self.report(reserved.licence, CallOutcome.UNSENT)
@@ -189,9 +190,9 @@ class LicencePool:
         late = asyncio.get_running_loop().time() - reserved.at
         return reserved.epoch == self._epoch and late <= _LATEST_SECONDS
 
-    async def _in_turn(self) -> _Reserved:
+    async def _in_turn(self, *, urgent: bool) -> _Reserved:
         waiter: asyncio.Future[_Reserved] = asyncio.get_running_loop().create_future()
-        self._waiting.append(waiter)
+        (self._waiting.appendleft if urgent else self._waiting.append)(waiter)
         if self._feeding is None or self._feeding.done():
             self._feeding = asyncio.create_task(self._feed())
             self._feeding.add_done_callback(self._fed)
@@ -257,6 +258,10 @@ class LicencePool:
         low, high = earliest - redis_now, latest - redis_now
         self._offset = high if self._offset is None else min(max(self._offset, low), high)
         return self._offset
+
+    def redis_time(self, loop_time: float) -> float | None:
+        """Return what Redis's clock said when the loop's said ``loop_time``, s, if it is known."""
+        return None if self._offset is None else loop_time - self._offset
 
     def _hand_out(self, reserved: _Reserved, *, spare: bool) -> None:
         if self._prune():

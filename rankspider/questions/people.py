@@ -73,6 +73,19 @@ def nicknames(database: Database[Document], user_ids: Iterable[str]) -> dict[str
     return names
 
 
+def nicknames_of_keys(database: Database[Document], sec_uids: Iterable[str]) -> dict[str, str]:
+    """Return the nickname of each ``sec_uid`` that the lake has a profile of, as it came.
+
+    ``db.users.find({sec_uid: {$in: […]}}, {sec_uid: 1, nickname: 1})``, a hundred at a time.
+    """
+    wanted, names = list(sec_uids), {}
+    for start in range(0, len(wanted), _AT_ONCE):
+        keys = {"sec_uid": {"$in": wanted[start : start + _AT_ONCE]}}
+        for user in database[collections.USERS].find(keys, ["sec_uid", "nickname"]):
+            names[user["sec_uid"]] = user["nickname"] or ""
+    return names
+
+
 def the_anchor(database: Database[Document], text: str) -> Person:
     """Return the one anchor that ``text`` names, as `anchors_named` finds it.
 

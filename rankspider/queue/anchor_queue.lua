@@ -13,6 +13,7 @@
 --                   them is stored, and until when (ms) a worker sees to that; gone when it is done
 --       9 epoch     STRING, made with the first lease: another one means that the queue was lost
 --      10 sizes     STRING 'waiting delayed leased', as the last call left them
+--      11 and on    the watch list's: see turns.lua
 -- ARGV  1 operation, 2 the time in ms ('' for Redis's own clock), then the operation's own
 --
 -- `kind` is what the queue was when the member was taken; `score` its score in a ZSET, as text.
@@ -20,10 +21,15 @@
 -- `silent` counts the deliveries whose worker was never heard of again: it may be what killed
 -- them, and what was in hand with it may not. Such a suspect is leased in ever smaller company,
 -- alone at last, so that it takes no other with it for good.
+--
+-- A lease of the kind 'watch' is a turn of the watch list's (turns.lua): what comes of it is for that
+-- to see to, and leaves nothing once the anchor is watched no more.
 
 local queue, leases, held, delayed = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local tries, dead, receipts, cut_off = KEYS[5], KEYS[6], KEYS[7], KEYS[8]
 local epoch, sizes = KEYS[9], KEYS[10]
+local WATCH = 'watch'
+local watch, operations = {}, {}
 
 local function clock()
   if ARGV[2] ~= '' then return tonumber(ARGV[2]) end
@@ -64,6 +70,7 @@ end
 
 -- To the front of a list, since its turn had come; a higher score of its own is kept.
 local function put_back(member, record)
+  if record.kind == WATCH then return watch.come_back(member) end
   local kind = redis.call('TYPE', queue).ok
   if kind == 'none' then kind = record.kind end
   if kind == 'set' then
@@ -87,16 +94,22 @@ local function note_cut_off()
   redis.call('HSET', cut_off, 'times', 1)
 end
 
-local function bury(member, record, reason, failure)
+-- A watched anchor has its next turn all the same, and no letter unless none is of any use -> whether
+-- there is one
+local function bury(member, record, reason, failure, is_hopeless)
   redis.call('HDEL', tries, member)
+  local is_watched = watch.ended(member, is_hopeless)
+  if record.kind == WATCH and not (is_hopeless and is_watched) then return false end
   redis.call('HSET', dead, member, cjson.encode({
     reason = reason, error = failure, tries = record.tries,
     first_at = record.first, died_at = now, kind = record.kind, score = record.score,
   }))
   if record.again then put_back(member, record) end
+  return true
 end
 
 local function remember(member, record, failure)
+  if record.kind == WATCH and not watch.has(member) then return end
   save(tries, member, {
     tries = record.tries, silent = record.silent, first = record.first, error = failure,
     kind = record.kind, score = record.score, receipt = record.receipt, spared = record.spared,
@@ -198,7 +211,7 @@ end
 -- there before the minute is over.
 local function delay_again()
   for _, member in ipairs(redis.call('HKEYS', tries)) do
-    if redis.call('HEXISTS', held, member) == 0 then
+    if redis.call('HEXISTS', held, member) == 0 and tried(member).kind ~= WATCH then
       redis.call('ZADD', delayed, 'NX', now + 60000, member)
     end
   end
@@ -248,31 +261,40 @@ local function company_of(member, most)
   return before.silent == 1 and 8 or 2
 end
 
-local operations = {}
+-- Those that one call leases, with what may be in one hand.
+local batch
 
--- owner, lease ms, count, most deliveries, how many the worker has in hand
---   -> {how many wait still, {{member, receipt, nth}...}, the most to have in hand until the
---       hands are empty, 0 for any number, how many fewer waited than the last call had left}
-function operations.take(owner, lease_ms, count, most, in_hand)
-  count, most, in_hand = tonumber(count), tonumber(most), tonumber(in_hand)
-  bring_back(1000, most)
+local function begin_batch(owner, lease_ms, most, in_hand)
+  batch = {
+    owner = owner, lease_ms = lease_ms, most = most, in_hand = tonumber(in_hand), taken = {},
+    company = math.huge,
+  }
+end
+
+-- Lease `member` unless it must not join those in hand -> whether it does
+local function admit(member, kind, score, purpose)
+  local limit = company_of(member, batch.most) or math.huge
+  if batch.in_hand + #batch.taken + 1 > math.min(batch.company, limit) then
+    if #batch.taken == 0 then batch.company = limit end
+    return false
+  end
+  local record = lease(member, kind, score, batch.owner, batch.lease_ms, batch.most)
+  if record then
+    table.insert(batch.taken, {member, record.receipt, record.tries, purpose})
+    batch.company = math.min(batch.company, limit)
+  end
+  return true
+end
+
+local function take_from_queue(count)
   local kind = redis.call('TYPE', queue).ok
   local before = tonumber(redis.call('GET', receipts) or 0)
-  local taken, company, popped = {}, math.huge, pop(kind, count)
+  local popped = pop(kind, count)
   for i, pair in ipairs(popped) do
     local member, score = pair[1], pair[2]
     local flying = load(held, member)
-    local limit = not flying and company_of(member, most) or math.huge
-    if not flying and in_hand + #taken + 1 > math.min(company, limit) then
-      if #taken == 0 then company = limit end
-      put_all_back(popped, i, kind)
-      break
-    elseif not flying then
-      local record = lease(member, kind, score, owner, lease_ms, most)
-      if record then
-        table.insert(taken, {member, record.receipt, record.tries})
-        company = math.min(company, limit)
-      end
+    if not flying then
+      if not admit(member, kind, score, 'queue') then return put_all_back(popped, i, kind) end
     elseif flying.receipt <= before then
       -- Pushed while in flight: once more afterwards. Twice in this batch: one delivery.
       flying.again = true
@@ -281,9 +303,33 @@ function operations.take(owner, lease_ms, count, most, in_hand)
       save(held, member, flying)
     end
   end
-  local fewer = gone
+end
+
+-- owner, lease ms, most deliveries, how many the worker has in hand, margin ms
+--   -> {{{member, receipt, nth, purpose}...}, how soon there is something to take, ms, -1: unknown}
+function operations.take_closing(owner, lease_ms, most, in_hand, margin)
+  begin_batch(owner, lease_ms, tonumber(most), in_hand)
+  local wait = watch.take_closing(tonumber(margin))
+  watch.asked()
+  return {batch.taken, wait}
+end
+
+-- owner, lease ms, count, most deliveries, how many the worker has in hand; how old the list may
+-- become, ms, if the worker serves the watch list, else ''
+--   -> {how many wait still, {{member, receipt, nth, purpose}...}, the most to have in hand until
+--       the hands are empty, 0 for any number, how many fewer waited than the last call had left,
+--       how soon the next turn may be taken, ms, -1: never}
+function operations.take(owner, lease_ms, count, most, in_hand, list_every)
+  count, most = tonumber(count), tonumber(most)
+  begin_batch(owner, lease_ms, most, in_hand)
+  bring_back(1000, most)
+  if list_every ~= '' then watch.take_first(tonumber(list_every)) end
+  take_from_queue(count - #batch.taken)
+  local soon = list_every ~= '' and watch.take(count) or -1
+  watch.asked()
+  local company, fewer = batch.company < math.huge and batch.company or 0, gone
   gone = 0
-  return {length(kind), taken, company < math.huge and company or 0, fewer}
+  return {length(redis.call('TYPE', queue).ok), batch.taken, company, fewer, soon}
 end
 
 -- lease ms, (member, receipt)... -> 1 or 0 each
@@ -292,13 +338,21 @@ function operations.renew(lease_ms, ...)
   return with_each({...}, function(member) redis.call('ZADD', leases, deadline, member) end)
 end
 
--- (member, receipt)... -> 1 or 0 each
+-- (member, receipt, what was told of it, '' or as turns.lua has it)... -> 1 or 0 each
 function operations.ack(...)
-  return with_each({...}, function(member, record)
-    let_go(member)
-    redis.call('HDEL', tries, member)
-    if record.again then put_back(member, record) end
-  end)
+  local rest, done = {...}, {}
+  for i = 1, #rest, 3 do
+    local member = rest[i]
+    local record = lease_of(member, rest[i + 1])
+    if record then
+      let_go(member)
+      redis.call('HDEL', tries, member)
+      if record.again then put_back(member, record) end
+      watch.told(member, rest[i + 2])
+    end
+    table.insert(done, record and 1 or 0)
+  end
+  return done
 end
 
 -- whether they are cut off, 1 or 0, (member, receipt)... -> 1 or 0 each. Back to the queue at once;
@@ -339,11 +393,14 @@ function operations.fail(most, ...)
       if count == 'spared' then record.spared = spared + 1 end
       -- A delay below 0 means that no other try would do.
       if delay < 0 or not is_free and record.tries >= tonumber(most) then
-        bury(member, record, reason, failure)
-        table.insert(outcome, 2)
+        table.insert(outcome, bury(member, record, reason, failure, delay < 0) and 2 or 1)
       else
         remember(member, record, failure)
-        redis.call('ZADD', delayed, now + delay, member)
+        if record.kind == WATCH then
+          watch.come_back(member, delay)
+        else
+          redis.call('ZADD', delayed, now + delay, member)
+        end
         table.insert(outcome, 1)
       end
     end
@@ -351,11 +408,23 @@ function operations.fail(most, ...)
   return outcome
 end
 
--- most deliveries -> {waiting, leased, delayed, dead}, after what was due has come back
+-- How many turns of the watch list are in hand.
+local function turns_in_hand()
+  if not watch.is_there() then return 0 end
+  local count = 0
+  for _, member in ipairs(redis.call('HKEYS', held)) do
+    local record = load(held, member)
+    if record and record.kind == WATCH then count = count + 1 end
+  end
+  return count
+end
+
+-- most deliveries -> {waiting, leased, delayed, dead}, after what was due has come back; without the
+-- watch list's turns, which never end
 function operations.counts(most)
   bring_back(1000, tonumber(most))
   return {
-    length(redis.call('TYPE', queue).ok), redis.call('ZCARD', leases),
+    length(redis.call('TYPE', queue).ok), redis.call('ZCARD', leases) - turns_in_hand(),
     redis.call('ZCARD', delayed), redis.call('HLEN', dead),
   }
 end
@@ -404,7 +473,7 @@ function operations.requeue(...)
     if letter then
       local is_read, record = pcall(cjson.decode, letter)
       redis.call('HDEL', dead, member)
-      put_back(member, is_read and type(record) == 'table' and record or {})
+      put_back(member, watch.requeued(member, is_read and type(record) == 'table' and record or {}))
       count = count + 1
     end
   end
@@ -430,17 +499,17 @@ function operations.guarded(known, receipt, name, ...)
   return {present_epoch(), operations[name](...)}
 end
 
--- owner, lease ms, (member, receipt, nth)... -> the epoch. What this worker has in hand is leased
+-- owner, lease ms, (member, receipt, nth, purpose)... -> the epoch. What this worker has in hand is leased
 -- as it was, but for what another has meanwhile.
 function operations.adopt(owner, lease_ms, ...)
   local rest, last = {...}, tonumber(redis.call('GET', receipts) or 0)
-  for i = 1, #rest, 3 do
+  for i = 1, #rest, 4 do
     local member, receipt, nth = rest[i], tonumber(rest[i + 1]), tonumber(rest[i + 2])
     last = math.max(last, receipt)
     if not load(held, member) then
       save(held, member, {
-        receipt = receipt, owner = owner, tries = nth, silent = 0, first = now, kind = 'list',
-        lease = tonumber(lease_ms),
+        receipt = receipt, owner = owner, tries = nth, silent = 0, first = now,
+        kind = rest[i + 3] == 'queue' and 'list' or WATCH, lease = tonumber(lease_ms),
       })
       redis.call('ZADD', leases, now + tonumber(lease_ms), member)
     end
@@ -448,22 +517,3 @@ function operations.adopt(owner, lease_ms, ...)
   redis.call('SET', receipts, string.format('%.0f', last))
   return present_epoch()
 end
-
--- Looked at before anything is changed: a script that fails halfway is not rolled back, and a
--- member that could not be put back would be lost.
-local kind = redis.call('TYPE', queue).ok
-if kind ~= 'none' and not LENGTH[kind] then
-  return redis.error_reply('WRONGKIND ' .. kind)
-end
-local kinds = {
-  [held] = 'hash', [tries] = 'hash', [leases] = 'zset', [delayed] = 'zset', [sizes] = 'string',
-}
-for key, wanted in pairs(kinds) do
-  kind = redis.call('TYPE', key).ok
-  if kind ~= wanted and kind ~= 'none' then redis.call('DEL', key) end
-end
-
-look_what_is_gone()
-local outcome = operations[ARGV[1]](unpack(ARGV, 3))
-note_sizes()
-return outcome

@@ -1,8 +1,9 @@
 """The queue of anchors: take, renew, acknowledge, release, fail, each one atomic round trip."""
 
 import importlib.resources
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import redis
@@ -12,8 +13,10 @@ from rankspider.connections.redis_keys import Keys
 from rankspider.errors import ConfigurationError, RankspiderError
 from rankspider.secrecy import discreet
 
-SCRIPT = (
-    importlib.resources.files(__package__).joinpath("anchor_queue.lua").read_text(encoding="utf-8")
+_FOLDER = importlib.resources.files(__package__)
+SCRIPT = "".join(
+    _FOLDER.joinpath(f"{part}.lua").read_text(encoding="utf-8")
+    for part in ("anchor_queue", "turns", "dispatch")
 )
 # Lua hands arguments over on a stack of some 8000.
 MOST_AT_ONCE = 500
@@ -31,6 +34,14 @@ class Lease:
     receipt: int
     delivery: int
     """Which delivery of this member it is, from 1."""
+    purpose: str = "queue"
+    """Why it is asked: ``queue``, or of the watch list: ``own`` for its turn, ``list`` for a look
+    at the list, ``close`` for one at its hour's end."""
+
+    @property
+    def is_of_list_alone(self) -> bool:
+        """Return whether no anchor is asked for; the member is a name that the script made up."""
+        return self.purpose != "queue" and self.member.startswith(b"list ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,8 @@ class Taken:
     may be what killed its workers before. None: any number."""
     fewer: int = 0
     """How many that waited were gone, though no worker had taken them."""
+    next_turn_in: float | None = None
+    """Seconds until a turn of the watch list may be taken; None: it has none to give."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +100,8 @@ class QueueLost(RankspiderError):
 
 
 class AnchorQueue:
-    """One queue as one worker sees it.
+    """One queue as one worker sees it, and its watch list, unless ``list_every`` is None: the
+    seconds after which the list is looked at though nobody is due; 0: never.
 
     ``clock_ms`` replaces Redis's own clock in tests. Every method raises `redis.RedisError`
     while Redis is away; every one may be called again after that. Every method raises
@@ -103,6 +117,7 @@ class AnchorQueue:
         owner: str,
         lease_seconds: float,
         max_deliveries: int,
+        list_every: float | None = None,
         clock_ms: int | None = None,
     ) -> None:
         self._client = client
@@ -111,31 +126,69 @@ class AnchorQueue:
         self._owner = owner
         self._lease_ms = int(lease_seconds * 1000)
         self._max_deliveries = max_deliveries
+        self._list_every_ms: int | str = "" if list_every is None else int(list_every * 1000)
         self.clock_ms = clock_ms
         self.epoch = b""
         self._last_receipt = 0
 
     async def take(self, count: int, *, in_hand: int = 0) -> Taken:
-        """Lease up to ``count`` members.
+        """Lease up to ``count`` members: those of the queue, and then turns of the watch list.
 
         ``in_hand``: how many this worker has already. Where one may be what killed its workers
         before, fewer are given.
         """
         count = min(count, MOST_AT_ONCE)
-        waiting, taken, most_in_hand, fewer = await self._guarded(
-            "take", self._owner, self._lease_ms, count, self._max_deliveries, in_hand
+        limits = (self._lease_ms, count, self._max_deliveries, in_hand)
+        waiting, taken, most_in_hand, fewer, soon_ms = await self._guarded(
+            "take", self._owner, *limits, self._list_every_ms
         )
-        leases = [Lease(member, receipt, nth) for member, receipt, nth in taken]
+        leases = self._leases(taken)
+        next_turn_in = soon_ms / 1000 if soon_ms >= 0 else None
+        return Taken(leases, waiting, most_in_hand or None, fewer, next_turn_in)
+
+    def _leases(self, taken: Sequence[tuple[bytes, int, int, bytes]]) -> list[Lease]:
+        leases = [
+            Lease(member, receipt, nth, purpose.decode()) for member, receipt, nth, purpose in taken
+        ]
         self._last_receipt = max([self._last_receipt, *(lease.receipt for lease in leases)])
-        return Taken(leases, waiting, most_in_hand or None, fewer)
+        return leases
+
+    async def take_closing(
+        self, margin: float, *, in_hand: int = 0
+    ) -> tuple[list[Lease], float | None]:
+        """Lease a look at the end of the endpoint's hour, if one is due; ``margin`` is how many
+        seconds before it the first one is. Return it, and the seconds until the next one; None:
+        nobody knows, or there is no watch list."""
+        limits = (self._lease_ms, self._max_deliveries, in_hand, round(margin * 1000))
+        taken, wait_ms = await self._guarded("take_closing", self._owner, *limits)
+        return self._leases(taken), wait_ms / 1000 if wait_ms >= 0 else None
+
+    async def tell_clock(self, low: float, high: float) -> None:
+        """Tell the fleet how many seconds the endpoint's clock is ahead of Redis's, at least and at
+        most."""
+        await self._call("clock", round(low * 1000), round(high * 1000))
 
     async def renew(self, leases: Sequence[Lease]) -> list[Lease]:
         """Move the deadlines of ``leases``; return those that are no longer ours."""
         return await self._each("renew", leases, self._lease_ms)
 
-    async def ack(self, leases: Sequence[Lease]) -> list[Lease]:
-        """Take ``leases`` off for good; return those that were no longer ours."""
-        return await self._each("ack", leases)
+    async def ack(
+        self, leases: Sequence[Lease], told: Mapping[Lease, str] = MappingProxyType({})
+    ) -> list[Lease]:
+        """Take ``leases`` off for good; return those that were no longer ours.
+
+        ``told``: what was seen of them, for the watch list, as turns.lua has it.
+        """
+        lost = []
+        for chunk in chunks(leases):
+            triples = [
+                part
+                for lease in chunk
+                for part in (lease.member, lease.receipt, told.get(lease, ""))
+            ]
+            outcome = await self._guarded("ack", *triples)
+            lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
+        return lost
 
     async def release(self, leases: Sequence[Lease], *, are_cut_off: bool = False) -> list[Lease]:
         """Give ``leases`` back at once, uncounted; return those that were no longer ours.
@@ -166,10 +219,12 @@ class AnchorQueue:
         """Go on after `QueueLost` with the queue that is there, and hold ``leases`` in it, but for
         those whose members another worker has by now."""
         for chunk in chunks(leases) if leases else [leases]:
-            triples = (
-                part for each in chunk for part in (each.member, each.receipt, each.delivery)
+            fours = (
+                part
+                for each in chunk
+                for part in (each.member, each.receipt, each.delivery, each.purpose)
             )
-            epoch = await self._call("adopt", self._owner, self._lease_ms, *triples)
+            epoch = await self._call("adopt", self._owner, self._lease_ms, *fours)
         self.epoch = epoch
         self._last_receipt = max((lease.receipt for lease in leases), default=0)
 
@@ -190,8 +245,15 @@ class AnchorQueue:
         """Note that what `claim_cut_off` told of, ``times`` in all, is seen to."""
         await self._call("made_whole", times)
 
+    async def tell_list(self, observed_ms: int, hour_ms: int, sec_uids: Sequence[str]) -> None:
+        """Tell the watch list that the endpoint showed the list of the hour that began then with
+        ``sec_uids``, when its own clock said ``observed_ms``. They cost no call of their own, and
+        those that left it are due."""
+        await self._call("listed", observed_ms, hour_ms, *sec_uids)
+
     async def counts(self) -> QueueCounts:
-        """Return how the queue stands, after what was due has come back."""
+        """Return how the queue stands, after what was due has come back; without the watch list's
+        turns, which never end."""
         return QueueCounts(*await self._call("counts", self._max_deliveries))
 
     async def has_evicted(self) -> bool:
@@ -226,7 +288,9 @@ class AnchorQueue:
     async def _call(self, operation: str, *arguments: Any) -> Any:
         clock = "" if self.clock_ms is None else self.clock_ms
         try:
-            return await self._script(keys=self._keys.all(), args=[operation, clock, *arguments])
+            return await self._script(
+                keys=self._keys.of_script(), args=[operation, clock, *arguments]
+            )
         except redis.ResponseError as error:
             raise explained(error, self._keys) from None
 

@@ -117,7 +117,7 @@ class DeadLetters:
         for chunk in chunks(letters):
             members = [letter.member for letter in chunk]
             try:
-                count += self._script(keys=self._keys.all(), args=[operation, "", *members])
+                count += self._script(keys=self._keys.of_script(), args=[operation, "", *members])
             except redis.ResponseError as error:
                 raise explained(error, self._keys) from None
         return count

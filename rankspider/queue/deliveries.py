@@ -40,6 +40,7 @@ class Delivery:
 
     lease: Lease
     sec_uid: str
+    """"" if the list alone is asked for."""
     open_items: int = 0
     output_complete: bool = False
     reason: str | None = None
@@ -64,8 +65,14 @@ class Delivery:
     """By `time.monotonic`: before it, the lease cannot have run out."""
     in_pipelines: int = 0
     """Of its items, those that Scrapy's pipelines have."""
+    told: str = ""
+    """What its answer says of it, for the watch list."""
     records: list[Any] = field(default_factory=list)
     """What dedupe remembers of its items (`rankspider.dedupe.record`)."""
+
+    @property
+    def anchor(self) -> str | None:
+        return self.sec_uid or None
 
     def fail(
         self, reason: str, error: str, *, hopeless: bool = False, retry_after: float | None = None
@@ -115,6 +122,9 @@ class Deliveries:
         self._outage = Outage("Redis", logger, said)
         self._asked_too_long = False
         self._waiting = 0
+        self.next_turn_in: float | None = None
+        """Seconds from the last take until a turn of the watch list may be taken; None: it has
+        none, or is not served."""
         self._adopting = asyncio.Lock()
 
     def start(self) -> None:
@@ -156,15 +166,36 @@ class Deliveries:
         in_hand = len(self._held)
         safe_until = time.monotonic() + self._lease_seconds
         taken = await self._patiently(lambda: self._queue.take(room, in_hand=in_hand))
-        deliveries = [Delivery(lease, "", safe_until=safe_until) for lease in taken.leases]
-        self._held.update(zip(taken.leases, deliveries, strict=True))
+        deliveries = self._in_hand(taken.leases, safe_until)
         self._most_in_hand = min(self._most_in_hand, taken.most_in_hand or self._room)
         self._mark_room()
-        self._stats.inc_value("rank/anchors/taken", len(deliveries))
+        self.next_turn_in = taken.next_turn_in
         self._waiting = taken.waiting
         if taken.fewer:
             await self._tell_of_fewer(taken.fewer)
         return deliveries, taken.waiting
+
+    async def take_closing(self, margin: float) -> tuple[list[Delivery], float | None]:
+        """Lease a look at the end of the endpoint's hour, if one is due, whatever else is in hand.
+        Return it, and the seconds until the next one; None: nobody knows."""
+        if self._is_stopped:
+            return [], None
+        return await self._through(self._take_closing(margin))
+
+    async def _take_closing(self, margin: float) -> tuple[list[Delivery], float | None]:
+        safe_until = time.monotonic() + self._lease_seconds
+        take = partial(self._queue.take_closing, margin, in_hand=len(self._held))
+        leases, wait = await self._patiently(take)
+        return self._in_hand(leases, safe_until), wait
+
+    def _in_hand(self, leases: list[Lease], safe_until: float) -> list[Delivery]:
+        deliveries = [Delivery(lease, "", safe_until=safe_until) for lease in leases]
+        self._held.update(zip(leases, deliveries, strict=True))
+        self._stats.inc_value("rank/anchors/taken", len(leases))
+        for lease in leases:
+            if lease.purpose != "queue":
+                self._stats.inc_value(f"rank/watch/{lease.purpose}")
+        return deliveries
 
     def complete(self, delivery: Delivery) -> None:
         """Note that nothing more will leave the spider for ``delivery``."""
@@ -299,7 +330,9 @@ class Deliveries:
         if not deliveries:
             return
         leases = [delivery.lease for delivery in deliveries]
-        refused = await self._refused(lambda: self._queue.ack(leases))
+        told = {each.lease: each.told for each in deliveries if each.told}
+        ack = partial(self._queue.ack, leases, told) if told else partial(self._queue.ack, leases)
+        refused = await self._refused(ack)
         self._drop(leases)
         self._stats.inc_value("rank/anchors/acked", len(leases) - len(refused))
         if refused:

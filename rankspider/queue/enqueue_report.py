@@ -23,6 +23,8 @@ class EnqueueReport:
     reached: str = ""
     """The last line that Redis has acknowledged, as people name it."""
     told_at: float = 0.0
+    done: str = "queued"
+    """What is done with an anchor."""
 
     def add(self, source: str, batch: Batch, repeated: int) -> None:
         for said in batch.remarks:
@@ -34,7 +36,7 @@ class EnqueueReport:
         self.reached = f"line {batch.last_line:,} of {source}"
         if time.monotonic() - self.told_at >= _PROGRESS_SECONDS:
             if self.told_at:
-                remark(f"{self.queued:,} queued, at {self.reached}")
+                remark(f"{self.queued:,} {self.done}, at {self.reached}")
             self.told_at = time.monotonic()
 
     def _complain(self, source: str, refused: Refused) -> None:
@@ -47,11 +49,16 @@ class EnqueueReport:
 
     @property
     def certain(self) -> str:
-        return f"all up to {self.reached} is queued" if self.reached else "nothing is queued yet"
+        if not self.reached:
+            return f"nothing is {self.done} yet"
+        return f"all up to {self.reached} is {self.done}"
 
-    def end(self, queue: str, kind: str, *, as_json: bool) -> None:
+    def end_complaints(self) -> None:
         if self.refused > _MOST_COMPLAINTS:
             remark(f"… and {self.refused - _MOST_COMPLAINTS:,} more")
+
+    def end(self, queue: str, kind: str, *, as_json: bool) -> None:
+        self.end_complaints()
         if as_json:
             counts = {"queued": self.queued, "repeated": self.repeated, "refused": self.refused}
             line = json.dumps({**counts, "queue": queue, "kind": kind})

@@ -136,7 +136,7 @@ class QueueView:
         """Forget what waits and what is delayed; return how many that were. What is leased goes
         on, and dead letters stay."""
         try:
-            cleared = self._script(keys=self._keys.all(), args=["clear", ""])
+            cleared = self._script(keys=self._keys.of_script(), args=["clear", ""])
             waiting, delayed = cast("list[int]", cleared)
         except redis.ResponseError as error:
             raise explained(error, self._keys) from None

@@ -107,4 +107,9 @@ class Replay:
             self.replayed.judged_anew += archived.failure is None
             return None
         self.replayed.judged_anew += archived.failure is not None
-        return Extraction(answer, archived.anchor, keep_private=self._keep_private)
+        return Extraction(
+            answer,
+            archived.anchor,
+            keep_private=self._keep_private,
+            is_list_alone=archived.anchor is None,
+        )

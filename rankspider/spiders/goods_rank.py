@@ -16,6 +16,7 @@ from rankspider.archive.answers import AnswerToArchive
 from rankspider.configuration import read_flag
 from rankspider.crawl.responses import (
     DELIVERY,
+    URGENT,
     delivery_of,
     failure_of_download,
     failure_of_status,
@@ -38,6 +39,8 @@ from rankspider.spiders.parts import SETTINGS, add_parts, require_parts
 
 # How long an idle worker sleeps before it looks at the queue again.
 _POLL_SECONDS = 0.25
+# Before all requests of priority 0.
+_FIRST = 1000
 
 
 class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no types
@@ -77,8 +80,13 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             self._stops_when_drained = worker.configuration.stop_when_drained
             if self.drain is not None:
                 self._stops_when_drained = read_flag("drain", self.drain)
-            await worker.open(self.redis_key or worker.configuration.queue_key)
+            await worker.open(
+                self.redis_key or worker.configuration.queue_key,
+                serves_watch_list=not self._stops_when_drained,
+            )
             await worker.licences.reconsider()
+            if not self._stops_when_drained:
+                worker.serve_closings(self._ask_at_once)
             while not worker.is_stopping:
                 deliveries, waiting = await worker.deliveries.take()
                 for delivery in deliveries:
@@ -99,7 +107,8 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
             if is_drained and await worker.repair.is_mended():
                 self._tell_if_nothing_was_there()
                 raise CloseSpider("drained")
-        await asyncio.sleep(_POLL_SECONDS)
+        next_turn = worker.deliveries.next_turn_in
+        await asyncio.sleep(_POLL_SECONDS if next_turn is None else min(_POLL_SECONDS, next_turn))
 
     def _tell_if_nothing_was_there(self) -> None:
         assert self.crawler.stats is not None
@@ -113,25 +122,41 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
     def _request_of(self, delivery: Delivery) -> Request | None:
         """Return the call for ``delivery``, or None after its member was refused."""
         try:
-            delivery.sec_uid = sec_uid_of(delivery.lease.member)
+            if not delivery.lease.is_of_list_alone:
+                delivery.sec_uid = sec_uid_of(delivery.lease.member)
         except MemberError as error:
             delivery.fail("not-an-anchor", str(error), hopeless=True)
             self.worker.deliveries.complete(delivery)
             return None
-        if not STRICT_SEC_UID.fullmatch(delivery.sec_uid):
+        if delivery.anchor and not STRICT_SEC_UID.fullmatch(delivery.anchor):
             self._inc("rank/anchors/unusual_sec_id")
-            self.logger.warning(
-                "Unusual length of sec_id, asked all the same: %s", delivery.sec_uid
-            )
-        request = self.make_request_from_data(delivery.sec_uid)
+            self.logger.warning("Unusual length of sec_id, asked all the same: %s", delivery.anchor)
+        if delivery.anchor is None:
+            request = self._call(None)
+        else:
+            request = self.make_request_from_data(delivery.anchor)
         request.meta[DELIVERY] = delivery
         return request
 
+    def _ask_at_once(self, delivery: Delivery) -> None:
+        """Overtake what waits in Scrapy's engine and for a licence, in a slot of its own."""
+        request = self._request_of(delivery)
+        if request is None:
+            return
+        first = {**request.meta, URGENT: True, "download_slot": delivery.lease.purpose}
+        engine = self.crawler.engine
+        assert engine is not None
+        engine.crawl(request.replace(meta=first, priority=_FIRST))
+        engine._start_scheduled_request()  # that one, even if as many as may be are under way
+
     def make_request_from_data(self, data: str) -> Request:
         """Return the call for the anchor whose ``sec_uid`` is ``data``."""
+        return self._call(data)
+
+    def _call(self, sec_uid: str | None) -> Request:
         api_url = self.worker.configuration.api_url
         assert api_url is not None  # required at the start
-        url = rank_url(api_url, data)
+        url = rank_url(api_url, sec_uid)
         return Request(url, callback=self.parse, errback=self.on_download_error, dont_filter=True)
 
     async def parse(self, response: Response, **kwargs: Any) -> AsyncIterator[Item]:
@@ -143,7 +168,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         delivery, worker = delivery_of(response), self.worker
         if response.status != 200 or worker.archive is not None:
             response = unlicensed(response)  # it is kept as it is
-        anchor = delivery.sec_uid if delivery else None
+        anchor = delivery.anchor if delivery else None
         if delivery is not None:
             delivery.is_answered = True
         try:

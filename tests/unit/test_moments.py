@@ -83,23 +83,10 @@ def test_ranges_without_an_hour() -> None:
 
 
 def settings(**values: str) -> Settings:
-    return Settings({"MONGO_DATABASE": "lake", **_REQUIRED, **values})
-
-
-_REQUIRED = {
-    "CONCURRENT_REQUESTS": "1",
-    "RANK_REQUESTS_PER_SECOND": "0",
-    "RANK_REQUESTS_PER_SECOND_PER_TOKEN": "0",
-    "RANK_DATA_DIR": ".rankspider",
-    "RANK_QUEUE_KEY": "queue",
-    "RANK_LEASE_SECONDS": "60",
-    "RANK_MAX_DELIVERIES": "12",
-    "RANK_BACKOFF_SECONDS": "1",
-    "RANK_SHUTDOWN_SECONDS": "30",
-    "RANK_STOP_WHEN_DRAINED": "0",
-    "RANK_KEEP_PRIVATE_FIELDS": "0",
-    "RANK_ARCHIVE_DAYS": "30",
-}
+    made = Settings()
+    made.setmodule("rankspider.settings")
+    made.setdict(values, priority="cmdline")
+    return made
 
 
 def test_the_zone_is_a_setting() -> None:

@@ -69,7 +69,7 @@ async def test_a_new_lake_has_validators_and_takes_what_a_worker_writes(
     answer["data"]["anchor_info"]["score"] = -1
     await written(async_database, *passed(records(answer))[0])
     await async_database.calls.insert_one(document_of(CALL))
-    for name in SCHEMAS:
+    for name in SCHEMAS.keys() - {"watched"}:  # which people write
         assert await async_database[name].count_documents({}) > 0, name
 
 

@@ -49,6 +49,13 @@ def test_what_a_stop_looks_at() -> None:
     assert "self.closing" in slot, "Scrapy's slot has no closing any more: see shutdown.py"
 
 
+def test_how_a_look_at_an_hours_end_overtakes() -> None:
+    source = inspect.getsource(ExecutionEngine._start_scheduled_request)
+    assert "scheduler.next_request()" in source, (
+        "Scrapy's engine takes the first request in another way: see goods_rank.py"
+    )
+
+
 def test_the_settings_of_scrapy_redis() -> None:
     names: dict[str, Any] = connection.SETTINGS_PARAMS_MAP
     assert {"REDIS_URL", "REDIS_HOST", "REDIS_PORT"} <= names.keys(), "see connections/redis.py"

@@ -280,3 +280,13 @@ def test_no_number_or_text_stops_a_check(
     assert set(flags_of_row(row, listed=True)) <= {"score-text"}
     assert set(flags_of_scores([above or 0, score])) <= {"scores-increase"}
     assert flags_of_times(read(sample())) == ()
+
+
+def test_whoever_comes_along_with_the_list_alone_is_nobodys_standing() -> None:
+    """Both samples have somebody in ``anchor_info`` though nobody was asked for."""
+    answer = read(sample())
+    alone = Extraction(answer, None, keep_private=False, is_list_alone=True)
+    assert alone.own(frozenset()) == []
+    assert alone.own_user is None
+    asked = Extraction(answer, "asked", keep_private=False)
+    assert len(list(asked)) == len(list(alone)) + 2

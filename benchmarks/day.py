@@ -1,0 +1,171 @@
+"""Hours of a watch list on a simulated market: ``faketime -f '+0 x12' python -m benchmarks.day``.
+
+The real programs: both servers, a simulated endpoint whose clock is ahead, and workers that are
+killed, one of them five seconds before each hour ends. libfaketime lets the clocks of all of them
+run fast together; without it the hours take as long as they do. The figures are of the ledger
+`calls`, and of what the watch list tells of itself.
+"""
+
+import argparse
+import datetime as dt
+import random
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from pymongo.errors import PyMongoError
+
+from benchmarks.stage import ROOT, Stage, queue_of, set_up
+from rankspider.connections.redis_keys import Keys
+from rankspider.moments import HOUR, hour_of
+from rankspider.simulator.world import synthetic_sec_uid
+from rankspider.watch.turns import Turns
+
+_PLACE = "day"
+_AHEAD = dt.timedelta(seconds=3.7)
+_SCRAPY = (sys.executable, "-m", "scrapy")
+
+
+def main() -> int:
+    arguments = _parser().parse_args()
+    with set_up() as stage, _simulator(stage, arguments) as url:
+        environment = stage.environment(url, _PLACE)
+        _watch(stage, environment, arguments.watched)
+        began = _now()
+        with _Fleet(environment, arguments.workers, stage.folder) as fleet:
+            while _now() < began + arguments.hours * HOUR:
+                fleet.trouble(arguments.kill_every)
+                time.sleep(0.5)
+        _tell(stage, began)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.day", description=__doc__)
+    add = parser.add_argument
+    add("--hours", type=float, default=2.1, help="(%(default)s)")
+    add("--watched", type=int, default=2000, help="(%(default)s)")
+    add("--workers", type=int, default=3, help="(%(default)s)")
+    add("--fail-rate", type=float, default=0.05, help="of calls (%(default)s)")
+    add("--kill-every", type=float, default=1200, help="seconds between kills (%(default)s)")
+    return parser
+
+
+def _now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@contextmanager
+def _simulator(stage: Stage, arguments: argparse.Namespace) -> Iterator[str]:
+    options = {
+        "--port": 0,
+        "--anchors": 5000,
+        "--rows": 100,
+        "--latency": 100,
+        "--jitter": 100,
+        "--fail-rate": arguments.fail_rate,
+        "--start": (_now() + _AHEAD).isoformat(),
+    }
+    words = [str(part) for option in options.items() for part in option]
+    command = [*_SCRAPY, "simulate", *words]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    with process:
+        assert process.stdout is not None
+        yield process.stdout.readline().split()[-1]
+        process.terminate()
+
+
+def _watch(stage: Stage, environment: dict[str, str], count: int) -> None:
+    file = stage.folder / "watched.txt"
+    file.write_text("\n".join(synthetic_sec_uid(1, n) for n in range(count)))
+    command = [*_SCRAPY, "watch", "add", "--file", str(file)]
+    subprocess.run(command, cwd=ROOT, env=environment, check=True)
+
+
+class _Fleet:
+    def __init__(self, environment: dict[str, str], count: int, folder: Path) -> None:
+        self._environment = {**environment, "LOG_LEVEL": "WARNING"}
+        self._log = (folder / "workers.log").open("wb")
+        self._workers = [self._start() for _ in range(count)]
+        self._random = random.Random(3)
+        self._killed_at = _now()
+        self._closed: set[dt.datetime] = set()
+        self.kills = 0
+
+    def __enter__(self) -> "_Fleet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.terminate()
+        for worker in self._workers:
+            worker.wait(60)
+        self._log.close()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        command = [*_SCRAPY, "crawl", "goods_rank"]
+        return subprocess.Popen(command, cwd=ROOT, env=self._environment, stderr=self._log)
+
+    def trouble(self, every: float) -> None:
+        """Kill one now and then, and one before each hour of the endpoint ends."""
+        there = _now() + _AHEAD
+        end = hour_of(there) + HOUR
+        is_close = end - there < dt.timedelta(seconds=15) and end not in self._closed
+        if is_close:
+            self._closed.add(end)
+            time.sleep(max(0.0, (end - there).total_seconds() - 5))
+        if is_close or (_now() - self._killed_at).total_seconds() > every:
+            place = self._random.randrange(len(self._workers))
+            self._workers[place].kill()
+            self._workers[place].wait()
+            self._workers[place] = self._start()
+            self._killed_at = _now()
+            self.kills += 1
+
+
+def _tell(stage: Stage, began: dt.datetime) -> None:
+    with stage.mongo() as client, stage.redis() as redis:
+        calls = client[_PLACE]["calls"]
+        hours = (_now() - began) / HOUR
+        _say(f"{hours:.1f} hours")
+        for row in _counted(calls):
+            _say(row)
+        end = hour_of(began + _AHEAD) + HOUR
+        while end < _now() + _AHEAD:
+            last = calls.find_one({"observed_at": {"$lt": end}}, sort=[("observed_at", -1)])
+            short = (end - last["observed_at"]).total_seconds() if last else None
+            looks = calls.count_documents({"purpose": "close", "begin_time": end - HOUR})
+            _say(f"hour to {end:%H:%M}: last seen {short} s before its end, {looks} looks")
+            end += HOUR
+        turns = Turns(redis, Keys.of(queue_of(_PLACE)))
+        states: Counter[str] = Counter()
+        gaps = []
+        for turn in turns.of(list(turns)):
+            if turn is not None:
+                states[turn.state] += 1
+                gaps += [turn.worst_gap] if turn.worst_gap is not None else []
+        _say(f"states: {dict(states)}; worst gap {max(gaps, default=0):.2f} intervals")
+        over = sum(gap > 1.5 for gap in gaps)
+        _say(f"gaps beyond 1.5 intervals: {over} of {len(gaps)} anchors")
+
+
+def _counted(calls: Any) -> Iterator[str]:
+    keys = {"hour": {"$dateTrunc": {"date": "$asked_at", "unit": "hour"}}, "purpose": "$purpose"}
+    with suppress(PyMongoError):
+        found = calls.aggregate([{"$group": {"_id": keys, "calls": {"$sum": 1}}}])
+        for each in sorted(found, key=lambda one: (one["_id"]["hour"], one["_id"]["purpose"])):
+            yield f"{each['_id']['hour']:%H:%M} {each['_id']['purpose']}: {each['calls']}"
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What a watch list costs Redis: ``python -m benchmarks.watch``.
+
+The real script on a real Redis, by a clock of its own: as many anchors as are named, each asked so
+often that a thousand are due in a second, taken by 32 and acknowledged. What each costs is the time
+that Redis itself counts for the script.
+"""
+
+import argparse
+import asyncio
+import sys
+from dataclasses import dataclass
+
+from redis import Redis
+from redis import asyncio as redis_asyncio
+
+from benchmarks.stage import set_up
+from rankspider.connections.redis_keys import Keys
+from rankspider.queue.anchor_queue import AnchorQueue
+from rankspider.watch.turns import Turns, Watched
+
+_KEYS = Keys.of("fleet:anchors")
+_START_MS = 1_700_000_000_000
+_PER_SECOND = 1000
+_AT_ONCE = 32
+_BULK = 20_000
+
+
+@dataclass
+class Cost:
+    """Of one operation, by Redis's own count."""
+
+    anchors: int = 0
+    microseconds: int = 0
+
+    def add(self, anchors: int, microseconds: int) -> None:
+        self.anchors += anchors
+        self.microseconds += microseconds
+
+    @property
+    def each(self) -> float:
+        return self.microseconds / max(1, self.anchors)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.watch", description=__doc__)
+    parser.add_argument("members", nargs="*", type=int, default=[1000, 1_000_000])
+    parser.add_argument("--takes", type=int, default=2000, help="of 32 turns each (%(default)s)")
+    arguments = parser.parse_args()
+    with set_up() as stage, stage.redis() as redis:
+        for members in arguments.members:
+            asyncio.run(_measure(stage.redis_url, redis, members, arguments.takes))
+    return 0
+
+
+async def _measure(url: str, redis: Redis, members: int, takes: int) -> None:
+    redis.delete(*_KEYS.of_script())
+    before = int(redis.info("memory")["used_memory"])
+    spent = _spent(redis)
+    _fill(redis, members)
+    put = (_spent(redis) - spent) / members
+    bytes_each = (int(redis.info("memory")["used_memory"]) - before) / members
+    async with redis_asyncio.Redis.from_url(url) as client:
+        take, ack = await _serve(client, redis, members, takes)
+    sys.stdout.write(
+        f"{members:>9,} watched: {bytes_each:.0f} bytes each, {put:.1f} µs to add one; a turn: "
+        f"{take.each:.1f} µs to take, {ack.each:.1f} µs to acknowledge ({take.anchors:,} turns)\n"
+    )
+    sys.stdout.flush()
+
+
+def _fill(redis: Redis, members: int) -> None:
+    turns = Turns(redis, _KEYS, clock_ms=_START_MS)
+    every = members / _PER_SECOND
+    for start in range(0, members, _BULK):
+        numbers = range(start, min(start + _BULK, members))
+        turns.put([Watched(f"MS4wLjABAAAA{n:064d}", every, every, number=n) for n in numbers])
+
+
+async def _serve(
+    client: "redis_asyncio.Redis", redis: Redis, members: int, takes: int
+) -> tuple[Cost, Cost]:
+    queue = AnchorQueue(
+        client, _KEYS, owner="fake", lease_seconds=60, max_deliveries=12, list_every=0
+    )
+    now, take, ack = _START_MS, Cost(), Cost()
+    for _ in range(takes):
+        now += _AT_ONCE * 1000 // _PER_SECOND
+        queue.clock_ms = now
+        spent = _spent(redis)
+        leases = (await queue.take(_AT_ONCE)).leases
+        taken = _spent(redis)
+        await queue.ack(leases, dict.fromkeys(leases, "1 1700000000 5"))
+        take.add(len(leases), taken - spent)
+        ack.add(len(leases), _spent(redis) - taken)
+    return take, ack
+
+
+def _spent(redis: Redis) -> int:
+    """Microseconds in scripts so far."""
+    stats = redis.info("commandstats")
+    return sum(int(stats.get(f"cmdstat_{name}", {}).get("usec", 0)) for name in ("eval", "evalsha"))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
