@@ -335,12 +335,12 @@ def test_each_question_is_answered_from_an_index(market: Market, mongo_uri: str)
         }
         for question, ask in questions.items()
     }
-    seen = {"snapshots.hour_time", "sightings.hour_time", "calls.hour_time"}
+    seen = {"snapshots.hour_time", "sightings.hour_time"}
     assert used == {
         "thresholds": {*seen, "snapshots._id_"},
         "concentration": {*seen, "snapshots._id_"},
         "tags": {*seen, "snapshots._id_", "ranks.hour_place"},
-        "overtakes": {*seen, "snapshots._id_", "users._id_"},
+        "overtakes": {*seen, "calls.hour_time", "snapshots._id_", "users._id_"},
         "sessions": {"ranks.hour_place", "rank_history.user_hour_time", "users._id_"},
         "one seller's": {"rank_history.user_hour_time", "users._id_"},
         "hours": seen,

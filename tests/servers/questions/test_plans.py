@@ -38,7 +38,7 @@ QUESTIONS = {
 }
 # They read all of what they are about, in pages, or nothing of the lake.
 OTHERS = {"archive", "crawl", "dead-letters", "demo", "doctor", "enqueue", "export", "queue"}
-OTHERS |= {"rejects", "replay", "simulate"}
+OTHERS |= {"rejects", "replay", "simulate", "watch"}
 
 
 def test_every_command_is_listed() -> None:
