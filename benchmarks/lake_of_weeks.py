@@ -21,8 +21,8 @@ from rankspider.lake.call import OK, Call, document_of
 from rankspider.lake.documents import writes_of
 from rankspider.lake.write import Write
 from rankspider.simulator.clock import HOUR, Clock, PaceBySeconds, seconds_left
-from rankspider.simulator.edition import row_end, unlisted_row_end
 from rankspider.simulator.endpoint import RankEndpoint
+from rankspider.simulator.rendered_list import row_end, unlisted_row_end
 from rankspider.simulator.world import World
 
 Document = dict[str, Any]

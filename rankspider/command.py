@@ -15,7 +15,7 @@ from scrapy.settings import BaseSettings
 from rankspider import log_filter
 from rankspider.configuration import log_level
 from rankspider.errors import ConfigurationError, RankspiderError, SeveralAnchors
-from rankspider.terminal import as_typed, remark, write_what_can_be_written
+from rankspider.terminal import as_typed, remark, replace_unencodable
 
 # Options that name something as people call it.
 _NAMES = {"anchor", "column", "currency", "reason", "title"}
@@ -24,9 +24,9 @@ INTERRUPTED = 130  # the shell's code for a command ended by SIGINT
 
 def complain(command: str, error: RankspiderError) -> int:
     """Write one line about ``error`` to standard error and return its exit code."""
-    said = str(error)
+    message = str(error)
     # Only those are meant to have lines of their own.
-    first, *more = said.split("\n") if isinstance(error, SeveralAnchors) else [said]
+    first, *more = message.split("\n") if isinstance(error, SeveralAnchors) else [message]
     remark(f"scrapy {command}: {first}")
     for line in more:
         remark(line)
@@ -98,7 +98,7 @@ class RankCommand(ScrapyCommand):
         """Run the command with its errors and exit code seen to; Scrapy calls this."""
         log_filter.install()
         is_data = any(getattr(opts, name, False) for name in ("json", "csv", "raw", "follow"))
-        write_what_can_be_written(is_data=is_data)
+        replace_unencodable(is_data=is_data)
         for name in _NAMES & vars(opts).keys():
             if isinstance(value := getattr(opts, name), str):
                 setattr(opts, name, as_typed(value))

@@ -81,10 +81,10 @@ class Configuration:
         if project.problems:
             raise ConfigurationError(project.problems[0])
         _refuse_unknown(settings)
-        return cls.of_known(settings)
+        return cls.read_known_names(settings)
 
     @classmethod
-    def of_known(cls, settings: BaseSettings) -> Self:
+    def read_known_names(cls, settings: BaseSettings) -> Self:
         """Read and check ``settings`` as `read` does, for whoever tells of unknown names in another
         way."""
         _hide_secrets(settings)

@@ -24,12 +24,12 @@ class _Shape(dict[str, Any]):
 
     def __init__(self, fields: Json, needed: tuple[str, ...] = ()) -> None:
         super().__init__(fields)
-        untold = ("url_list", *needed)
-        self.zeros: Json = {k: _zero(each) for k, each in fields.items() if k not in untold}
+        excluded = ("url_list", *needed)
+        self.zeros: Json = {k: _zero(each) for k, each in fields.items() if k not in excluded}
         """What it says if nothing is told."""
 
 
-class _Picture(_Shape):
+class _OptionalShape(_Shape):
     """The shape of what may be absent as a whole."""
 
 
@@ -37,7 +37,7 @@ def _zero(shape: Any) -> Any:
     return shape.zeros if isinstance(shape, _Shape) else type(shape)()
 
 
-def _shape(value: Any, picture: _Picture) -> Any:
+def _shape(value: Any, picture: _OptionalShape) -> Any:
     if value is None:
         return picture
     if isinstance(value, dict):
@@ -55,7 +55,7 @@ COLUMNS: Final = tuple(
 """Of a user, what stands in columns of its own."""
 PRIVATE: Final = ("telephone", "birthday")
 """Empty in all that was seen, private if ever filled."""
-USER: Final = _shape(_FIELDS, _Picture(_FIELDS["avatar_thumb"]))
+USER: Final = _shape(_FIELDS, _OptionalShape(_FIELDS["avatar_thumb"]))
 PROFILE: Final = _Shape(
     {name: each for name, each in USER.items() if name not in (*COLUMNS, *PRIVATE, "own_room")}
 )
@@ -90,8 +90,8 @@ RECORDS: Final = {"rows": _ROW, "users": _USER, "lists": _DATA}
 def integer_of(value: Any) -> int | None:
     """Return the integer that a number or a text says exactly; None if it says none."""
     if isinstance(value, str):
-        said = _INTEGER.fullmatch(value.strip())
-        return int(said[1]) if said and -_INT64 <= int(said[1]) < _INT64 else None
+        matched = _INTEGER.fullmatch(value.strip())
+        return int(matched[1]) if matched and -_INT64 <= int(matched[1]) < _INT64 else None
     if isinstance(value, float | Decimal):
         return int(value) if -_EXACT < value < _EXACT and value == int(value) else None
     return value if isinstance(value, int) and not isinstance(value, bool) else None
@@ -139,7 +139,7 @@ def _formed(value: Any, shape: Any) -> Any:
     if isinstance(shape, _Shape):
         if isinstance(value, list):
             value = {str(index): each for index, each in enumerate(value)}
-        return value or (None if isinstance(shape, _Picture) else {})
+        return value or (None if isinstance(shape, _OptionalShape) else {})
     if isinstance(shape, list):
         return list(value.values()) if _is_php_list(value) else value or []
     if value in (None, "", [], {}):
@@ -163,21 +163,21 @@ def facts_of(value: Any, shape: Any = None) -> Any:
     any case, and of the rest what is not zero. The hosts of ``url_list`` change on every call.
     """
     value = _formed(value, shape)
-    if isinstance(shape, _Picture):
+    if isinstance(shape, _OptionalShape):
         value = value or {}  # no picture says what one does that says nothing
     if shape is None and value and _is_php_list(value):
         value = list(value.values())
     if isinstance(value, dict):
         known = shape if isinstance(shape, _Shape) else _UNKNOWN
-        said = dict(known.zeros)
+        matched = dict(known.zeros)
         for name, each in value.items():
             if _is_usual(each, kind := known.get(name)):
-                said[name] = each
+                matched[name] = each
             elif name != "url_list":
                 fact = facts_of(each, kind)
                 if fact or name in known:
-                    said[name] = fact
-        return said
+                    matched[name] = fact
+        return matched
     if isinstance(value, list | tuple):
         return [facts_of(each, _of_elements(shape)) for each in value]
     if shape is None and isinstance(value, bool):
@@ -193,8 +193,8 @@ def facts_of_profile(profile: Json) -> Json:
     If nothing is told but a picture and a fan club, the rest is left out: lakes know such stubs by
     digests that are made so.
     """
-    said: Json = facts_of(profile, PROFILE)
+    matched: Json = facts_of(profile, PROFILE)
     rest = [name for name in PROFILE if name not in ("avatar_thumb", "fans_club")]
-    if any(said[name] != PROFILE.zeros[name] for name in rest):
-        return said
-    return {name: each for name, each in said.items() if name not in rest}
+    if any(matched[name] != PROFILE.zeros[name] for name in rest):
+        return matched
+    return {name: each for name, each in matched.items() if name not in rest}

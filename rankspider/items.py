@@ -155,8 +155,15 @@ class RankItem(_Tied):
         tell the distance to the list, which changes with the list alone."""
         texts = [getattr(self, name) for name in OWN_TEXTS] if self.listed else []
         marks = (self.city_code, self.shop_tags, self.room_ids)
-        said = (self.sec_uid, self.standing, texts, marks, self.listed, facts_of(self.other_fields))
-        return digest_of((*said, self.flags) if self.flags else said)
+        content = (
+            self.sec_uid,
+            self.standing,
+            texts,
+            marks,
+            self.listed,
+            facts_of(self.other_fields),
+        )
+        return digest_of((*content, self.flags) if self.flags else content)
 
 
 @dataclass
@@ -192,8 +199,8 @@ class UserItem(_Tied):
     def digest(self) -> str:
         """Return the digest of all it says but the time and the mirrors."""
         names = (self.sec_uid, self.short_id, self.display_id, self.nickname)
-        said = facts_of_profile(self.profile)
-        return digest_of((names, self.gender, self.signature, self.avatar_uri, said))
+        content = facts_of_profile(self.profile)
+        return digest_of((names, self.gender, self.signature, self.avatar_uri, content))
 
 
 @dataclass
@@ -316,7 +323,7 @@ def item_of(given: object) -> Item | None:
         return given
     if not ItemAdapter.is_item(given):
         return None
-    said = ItemAdapter(given).asdict()
+    content = ItemAdapter(given).asdict()
     for kind in (RankItem, UserItem, ListItem, RejectedItem):
         taken = {each.name: each for each in fields(kind)}
         required = {
@@ -324,13 +331,13 @@ def item_of(given: object) -> Item | None:
             for name, each in taken.items()
             if each.default is MISSING and each.default_factory is MISSING
         }
-        if required <= said.keys():
-            known = {name: value for name, value in said.items() if name in taken}
+        if required <= content.keys():
+            known = {name: value for name, value in content.items() if name in taken}
             if isinstance(ranked_list := known.get("ranked_list"), dict):
                 known["ranked_list"] = RankedList(**ranked_list)
             if "form" in known:
                 known["form"] = Form(known["form"])
             return kind(**known)
-    if said.keys() & {"user_id", "ranked_list"}:
-        raise ValueError(f"an item of {', '.join(sorted(said))} lacks what a record takes")
+    if content.keys() & {"user_id", "ranked_list"}:
+        raise ValueError(f"an item of {', '.join(sorted(content))} lacks what a record takes")
     return None

@@ -32,14 +32,18 @@ def install() -> None:
         logging.setLogRecordFactory(_Factory(make))
     # Python's own; others have their reasons.
     if sys.excepthook is sys.__excepthook__:
-        sys.excepthook = _tell
+        sys.excepthook = _log_uncaught
     if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = lambda its: _tell(its.exc_type, its.exc_value, its.exc_traceback)
+        threading.excepthook = lambda its: _log_uncaught(
+            its.exc_type, its.exc_value, its.exc_traceback
+        )
     if sys.unraisablehook is sys.__unraisablehook__:
-        sys.unraisablehook = lambda its: _tell(its.exc_type, its.exc_value, its.exc_traceback)
+        sys.unraisablehook = lambda its: _log_uncaught(
+            its.exc_type, its.exc_value, its.exc_traceback
+        )
 
 
-def _tell(
+def _log_uncaught(
     kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
 ) -> None:
     """Log what Python says of an error that nobody has caught."""
@@ -53,7 +57,7 @@ class _Factory:
 
     def __call__(self, *args: Any, **kwargs: Any) -> logging.LogRecord:
         record = self._make(*args, **kwargs)
-        record.__class__ = _fit(type(record))  # type: ignore[arg-type]
+        record.__class__ = _masking_class(type(record))  # type: ignore[arg-type]
         return record
 
 
@@ -68,7 +72,7 @@ def _laid_out(name: str) -> Any:
     return property(get, put)
 
 
-class _Fit(logging.LogRecord):
+class _MaskingRecord(logging.LogRecord):
     """Made so when a handler asks for its text: most records are never written."""
 
     exc_text = _laid_out("exc_text")
@@ -81,14 +85,14 @@ class _Fit(logging.LogRecord):
             message = super().getMessage()
         except Exception:
             hidden = discreet(str(self.msg)) != str(self.msg) or "token=" in str(self.msg)
-            shown = _hidden if hidden else _said
-            self.msg = _said(self.msg)
+            shown = _hidden if hidden else _masked_argument
+            self.msg = _masked_argument(self.msg)
             self.args = _each(self.args, shown)
             raise
         if harmless(message) == message == discreet(message):
             return message
         if self.name not in _LAID_OUT:
-            self.args = _each(self.args, _Said)
+            self.args = _each(self.args, _OneLine)
         fit = _lines if self.name.startswith("scrapy.") else _indented
         message = fit(super().getMessage())
         self.msg, self.args = message, None
@@ -96,17 +100,17 @@ class _Fit(logging.LogRecord):
 
 
 @cache
-def _fit(kind: type[logging.LogRecord]) -> type[logging.LogRecord]:
+def _masking_class(kind: type[logging.LogRecord]) -> type[logging.LogRecord]:
     """Return a record class fit to hide secrets. ``kind`` may be one of the user's own, whose
     factory may call the one installed here."""
-    if issubclass(kind, _Fit):
+    if issubclass(kind, _MaskingRecord):
         return kind
     if kind is logging.LogRecord:
-        return _Fit  # which another process can unpickle
-    return type(kind.__name__, (_Fit, kind), {})
+        return _MaskingRecord  # which another process can unpickle
+    return type(kind.__name__, (_MaskingRecord, kind), {})
 
 
-class _Said:
+class _OneLine:
     """An argument whose text is on one line."""
 
     def __init__(self, value: object) -> None:
@@ -138,7 +142,7 @@ def _indented(text: str) -> str:
     return _lines(text).replace("\n", f"\n{_INDENT}")
 
 
-def _said(value: object) -> object:
+def _masked_argument(value: object) -> object:
     """Return ``value``, or if a secret shows in it, its text without that."""
     text = value if isinstance(value, str) else repr(value)
     fit = harmless(discreet(text))

@@ -12,7 +12,7 @@ from scrapy.settings import BaseSettings
 from rankspider.configuration import Configuration
 from rankspider.connections import mongo as mongo_server
 from rankspider.connections import redis as redis_server
-from rankspider.connections.mongo_errors import said
+from rankspider.connections.mongo_errors import server_message
 from rankspider.embedded import Servers, embedded_servers
 from rankspider.errors import NotInTheLake, ServiceUnavailable
 from rankspider.terminal import remark
@@ -84,7 +84,7 @@ def lake_address(configuration: Configuration) -> Iterator[str]:
                 "read it"
             ) from None
         except PyMongoError as error:
-            raise ServiceUnavailable(f"MongoDB did not answer ({said(error)})") from None
+            raise ServiceUnavailable(f"MongoDB did not answer ({server_message(error)})") from None
 
 
 def _lake_beside(folder: Path) -> Path | None:

@@ -165,7 +165,7 @@ _ERRORS = "rankspider.terminal"
 codecs.register_error(_ERRORS, _instead)
 
 
-def write_what_can_be_written(*, is_data: bool) -> None:
+def replace_unencodable(*, is_data: bool) -> None:
     """Let no character that the terminal's encoding lacks end a command.
 
     ``is_data``: it is meant for a program, and so it is UTF-8 unless a terminal shows it.

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from rankspider.checkup.call import Called
+from rankspider.checkup.call import CallResult
 from rankspider.checkup.clock import agreement
 from rankspider.checkup.finding import ERROR, SERVER, SETTING, Finding, failed, warning
 from rankspider.checkup.licence import GOOD, CheckedLicence
@@ -23,13 +23,13 @@ def clock(licences: list[CheckedLicence]) -> Iterator[Finding]:
         yield agreement("endpoint", reading, remedy)
 
 
-def unsound(licences: list[CheckedLicence], secrets: Secrets) -> Iterator[Finding]:
+def rejected_records(licences: list[CheckedLicence], secrets: Secrets) -> Iterator[Finding]:
     """Yield findings where lists came, and a crawl would reject records of them."""
     lists = [each.called for each in licences if each.called is not None and each.called.rows]
-    unsound = [called for called in lists if called.rejected]
-    if not unsound:
+    rejected_records = [called for called in lists if called.rejected]
+    if not rejected_records:
         return
-    worst = max(unsound, key=lambda called: called.rejected_rows / called.rows)
+    worst = max(rejected_records, key=lambda called: called.rejected_rows / called.rows)
     remedy = "update rankspider; RANK_ARCHIVE=1 keeps its answers until the code knows them"
     kind, reason = next((each for each in worst.rejected if each[0] == "rows"), worst.rejected[0])
     reason = secrets.cleaned(reason)
@@ -54,12 +54,12 @@ def trouble(licences: list[CheckedLicence], secrets: Secrets) -> Finding | None:
     return _no_answer(licences, secrets)
 
 
-def _wrong_address(called: Called, secrets: Secrets) -> Finding | None:
+def _wrong_address(called: CallResult, secrets: Secrets) -> Finding | None:
     about, failure = "endpoint", called.failed
     assert failure is not None
-    said = secrets.cleaned(failure.message)
+    message = secrets.cleaned(failure.message)
     if not called.was_sent:
-        return failed(SERVER, about, f"no call got through ({said})", "see RANK_API_URL")
+        return failed(SERVER, about, f"no call got through ({message})", "see RANK_API_URL")
     if called.redirect is not None:
         what = f"it answers with a redirect to {secrets.cleaned(called.redirect)}, not followed"
         return failed(SETTING, about, what, "set RANK_API_URL to that, if it is the vendor's")
@@ -68,7 +68,7 @@ def _wrong_address(called: Called, secrets: Secrets) -> Finding | None:
         return failed(SETTING, about, f"there is no {PATH} (HTTP 404)", remedy)
     if failure.name == "malformed":
         remedy = "is RANK_API_URL the vendor's?"
-        return failed(ERROR, about, f"what it answered is no list ({said})", remedy)
+        return failed(ERROR, about, f"what it answered is no list ({message})", remedy)
     return None
 
 
@@ -82,8 +82,8 @@ def _no_answer(licences: list[CheckedLicence], secrets: Secrets) -> Finding | No
     failure = next((failure for failure in failures if failure is not None), None)
     if failure is None:
         return None
-    said = secrets.cleaned(f"{failure.name}: {failure.message}")
-    what = f"no licence got a list from it ({said})"
+    message = secrets.cleaned(f"{failure.name}: {failure.message}")
+    what = f"no licence got a list from it ({message})"
     if failure.name in _AWAY:
         remedy = "try again later, and see RANK_API_URL and the network if it stays so"
         return failed(SERVER, "endpoint", what, remedy)

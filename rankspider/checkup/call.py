@@ -11,7 +11,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit
 
-from rankspider.checkup.clock import Reading, of_http_date
+from rankspider.checkup.clock import ClockReading, of_http_date
 from rankspider.endpoint import failure
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.extraction import Extraction
@@ -27,7 +27,7 @@ _MOST_BYTES = 100 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Called:
+class CallResult:
     """The outcome of the call. ``failed`` is None for a list."""
 
     failed: Failure | None
@@ -41,7 +41,7 @@ class Called:
     """False: there was no connection, so the licence went nowhere."""
     redirect: str | None = None
     """Scheme and host it points to; it was not followed."""
-    clock: Reading | None = None
+    clock: ClockReading | None = None
 
     @property
     def rejected_rows(self) -> int:
@@ -63,7 +63,7 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
     http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
-def call(api_url: str, token: str, user_agent: str) -> Called:
+def call(api_url: str, token: str, user_agent: str) -> CallResult:
     """Ask for the list alone. Raises nothing for whatever the endpoint does."""
     url = f"{rank_url(api_url, None)}?{urlencode({'token': token})}"
     request = urllib.request.Request(url, headers={"User-Agent": user_agent})
@@ -78,9 +78,9 @@ def call(api_url: str, token: str, user_agent: str) -> Called:
             return _refused(error, sent)
     except URLError as error:
         reason = error.reason if isinstance(error.reason, BaseException) else error
-        return Called(failure.of_network(reason), time.time() - sent, was_sent=False)
+        return CallResult(failure.of_network(reason), time.time() - sent, was_sent=False)
     except (OSError, http.client.HTTPException) as error:
-        return Called(failure.of_network(error), time.time() - sent)
+        return CallResult(failure.of_network(error), time.time() - sent)
 
 
 def _read(response: http.client.HTTPResponse) -> bytes:
@@ -94,16 +94,16 @@ def _read(response: http.client.HTTPResponse) -> bytes:
     return bytes(body)
 
 
-def _answered(headers: Message, body: bytes, sent: float) -> Called:
+def _answered(headers: Message, body: bytes, sent: float) -> CallResult:
     received = time.time()
     try:
         answer = decode(body, {name.lower(): value for name, value in headers.items()})
     except AnswerError as error:
         clock = of_http_date(headers.get("Date", ""), sent, received)
-        return Called(error.failure, received - sent, status=200, clock=clock)
-    clock = Reading(sent, received, answer.now_ms / 1000, 0.001)
+        return CallResult(error.failure, received - sent, status=200, clock=clock)
+    clock = ClockReading(sent, received, answer.now_ms / 1000, 0.001)
     rows, rejected = len(answer.rows), tuple(_rejected(answer))
-    return Called(None, received - sent, rows, rejected, 200, clock=clock)
+    return CallResult(None, received - sent, rows, rejected, 200, clock=clock)
 
 
 def _rejected(answer: Answer) -> Iterator[tuple[str, str]]:
@@ -113,11 +113,11 @@ def _rejected(answer: Answer) -> Iterator[tuple[str, str]]:
             yield item.kind, reason
 
 
-def _refused(error: HTTPError, sent: float) -> Called:
+def _refused(error: HTTPError, sent: float) -> CallResult:
     received = time.time()
     wait, date = (error.headers.get(name, "") for name in ("Retry-After", "Date"))
     location = error.headers.get("Location")
-    return Called(
+    return CallResult(
         failure.of_http_status(
             error.code, retry_after_seconds(wait, date, dt.datetime.now(dt.UTC)), location
         ),

@@ -9,7 +9,7 @@ TOLERABLE_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class ClockReading:
     """Another clock, read somewhere between ``sent`` and ``received``. Unix seconds."""
 
     sent: float
@@ -26,15 +26,15 @@ class Reading:
         return min(most, 0.0)
 
 
-def of_http_date(value: str, sent: float, received: float) -> Reading | None:
+def of_http_date(value: str, sent: float, received: float) -> ClockReading | None:
     """Return the reading of the header ``Date``, which tells whole seconds; None if it is none."""
     try:
-        return Reading(sent, received, parsedate_to_datetime(value).timestamp(), 1.0)
+        return ClockReading(sent, received, parsedate_to_datetime(value).timestamp(), 1.0)
     except (TypeError, ValueError, OverflowError):
         return None
 
 
-def agreement(whose: str, reading: Reading, remedy: str) -> Finding:
+def agreement(whose: str, reading: ClockReading, remedy: str) -> Finding:
     """Return whether the clocks agree. ``whose``: Redis, MongoDB, the endpoint."""
     ahead = reading.ahead()
     about, facts = f"{whose}'s clock", {"ahead_seconds": round(ahead, 3)}

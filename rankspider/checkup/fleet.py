@@ -36,7 +36,7 @@ class Fleet:
     def standings(self, fingerprints: list[str]) -> list[LicenceState]:
         return self._asked(lambda ledger: ledger.states(fingerprints)).licences
 
-    def leave(self, standing: LicenceState) -> Slot | str:
+    def wait_for_turn(self, standing: LicenceState) -> Slot | str:
         """Wait for a turn at the fleet's pace; the reason if none is to be had soon.
 
         A licence that was refused for good gets one all the same: it may have been renewed.
@@ -54,7 +54,7 @@ class Fleet:
                 return grant.why
             time.sleep(grant.wait)
 
-    def tell(self, standing: LicenceState, slot: Slot, outcome: CallOutcome) -> None:
+    def report(self, standing: LicenceState, slot: Slot, outcome: CallOutcome) -> None:
         self._asked(
             lambda ledger: ledger.report([CallReport(standing.fingerprint, outcome, slot.turn)])
         )

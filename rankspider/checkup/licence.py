@@ -4,7 +4,7 @@ import datetime as dt
 import time
 from dataclasses import dataclass, field
 
-from rankspider.checkup.call import Called
+from rankspider.checkup.call import CallResult
 from rankspider.checkup.finding import Finding, ok, warning
 from rankspider.checkup.secrets import Secrets
 from rankspider.endpoint.failure import Failure, Verdict
@@ -22,7 +22,7 @@ class CheckedLicence:
     standing: LicenceState | None
     """None: Redis cannot tell."""
     not_asked: str = "not asked"
-    called: Called | None = None
+    called: CallResult | None = None
     is_held: bool = False
     """The fleet's circuit is open, so a run would not ask with it now either."""
 
@@ -94,11 +94,11 @@ def found(licence: CheckedLicence, secrets: Secrets) -> Finding:
             part = "nothing" if called.is_unusable else "not all"
             what += f", {part} of it sound: see the endpoint"
         return ok(about, what, **facts)
-    said = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
+    message = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
     if licence.outcome is CallOutcome.ANSWERED:
-        return ok(about, f"fleet: {before}; call: taken, without an anchor ({said})", **facts)
+        return ok(about, f"fleet: {before}; call: taken, without an anchor ({message})", **facts)
     return warning(
-        about, f"fleet: {before}; call: {said}", _remedy(called.failed, licence.outcome), **facts
+        about, f"fleet: {before}; call: {message}", _remedy(called.failed, licence.outcome), **facts
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from rankspider.checkup import answers
-from rankspider.checkup.call import Called
+from rankspider.checkup.call import CallResult
 from rankspider.checkup.finding import LICENCES, SERVER, Finding, failed, ok, warning
 from rankspider.checkup.fleet import Fleet
 from rankspider.checkup.licence import GOOD, CheckedLicence, clock_text, found
@@ -23,7 +23,7 @@ from rankspider.licences.ledger import CallOutcome, LicenceState, Slot
 def look_at(
     tokens: Sequence[str],
     fleet: Fleet | None,
-    ask: Callable[[str], Called] | str,
+    ask: Callable[[str], CallResult] | str,
     secrets: Secrets,
 ) -> list[Finding]:
     """Look at each licence. ``ask`` makes the one call, or says why none is made; ``fleet`` None:
@@ -44,24 +44,24 @@ def look_at(
     findings += (found(licence, secrets) for licence in licences)
     findings.append(_together(licences, is_endpoint_well=trouble is None))
     findings += answers.clock(licences)
-    findings += [trouble] if trouble is not None else answers.unsound(licences, secrets)
+    findings += [trouble] if trouble is not None else answers.rejected_records(licences, secrets)
     return findings
 
 
 def _ask_each(
-    licences: list[CheckedLicence], fleet: Fleet | None, ask: Callable[[str], Called]
+    licences: list[CheckedLicence], fleet: Fleet | None, ask: Callable[[str], CallResult]
 ) -> None:
     for licence in licences:
         slot = None
         if fleet is not None and licence.standing is not None:
-            leave = fleet.leave(licence.standing)
-            if isinstance(leave, str):
-                licence.not_asked, licence.is_held = _WHY[leave], leave == "circuit"
+            granted = fleet.wait_for_turn(licence.standing)
+            if isinstance(granted, str):
+                licence.not_asked, licence.is_held = _WHY[granted], granted == "circuit"
                 continue
-            slot = leave
+            slot = granted
         licence.called = ask(licence.token)
         if fleet is not None and licence.standing is not None and slot is not None:
-            _tell(fleet, licence.standing, slot, licence.outcome)
+            _report(fleet, licence.standing, slot, licence.outcome)
         if _is_elsewhere(licence.called):
             for other in licences[licences.index(licence) + 1 :]:
                 other.not_asked = "not asked at such an address"
@@ -76,14 +76,14 @@ _WHY = {
 }
 
 
-def _tell(fleet: Fleet, standing: LicenceState, slot: Slot, outcome: CallOutcome | None) -> None:
+def _report(fleet: Fleet, standing: LicenceState, slot: Slot, outcome: CallOutcome | None) -> None:
     """Tell the fleet of good news, or of what it knew already."""
     known = outcome is CallOutcome.REFUSED and standing.state == "refused"
-    told = outcome if outcome in GOOD or known else None
-    fleet.tell(standing, slot, told or CallOutcome.UNSENT)
+    reported = outcome if outcome in GOOD or known else None
+    fleet.report(standing, slot, reported or CallOutcome.UNSENT)
 
 
-def _is_elsewhere(called: Called) -> bool:
+def _is_elsewhere(called: CallResult) -> bool:
     """Return whether somebody else than the endpoint is there: no other licence is to be shown to
     them."""
     return not called.was_sent or called.redirect is not None or called.status == 404

@@ -10,7 +10,7 @@ from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
 from pymongo.errors import OperationFailure, PyMongoError, WriteConcernError, WTimeoutError
 
-from rankspider.checkup.clock import Reading, agreement
+from rankspider.checkup.clock import ClockReading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import Secrets
 from rankspider.connections import mongo as server
@@ -69,7 +69,7 @@ def _looked_at(
     yield ok("MongoDB", f"version {version} answers{f': {note}' if note else ''}", version=version)
     yield durability(hello, embedded=note is not None, hidden=_hidden(client, hello))
     yield from _writable(client, database, secrets)
-    reading = Reading(sent, received, hello["localTime"].timestamp())
+    reading = ClockReading(sent, received, hello["localTime"].timestamp())
     yield agreement("MongoDB", reading, "set both by NTP")
 
 

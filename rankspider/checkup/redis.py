@@ -11,7 +11,7 @@ from redis.sentinel import SentinelConnectionPool
 from redis.utils import str_if_bytes
 from scrapy.settings import BaseSettings
 
-from rankspider.checkup.clock import Reading, agreement
+from rankspider.checkup.clock import ClockReading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import Secrets
 from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, try_out, unavailable
@@ -49,7 +49,7 @@ def _looked_at(client: redis.Redis, keys: Keys, note: str | None) -> Iterator[Fi
     yield _queue(server, keys)
     sent = time.time()
     seconds, micros = server.time()
-    reading = Reading(sent, time.time(), seconds + micros / 1e6)
+    reading = ClockReading(sent, time.time(), seconds + micros / 1e6)
     yield agreement("Redis", reading, "leases run by Redis's clock: set both by NTP")
 
 
@@ -116,10 +116,10 @@ def _kept(server: redis.Redis, information: dict[str, Any]) -> Iterator[Finding]
     """Yield what outlives a crash, and what full memory takes away."""
     try:
         # Two names in one call: only Redis 7 understands that.
-        told = {**server.config_get("appendfsync"), **server.config_get("save")}
+        known = {**server.config_get("appendfsync"), **server.config_get("save")}
     except redis.ResponseError:
-        told = {}  # hosted ones keep it to themselves
-    yield _persistence(bool(information.get("aof_enabled")), told)
+        known = {}  # hosted ones keep it to themselves
+    yield _persistence(bool(information.get("aof_enabled")), known)
     policy = str(information.get("maxmemory_policy", "unknown"))
     about, limit = "Redis memory", int(information.get("maxmemory", 0))
     if policy == "noeviction":
@@ -132,25 +132,27 @@ def _kept(server: redis.Redis, information: dict[str, Any]) -> Iterator[Finding]
         )
 
 
-def _persistence(appends: bool, told: dict[str | None, str | None]) -> Finding:
+def _persistence(appends: bool, known: dict[str | None, str | None]) -> Finding:
     about = "Redis persistence"
     facts = {
         "appendonly": appends,
-        "appendfsync": told.get("appendfsync"),
-        "save": told.get("save"),
+        "appendfsync": known.get("appendfsync"),
+        "save": known.get("save"),
     }
-    if appends and told.get("appendfsync") == "always":
+    if appends and known.get("appendfsync") == "always":
         return ok(about, "appendonly, appendfsync always: what was pushed stays", **facts)
-    if appends and told.get("appendfsync") == "no":
+    if appends and known.get("appendfsync") == "no":
         what = "appendonly, appendfsync no: a power cut can lose the last half minute"
         return warning(about, what, "set appendfsync everysec or always", **facts)
     if appends:
-        what = f"appendonly, appendfsync {told.get('appendfsync', 'not told')}"
+        what = f"appendonly, appendfsync {known.get('appendfsync', 'not told')}"
         return ok(about, f"{what}: a power cut can lose the last second", **facts)
-    if not told:
+    if not known:
         what = "no appendonly, and CONFIG is not allowed: a crash can lose what was pushed"
-    elif told.get("save"):
-        what = f"snapshots only (save {told['save']}): a crash loses what was pushed since the last"
+    elif known.get("save"):
+        what = (
+            f"snapshots only (save {known['save']}): a crash loses what was pushed since the last"
+        )
     else:
         what = "neither appendonly nor snapshots: a restart loses queue, leases and dead letters"
     return warning(about, what, "set appendonly yes", **facts)

@@ -25,7 +25,7 @@ _UNSET = {
 
 
 @dataclass(frozen=True, slots=True)
-class Examined:
+class CheckedSettings:
     """``configuration`` has the defaults in the place of the ``wrong`` settings."""
 
     configuration: Configuration
@@ -34,19 +34,19 @@ class Examined:
     findings: list[Finding]
 
 
-def examine(settings: BaseSettings, environment: Environment) -> Examined:
+def examine(settings: BaseSettings, environment: Environment) -> CheckedSettings:
     """Look at each setting by itself, so that one that is wrong hides no other.
 
     Raises `ConfigurationError` only for one that is written wrong into settings.py.
     """
     names = tuple(sorted({*environment.defaults, *_further(settings)}))
     base = _defaults(settings, environment)
-    Configuration.of_known(base)
+    Configuration.read_known_names(base)
     wrong = {name: str(error) for name in names if (error := _error(settings, base, name))}
     sound = settings.copy()
     for name in wrong:
         sound.set(name, base.get(name), priority="cmdline")
-    configuration = Configuration.of_known(sound)
+    configuration = Configuration.read_known_names(sound)
     findings = [failed(SETTING, ".env", problem) for problem in environment.problems]
     for name in names:
         origin = _origin(settings, environment, name)
@@ -81,7 +81,7 @@ def examine(settings: BaseSettings, environment: Environment) -> Examined:
                 "unset MONGO_DATABASE to use the other",
             )
         )
-    return Examined(configuration, frozenset(wrong), names, findings)
+    return CheckedSettings(configuration, frozenset(wrong), names, findings)
 
 
 def _further(settings: BaseSettings) -> Iterator[str]:
@@ -109,7 +109,7 @@ def _error(settings: BaseSettings, base: Settings, name: str) -> ConfigurationEr
     alone = base.copy()
     alone.set(name, settings.get(name), priority="cmdline")
     try:
-        Configuration.of_known(alone)
+        Configuration.read_known_names(alone)
     except ConfigurationError as error:
         return error
     return None

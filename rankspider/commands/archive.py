@@ -9,7 +9,7 @@ from scrapy.exceptions import UsageError
 
 from rankspider.archive import selection as options
 from rankspider.archive.display import archived_json, holdings_json, holdings_text
-from rankspider.archive.holdings import holdings
+from rankspider.archive.hours import archived_hours
 from rankspider.archive.reading import Archived, ArchiveReader
 from rankspider.archive.selection import AnswerFilter, moment
 from rankspider.command import RankCommand
@@ -57,7 +57,7 @@ class Command(RankCommand):
             selection = replace(selection, end=at + _MILLISECOND)
         with reachable_lake(configuration) as lake:
             if action == "list":
-                found = holdings(lake, selection)
+                found = archived_hours(lake, selection)
                 sys.stdout.write(holdings_json(found) if opts.json else holdings_text(found, zone))
             else:
                 _show(ArchiveReader(lake).newest(selection), as_json=opts.json)

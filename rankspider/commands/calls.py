@@ -116,5 +116,5 @@ def _summed(
         sums.update({"without the anchor's own standing": row.without_own, "bytes": row.bytes})
         if most is None or len(rows) < most:
             rows.append(row)
-    said = ", ".join(f"{name}: {number:,}" for name, number in sums.items())
-    return rows, [said] if said else []
+    counts = ", ".join(f"{name}: {number:,}" for name, number in sums.items())
+    return rows, [counts] if counts else []

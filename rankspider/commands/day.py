@@ -2,7 +2,7 @@
 
 from rankspider.moments import span_text
 from rankspider.questions.command import Asking
-from rankspider.questions.day import Stretch, day
+from rankspider.questions.day import DaySession, day
 from rankspider.questions.groups import PeriodCommand
 from rankspider.report import Report
 
@@ -22,4 +22,4 @@ class Command(PeriodCommand):
         name, period = asking.list_and_period()
         rows = day(asking.database, name, period, person.user_id)
         head = f"{person.label} in {name}, {span_text(period, asking.zone)}"
-        return Report(head, Stretch, rows, asking.about_hours(name, period))
+        return Report(head, DaySession, rows, asking.about_hours(name, period))

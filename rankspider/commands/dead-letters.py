@@ -59,7 +59,7 @@ class Command(RankCommand):
             try:
                 count = _do(action, letters, selection, configuration.queue_key, as_json=opts.json)
                 if opts.reason is not None and not count:
-                    _tell_reasons(QueueView(client, Keys.of(configuration.queue_key)))
+                    _print_reasons(QueueView(client, Keys.of(configuration.queue_key)))
             except REDIS_ERRORS as error:
                 raise unavailable(error) from None
         if selection.missing:
@@ -102,7 +102,7 @@ def _do(
     return count
 
 
-def _tell_reasons(view: QueueView) -> None:
+def _print_reasons(view: QueueView) -> None:
     """Tell which reasons there are, when no letter has that of --reason."""
     dead = view.overview().dead
     if dead:

@@ -12,7 +12,7 @@ from scrapy.exceptions import UsageError
 from scrapy.settings import BaseSettings
 
 from rankspider.checkup import endpoint, licences, mongo, redis
-from rankspider.checkup.call import Called, call
+from rankspider.checkup.call import CallResult, call
 from rankspider.checkup.finding import SERVER, Finding, Level, exit_code_of, failed
 from rankspider.checkup.fleet import Fleet
 from rankspider.checkup.misspelt import misspelt
@@ -138,7 +138,7 @@ def _endpoint(
     *,
     calls: bool,
 ) -> Iterator[Finding]:
-    ask: Callable[[str], Called] | str = "not asked: there is no RANK_API_URL"
+    ask: Callable[[str], CallResult] | str = "not asked: there is no RANK_API_URL"
     if configuration.api_url is not None:
         verifies = settings.getbool("DOWNLOAD_VERIFY_CERTIFICATES")
         reached = endpoint.look_at(configuration.api_url, verifies=verifies)

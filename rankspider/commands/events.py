@@ -74,9 +74,8 @@ class Command(QuestionCommand):
                 if not mongo_errors.is_away(error):
                     raise
                 if not is_away:
-                    remark(
-                        f"MongoDB is away ({mongo_errors.said(error)}): waiting until it is back"
-                    )
+                    why = mongo_errors.server_message(error)
+                    remark(f"MongoDB is away ({why}): waiting until it is back")
                 is_away = True
             else:
                 if is_away:

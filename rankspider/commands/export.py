@@ -95,7 +95,7 @@ class Command(RankCommand):
                 export = Export(folder, form, remarks, force=opts.force, now=now)
                 with _opened(folder, form, database, tables):
                     for source in sources:
-                        _tell(export.run(source, window), as_json=opts.json)
+                        _print_outcome(export.run(source, window), as_json=opts.json)
         return 0
 
 
@@ -168,7 +168,7 @@ class _Remarks:
             remark(f"{collection}: {self._rows[collection]:,} rows so far, at the hour of {when}")
 
 
-def _tell(outcome: ExportResult, *, as_json: bool) -> None:
+def _print_outcome(outcome: ExportResult, *, as_json: bool) -> None:
     """Write one line on a collection, as soon as it is done."""
     if as_json:
         counts = {name: getattr(outcome, name) for name in outcome.__dataclass_fields__}

@@ -1,7 +1,7 @@
 """``scrapy names``: what a seller was called, and who was called so."""
 
 from rankspider.questions.command import Asking, QuestionCommand
-from rankspider.questions.names import Called, called, names
+from rankspider.questions.names import ProfilePeriod, called, names
 from rankspider.report import Report
 from rankspider.terminal import harmless, shortened
 
@@ -23,4 +23,4 @@ class Command(QuestionCommand):
         name = asking.name.strip()
         user_ids = called(asking.database, name) or {asking.anchor().user_id}
         rows = names(asking.database, user_ids, name)
-        return Report(f"Names: {shortened(harmless(name), 80)}", Called, rows)
+        return Report(f"Names: {shortened(harmless(name), 80)}", ProfilePeriod, rows)

@@ -61,7 +61,7 @@ class Command(RankCommand):
         action = _understood(args, opts)
         configuration = Configuration.read(self.project_settings)
         if action == "servers":
-            self._tell_servers(configuration, opts)
+            self._print_servers(configuration, opts)
             return 0
         with (
             reachable_servers(self.project_settings, configuration, mongo=False),
@@ -79,7 +79,7 @@ class Command(RankCommand):
                 raise unavailable(error) from None
         return 0
 
-    def _tell_servers(self, configuration: Configuration, opts: argparse.Namespace) -> None:
+    def _print_servers(self, configuration: Configuration, opts: argparse.Namespace) -> None:
         needs_redis = not is_configured(self.project_settings)
         needs_mongo = configuration.mongo_uri is None
         folder = configuration.data_dir
@@ -133,7 +133,7 @@ def _show(stands: Overview, configuration: Configuration, *, as_json: bool) -> N
         f"{stands.leased:,} leased, {stands.delayed:,} delayed, {dead:,} dead"
     ]
     if stands.holders:
-        lines += ["", *_holders(stands, zone)]
+        lines += ["", *_busy_workers(stands, zone)]
     if stands.next_try_at is not None:
         lines += ["", f"delayed: the next try is due at {moment_text(stands.next_try_at, zone)}"]
     if dead:
@@ -142,7 +142,7 @@ def _show(stands: Overview, configuration: Configuration, *, as_json: bool) -> N
     _write(lines)
 
 
-def _holders(stands: Overview, zone: ZoneInfo) -> list[str]:
+def _busy_workers(stands: Overview, zone: ZoneInfo) -> list[str]:
     rows = [
         (
             holder.worker,
@@ -190,8 +190,8 @@ def _peek(view: QueueView, most: int, *, as_json: bool) -> None:
         except MemberError as error:
             problem = str(error)
         if as_json:
-            told = {"place": place, "member": shown(member), "sec_uid": anchor}
-            sys.stdout.write(f"{json.dumps({**told, 'priority': priority})}\n")
+            answer = {"place": place, "member": shown(member), "sec_uid": anchor}
+            sys.stdout.write(f"{json.dumps({**answer, 'priority': priority})}\n")
         text = shortened(shown(member[: _MEMBER_COLUMNS * 4]), _MEMBER_COLUMNS)
         number = "-" if priority is None else f"{priority:g}"
         rows.append((str(place), number, text, problem))
@@ -208,8 +208,8 @@ def _clear(view: QueueView, queue: str, opts: argparse.Namespace) -> None:
         )
     waiting, delayed = view.clear()
     if opts.json:
-        told = {"waiting": waiting, "delayed": delayed, "queue": queue}
-        sys.stdout.write(f"{json.dumps(told)}\n")
+        answer = {"waiting": waiting, "delayed": delayed, "queue": queue}
+        sys.stdout.write(f"{json.dumps(answer)}\n")
     else:
         sys.stdout.write(f"{waiting:,} waiting and {delayed:,} delayed forgotten ({queue})\n")
 

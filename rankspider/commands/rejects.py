@@ -163,5 +163,5 @@ def _say(counts: dict[str, int], opts: argparse.Namespace) -> None:
     if opts.json:
         sys.stdout.write(f"{as_json(counts)}\n")
         return
-    said = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
-    sys.stdout.write(f"Rejected records: {said}\n")
+    line = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items())
+    sys.stdout.write(f"Rejected records: {line}\n")

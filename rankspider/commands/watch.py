@@ -16,7 +16,7 @@ from scrapy.exceptions import UsageError
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.connections import mongo
-from rankspider.connections.mongo_errors import said
+from rankspider.connections.mongo_errors import server_message
 from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
 from rankspider.connections.redis_keys import Keys
 from rankspider.endpoint.sec_uid import sec_uid_of
@@ -158,7 +158,7 @@ def _opened(settings: Any, configuration: Configuration) -> Iterator[_Watching]:
         except REDIS_ERRORS as error:
             raise unavailable(error) from None
         except PyMongoError as error:
-            raise ServiceUnavailable(f"MongoDB did not answer ({said(error)})") from None
+            raise ServiceUnavailable(f"MongoDB did not answer ({server_message(error)})") from None
 
 
 async def _bring_up(uri: str, configuration: Configuration) -> None:
@@ -188,16 +188,16 @@ class _Run:
         changes, report = Changes(), EnqueueReport(done="watched")
         for sec_uids in self._read(report):
             changes += self._list.add(dict.fromkeys(sec_uids, self.terms))
-        return self._tell_changes(changes, report)
+        return self._print_changes(changes, report)
 
-    def _tell_changes(self, changes: Changes, report: EnqueueReport) -> int:
+    def _print_changes(self, changes: Changes, report: EnqueueReport) -> int:
         counts = {
             "added": changes.new,
             "changed": changes.changed,
             "unchanged": changes.unchanged,
             "refused": report.refused,
         }
-        self._tell(counts, report)
+        self._print_counts(counts, report)
         if not self.options.json and changes.new:
             most = self._plan().total.most_per_hour
             remark(f"All of it takes at most {most:,.0f} calls an hour: see 'scrapy watch plan'")
@@ -216,7 +216,7 @@ class _Run:
         if self.names or self.options.file or self.options.label is not None:
             return self._choose(done, lambda some: self._list.pause(some, is_paused=is_paused))
         self._list.pause_all(is_paused=is_paused)
-        self._tell({done: len(self._list)}, EnqueueReport())
+        self._print_counts({done: len(self._list)}, EnqueueReport())
         return 0
 
     def _choose(self, done: str, act: Any) -> int:
@@ -224,7 +224,7 @@ class _Run:
         for some in self._chosen(report):
             changed = act(some)
             count, others = count + changed, others + len(some) - changed
-        self._tell({done: count, "unchanged": others, "refused": report.refused}, report)
+        self._print_counts({done: count, "unchanged": others, "refused": report.refused}, report)
         return _SOME_REFUSED if report.refused else 0
 
     def _chosen(self, report: EnqueueReport) -> Iterator[list[str]]:
@@ -259,7 +259,7 @@ class _Run:
             remark(f"{shortened(harmless(name), 40)} is what {called} was called until {until}")
         return person.sec_uid
 
-    def _tell(self, counts: dict[str, int], report: EnqueueReport) -> None:
+    def _print_counts(self, counts: dict[str, int], report: EnqueueReport) -> None:
         report.end_complaints()
         queue = self.configuration.queue_key
         if self.options.json:
@@ -322,7 +322,7 @@ class _Run:
                 changes += self._import(read_lines(file))
             except TermsError as error:
                 raise TermsError(f"{name}: {error}") from None
-        return self._tell_changes(changes, report)
+        return self._print_changes(changes, report)
 
     def _import(self, lines: Iterator[Imported]) -> Changes:
         changes = Changes()

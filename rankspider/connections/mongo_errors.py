@@ -123,7 +123,7 @@ def is_refusal(entry: Mapping[str, Any]) -> bool:
     return entry["code"] in OF_ONE_DOCUMENT
 
 
-def said(error: Exception) -> str:
+def server_message(error: Exception) -> str:
     """Return what the server said, for a log: code, name and message, and what mends it. No
     password."""
     remedy = remedy_of(error)

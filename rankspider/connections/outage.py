@@ -15,21 +15,22 @@ _REMIND_SECONDS = 300.0
 class Outage:
     """One server's state, as its user sees it.
 
-    ``server`` names it in the log: ``Redis``, ``MongoDB``. ``said``: what the log says of an error.
+    ``server`` names it in the log: ``Redis``, ``MongoDB``. ``server_message`` words an
+    error for the log.
     """
 
     def __init__(
         self,
         server: str,
         logger: logging.Logger,
-        said: Callable[[Exception], str],
+        server_message: Callable[[Exception], str],
     ) -> None:
         self._server = server
         self._logger = logger
-        self._said = said
+        self._describe = server_message
         self._waiting = 0
         self._failures = 0
-        self._told: dict[object, float] = {}
+        self._last_logged: dict[object, float] = {}
 
     @property
     def lasts(self) -> bool:
@@ -53,7 +54,7 @@ class Outage:
                         raise
                     self._waiting += not failures
                     failures += 1
-                    self._tell(error)
+                    self._log(error)
                     await asyncio.sleep(_pause_after(failures))
                 else:
                     if failures and self._waiting == 1:
@@ -65,19 +66,19 @@ class Outage:
             self._waiting -= bool(failures)
             if not self._waiting:
                 self._failures = 0
-                self._told.clear()
+                self._last_logged.clear()
 
-    def _tell(self, error: Exception) -> None:
+    def _log(self, error: Exception) -> None:
         """Note a failed call; log it if none of its kind was for some minutes."""
         self._failures += 1
         kind, now = (type(error), getattr(error, "code", None)), time.monotonic()
-        if now - self._told.get(kind, float("-inf")) < _REMIND_SECONDS:
+        if now - self._last_logged.get(kind, float("-inf")) < _REMIND_SECONDS:
             return
-        self._told[kind] = now
+        self._last_logged[kind] = now
         self._logger.error(
             "%s is away (%s): holding what is in hand, and trying again until it is back",
             self._server,
-            self._said(error),
+            self._describe(error),
         )
 
 

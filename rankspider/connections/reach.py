@@ -19,12 +19,14 @@ _NOISE = re.compile(r" \(configured timeouts: [^)]*\)|[ :]*<redis\..*>( - networ
 
 def why(error: BaseException) -> str:
     """Return what ``error`` says on one line, and what that means; it names the address."""
-    said = _NOISE.sub("", " ".join(str(error).split())).rstrip(".") or type(error).__name__
+    server_message = (
+        _NOISE.sub("", " ".join(str(error).split())).rstrip(".") or type(error).__name__
+    )
     whole = "; ".join(
         f"{type(each).__name__}: {_NOISE.sub('', str(each))}" for each in _chain(error)
     )
     hint = next((hint for pattern, hint in _HINTS if re.search(pattern, whole)), None)
-    return f"{said}: {hint}" if hint else said
+    return f"{server_message}: {hint}" if hint else server_message
 
 
 def _chain(error: BaseException | None) -> list[BaseException]:

@@ -212,17 +212,17 @@ def unavailable(error: Exception, settings: BaseSettings | None = None) -> Ranks
     whole = "; ".join(f"{type(each).__name__}: {each}" for each in chain)
     for pattern, kind, text in _REFUSALS:
         if re.search(pattern, whole):
-            return kind(text.format(said=error))
+            return kind(text.format(server_message=error))
     if isinstance(error, redis.ResponseError):
         return ServiceUnavailable(f"Redis refused what was asked of it: {error}")
     place = f" at {place_of(_parameters(settings))}" if settings is not None else ""
     return ServiceUnavailable(
-        f"Redis cannot be reached{place} ({said(error)}): start it, mend REDIS_URL, or "
+        f"Redis cannot be reached{place} ({server_message(error)}): start it, mend REDIS_URL, or "
         "unset REDIS_URL for an embedded server"
     )
 
 
-def said(error: Exception) -> str:
+def server_message(error: Exception) -> str:
     """Return the words of one of `REDIS_ERRORS`, for a log."""
     return f"{type(error).__name__}: {why(error)}"
 

@@ -10,8 +10,8 @@ from typing import Any
 from scrapy.http import Response
 from scrapy.statscollectors import StatsCollector
 
-from rankspider.crawl.responses import ASKED, DELIVERY, LICENCE, Asked, unlicensed_text
-from rankspider.crawl.stretch import Stretch
+from rankspider.crawl.responses import ASKED, DELIVERY, LICENCE, SentCall, unlicensed_text
+from rankspider.crawl.stretch import FailureStreak
 from rankspider.dedupe.news import News
 from rankspider.endpoint.failure import Failure, Verdict
 from rankspider.items import RankedList
@@ -24,7 +24,7 @@ from rankspider.licences.pool import Licence, LicencePool
 from rankspider.queue.anchor_queue import Count
 from rankspider.queue.deliveries import Deliveries, Delivery
 from rankspider.secrecy import discreet
-from rankspider.watch.telling import Telling
+from rankspider.watch.reports import WatchReports
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Calls:
         deliveries: Deliveries,
         licences: LicencePool,
         store: Store,
-        telling: Telling | None = None,
+        watch_reports: WatchReports | None = None,
     ) -> None:
         self._worker = worker
         self._endpoint = endpoint
@@ -60,8 +60,8 @@ class Calls:
         self._deliveries = deliveries
         self._licences = licences
         self._store = store
-        self._telling = telling
-        self.stretch = Stretch()
+        self._watch_reports = watch_reports
+        self.stretch = FailureStreak()
         self._without_own, self._told_without_own = 0, 1
         self.last_refusal = ""
         """What the endpoint said of a licence last."""
@@ -80,10 +80,10 @@ class Calls:
         if delivery is not None:
             if delivery.anchor is not None and news.read.anchor is None:
                 self._note_without_own(delivery.anchor)
-            if self._telling is not None:
+            if self._watch_reports is not None:
                 self._note_clock(response.meta, news)
-                delivery.told = self._telling.note(news.read, delivery.anchor)
-        call = self._call_of(response.meta, OK, response, **news.read.said)
+                delivery.observation = self._watch_reports.note(news.read, delivery.anchor)
+        call = self._call_of(response.meta, OK, response, **news.read.call_fields)
         on_record = self._on_record(call, [*news.pending], news.read.ranked_list, generation)
         self._settle(on_record, delivery)
 
@@ -91,7 +91,7 @@ class Calls:
         """Settle a call that brought no list, for a reason that ``failed`` names."""
         failed = replace(failed, message=unlicensed_text(failed.message, meta))
         message, delivery = failed.message, meta.get(DELIVERY)
-        logger.info("No list for %s: %s (%s)", _whom(delivery), failed.name, message)
+        logger.info("No list for %s: %s (%s)", _anchor_of(delivery), failed.name, message)
         self._note_silence(failed, message)
         outcome, count = self._blame(meta, failed)
         self._report(meta, outcome, failed.retry_after)
@@ -109,11 +109,11 @@ class Calls:
 
     def _note_clock(self, meta: dict[str, Any], news: News) -> None:
         """Tell the watch list what the endpoint's clock said between two moments of Redis's."""
-        asked: Asked | None = meta.get(ASKED)
+        asked: SentCall | None = meta.get(ASKED)
         sent = None if asked is None else self._licences.redis_time(asked.left_at)
-        if self._telling is not None and asked is not None and sent is not None:
+        if self._watch_reports is not None and asked is not None and sent is not None:
             now = news.read.extraction.observed_at.timestamp()
-            self._telling.note_clock(now, sent, sent + asked.milliseconds / 1000)
+            self._watch_reports.note_clock(now, sent, sent + asked.milliseconds / 1000)
 
     def _note_silence(self, failed: Failure, why: str) -> None:
         """Say once that nothing answers at the endpoint's address."""
@@ -142,7 +142,7 @@ class Calls:
         self.stretch.failed(anchor, failed)
         if outcome is CallOutcome.TROUBLE and self.stretch.is_long:
             outcome = CallOutcome.ALIKE
-        asked: Asked | None = meta.get(ASKED)
+        asked: SentCall | None = meta.get(ASKED)
         if self.stretch.is_everybodys:
             return outcome, "held"
         return outcome, "spared" if asked is not None and asked.is_unheard else "counted"
@@ -191,10 +191,10 @@ class Calls:
             self._stats.inc_value(name, count)
 
     def _call_of(
-        self, meta: dict[str, Any], outcome: str, response: Response | None, **said: Any
+        self, meta: dict[str, Any], outcome: str, response: Response | None, **call_fields: Any
     ) -> Call | None:
         """Return what is known of a call that was made; None if none was."""
-        asked: Asked | None = meta.get(ASKED)
+        asked: SentCall | None = meta.get(ASKED)
         if asked is None:
             return None
         delivery: Delivery | None = meta.get(DELIVERY)
@@ -209,7 +209,7 @@ class Calls:
             bytes=len(response.body) if response else None,
             licence=licence.fingerprint if licence else None,
             worker=self._worker,
-            **said,
+            **call_fields,
         )
 
     async def _on_record(
@@ -240,7 +240,7 @@ class Calls:
                     delivery.is_blameless = True
             elif error is not None:
                 message = discreet(f"{type(error).__name__}: {error}")[:500]
-                logger.error("Not stored, of %s: %s", _whom(delivery), message)
+                logger.error("Not stored, of %s: %s", _anchor_of(delivery), message)
                 if delivery is not None:
                     delivery.fail("store-error", message)
             if delivery is not None:
@@ -253,7 +253,7 @@ class Calls:
         task.add_done_callback(over)
 
 
-def _whom(delivery: Delivery | None) -> str:
+def _anchor_of(delivery: Delivery | None) -> str:
     if delivery is None:
         return "nobody of the queue"
     return delivery.anchor or "the list alone"

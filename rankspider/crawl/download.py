@@ -24,13 +24,13 @@ from scrapy.http import Response
 from scrapy.responsetypes import responsetypes
 
 from rankspider import log_filter
-from rankspider.crawl.responses import ASKED, LICENCE, URGENT, Asked
+from rankspider.crawl.responses import ASKED, LICENCE, URGENT, SentCall
 from rankspider.crawl.shutdown import out_of_time
 from rankspider.crawl.worker import Worker
 from rankspider.endpoint.inflate import inflated, is_damaged
 from rankspider.endpoint.redaction import redacted
 from rankspider.licences.ledger import CallOutcome
-from rankspider.licences.pool import GivenUp, Licence
+from rankspider.licences.pool import Licence, WorkerStopping
 
 logger = logging.getLogger(__name__)
 
@@ -89,13 +89,13 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
         assert task is not None
         self._under_way.add(task)
         began = time.monotonic()
-        asked = request.meta[ASKED] = Asked(dt.datetime.now(dt.UTC), began)
+        asked = request.meta[ASKED] = SentCall(dt.datetime.now(dt.UTC), began)
         try:
             return await super().download_request(request)
         except asyncio.CancelledError:
             pool.report(licence, CallOutcome.UNSENT)
             # Scrapy's downloader never learns that a task was cancelled: it would wait for ever.
-            raise GivenUp("the call was cut short") from None
+            raise WorkerStopping("the call was cut short") from None
         except Exception as error:
             asked.is_unheard = not asked.is_heard and not isinstance(error, DownloadTimeoutError)
             _redact(error, licence.token)

@@ -35,10 +35,10 @@ def row_of(item: Any) -> dict[str, Any]:
     that exports give them; times in ISO 8601, UTC. An item of the user's own keeps its fields as
     they are."""
     ours = item_of(item)
-    said = ItemAdapter(item).asdict()
+    given = ItemAdapter(item).asdict()
     if ours is None:
-        return said
-    row: dict[str, Any] = {"kind": ours.kind, **said}
+        return given
+    row: dict[str, Any] = {"kind": ours.kind, **given}
     if isinstance(ranked_list := row.pop("ranked_list", None), dict):
         row.update({_LIST_NAMES[name]: value for name, value in ranked_list.items()})
     return {name: _plain(row[name]) for name in (*COLUMNS, *row) if name in row}

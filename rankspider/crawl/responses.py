@@ -14,7 +14,7 @@ from rankspider.endpoint import failure
 from rankspider.endpoint.failure import Failure
 from rankspider.endpoint.redaction import masked, redacted
 from rankspider.endpoint.retry_after import retry_after_seconds
-from rankspider.endpoint.said import said_in
+from rankspider.endpoint.vendor_message import vendor_message
 from rankspider.licences.pool import Licence
 from rankspider.queue.deliveries import Delivery
 
@@ -29,7 +29,7 @@ ASKED = "asked"
 
 
 @dataclass(slots=True)
-class Asked:
+class SentCall:
     """One call that was made."""
 
     at: dt.datetime
@@ -87,8 +87,8 @@ def failure_of_status(response: Response) -> Failure:
     wait = retry_after_seconds(
         headers.get("retry-after", ""), headers.get("date", ""), dt.datetime.now(dt.UTC)
     )
-    said = said_in(response.body)
-    return failure.of_http_status(response.status, wait, headers.get("location"), said)
+    message = vendor_message(response.body)
+    return failure.of_http_status(response.status, wait, headers.get("location"), message)
 
 
 def failure_of_download(error: BaseException) -> Failure:

@@ -22,7 +22,7 @@ _PASSING = frozenset(
 )
 
 
-class Stretch:
+class FailureStreak:
     """The failures of one name that a worker met in a row, over all anchors and licences: any
     other answer ends it. Before the first list, or word about an anchor, the name is all one.
 

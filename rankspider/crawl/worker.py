@@ -37,7 +37,7 @@ from rankspider.queue.repair import RepairDuty
 from rankspider.servers import EMBEDDED_IN, reachable_servers
 from rankspider.tasks import end
 from rankspider.watch.mending import Mending
-from rankspider.watch.telling import Telling
+from rankspider.watch.reports import WatchReports
 from rankspider.watch.turns import Turns
 from rankspider.watch.watch_list import WatchList
 
@@ -124,15 +124,15 @@ class Worker:
             list_every=self.configuration.list_every if serves_watch_list else None,
         )
         self._open_deliveries(queue)
-        self.repair = RepairDuty(queue, self._make_lake_whole)
+        self.repair = RepairDuty(queue, self._repair_lake)
         endpoint = self.configuration.api_url or ""
         objects = (self._stats, self.deliveries, self.licences, self.store)
-        telling = Telling(queue, lambda: self.deliveries.next_turn_in is not None)
-        opened.push_async_callback(telling.close)
-        self.calls = Calls(self._name, endpoint, *objects, telling)
+        watch_reports = WatchReports(queue, lambda: self.deliveries.next_turn_in is not None)
+        opened.push_async_callback(watch_reports.close)
+        self.calls = Calls(self._name, endpoint, *objects, watch_reports)
         opened.push_async_callback(self.calls.settled)
         opened.push_async_callback(self.repair.close)
-        watching = [self._watch_tokens(), self._tell_what_is_in_hand(), self._watch_lake()]
+        watching = [self._watch_tokens(), self._log_deliveries(), self._watch_lake()]
         if serves_watch_list:
             watching.append(Mending(partial(self._watch_list, settings)).run())
         if folder := settings.get(EMBEDDED_IN):
@@ -237,12 +237,12 @@ class Worker:
     def _count_change(self, change: Change) -> None:
         self._stats.inc_value(f"rank/licences/{change.state}")
 
-    async def _make_lake_whole(self) -> None:
-        count = await self.store.make_whole()
+    async def _repair_lake(self) -> None:
+        count = await self.store.repair_lake()
         self._stats.inc_value("rank/lake/made_whole", count)
         logger.info("After a worker was cut off: %d documents brought up to their history", count)
 
-    async def _tell_what_is_in_hand(self) -> None:
+    async def _log_deliveries(self) -> None:
         """Log how much is in hand, as often as Scrapy tells how much it crawled, and why that may
         be nothing."""
         seconds = self._crawler.settings.getfloat("LOGSTATS_INTERVAL")

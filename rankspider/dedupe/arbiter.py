@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, TypeVar
 from redis import asyncio as redis_asyncio
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import REDIS_ERRORS, is_away, said
+from rankspider.connections.redis import REDIS_ERRORS, is_away, server_message
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ _TELL_SECONDS = 0.1
 _MOST_TOLD = 1000
 
 
-class Ruling(enum.Enum):
+class Decision(enum.Enum):
     """The arbiter's word on what to do with a record of an answer."""
 
     SAME = "s"
@@ -68,14 +68,14 @@ class Version(NamedTuple):
     digest: bytes
     """What it says: 16 bytes, equal for equal facts."""
     suffix: bytes = b""
-    """Of the id of its document in the history, if that is not the digest; see `Stay`."""
+    """Of the id of its document in the history, if that is not the digest; see `EndedContent`."""
 
     @property
     def packed(self) -> bytes:
         return b"%b%b%c%b" % (self.place, self.digest, len(self.suffix), self.suffix)
 
 
-class Stay(NamedTuple):
+class EndedContent(NamedTuple):
     """A content that was seen up to ``last`` (ms), and again and again before, and that another
     content now ends or interrupts: no document says so long."""
 
@@ -96,16 +96,16 @@ class Question:
     rows: bytes | None
     own: bytes
     again: bool = False
-    answer: "asyncio.Future[Judgement]" = field(
+    answer: "asyncio.Future[Decisions]" = field(
         default_factory=lambda: asyncio.get_running_loop().create_future()
     )
 
 
-class Judgement(NamedTuple):
-    verdicts: list[Ruling]
-    """Of the list, of its rows unless it is `Ruling.SAME`, `MINE`, `WAIT` or `ROWS`, and of the
+class Decisions(NamedTuple):
+    decisions: list[Decision]
+    """Of the list, of its rows unless it is `Decision.SAME`, `MINE`, `WAIT` or `ROWS`, and of the
     anchor's own."""
-    ended: list[Stay]
+    ended: list[EndedContent]
 
 
 class _Stored(NamedTuple):
@@ -134,9 +134,9 @@ class Arbiter:
         self._lost: dict[int, list[Version]] = defaultdict(list)
         self._asking: asyncio.Task[None] | None = None
         self._telling: asyncio.Task[None] | None = None
-        self._outage = Outage("Redis", logger, said)
+        self._outage = Outage("Redis", logger, server_message)
 
-    async def ask(self, question: Question) -> Judgement:
+    async def ask(self, question: Question) -> Decisions:
         """Wait out an outage of Redis, without which nothing can be acknowledged anyway."""
         self._asked[question.observed // HOUR_MS].append(question)
         if self._asking is None or self._asking.done():
@@ -147,12 +147,12 @@ class Arbiter:
         """Note that ``version`` is durable, as of ``observed``; ``then`` is called when the fleet
         knows."""
         self._stored[observed // HOUR_MS].append(_Stored(version, observed, then))
-        self._tell_soon()
+        self._send_soon()
 
     def lost(self, version: Version, observed: int) -> None:
         """Note that this worker will not store ``version``."""
         self._lost[observed // HOUR_MS].append(version)
-        self._tell_soon()
+        self._send_soon()
 
     async def close(self) -> None:
         """Tell the rest, if Redis is there to hear it."""
@@ -177,7 +177,7 @@ class Arbiter:
                 if not question.answer.done():
                     question.answer.set_result(answer)
 
-    async def _answers(self, hour: int, questions: Sequence[Question]) -> list[Judgement]:
+    async def _answers(self, hour: int, questions: Sequence[Question]) -> list[Decisions]:
         arguments: list[Any] = [self._owner, _CLAIM_MS]
         for each in questions:
             rows = _UNTOLD if each.rows is None else each.rows
@@ -186,7 +186,9 @@ class Arbiter:
             floor = await self._newest_in_lake(hour * HOUR_MS, (hour + 1) * HOUR_MS)
             await self._patiently(hour, "begin", [floor])
         return [
-            Judgement([Ruling(code) for code in codes.decode()], [Stay(*stay) for stay in ended])
+            Decisions(
+                [Decision(code) for code in codes.decode()], [EndedContent(*stay) for stay in ended]
+            )
             for codes, ended in replies
         ]
 
@@ -196,24 +198,24 @@ class Arbiter:
     async def _call(self, hour: int, operation: str, arguments: list[Any]) -> Any:
         return await self._script(keys=[f"{self._stem}:{hour}"], args=[operation, *arguments])
 
-    def _tell_soon(self) -> None:
+    def _send_soon(self) -> None:
         if self._telling is None or self._telling.done():
-            self._telling = asyncio.create_task(self._tell())
+            self._telling = asyncio.create_task(self._send())
 
-    async def _tell(self) -> None:
+    async def _send(self) -> None:
         await asyncio.sleep(_TELL_SECONDS)
         while self._stored:
             hour, stored = _first(self._stored, _MOST_TOLD)
             parts = ((*each.version[:2], each.observed) for each in stored)
-            await self._tell_of(hour, "stored", [*chain.from_iterable(parts)])
+            await self._send_of(hour, "stored", [*chain.from_iterable(parts)])
             for each in stored:
                 each.then()
         while self._lost:
             hour, lost = _first(self._lost, _MOST_TOLD)
             names = chain.from_iterable(version[:2] for version in lost)
-            await self._tell_of(hour, "lost", [self._owner, *names])
+            await self._send_of(hour, "lost", [self._owner, *names])
 
-    async def _tell_of(self, hour: int, operation: str, arguments: list[Any]) -> None:
+    async def _send_of(self, hour: int, operation: str, arguments: list[Any]) -> None:
         try:
             await self._call(hour, operation, arguments)
         except REDIS_ERRORS as error:

@@ -7,26 +7,26 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 
-from rankspider.dedupe.arbiter import Arbiter, Judgement, Question, Ruling, Version
-from rankspider.dedupe.reading import AnswerReader, Read, kind_of, packed
+from rankspider.dedupe.arbiter import Arbiter, Decision, Decisions, Question, Version
+from rankspider.dedupe.reading import AnswerReader, ReadAnswer, kind_of, packed
 from rankspider.dedupe.record import Record
 from rankspider.endpoint.answer import Answer
 from rankspider.endpoint.extraction import Extraction
-from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.mirrors import ListText
 from rankspider.items import Item, ListItem, RankedList, RankItem
 from rankspider.lake.recall import SeenLater
 
 # How soon it is asked again whether another worker has stored what this one waits for.
 _ASK_AGAIN_SECONDS = 0.1
 _LONGEST_GATHER_SECONDS = 0.3
-_SETTLED_AS_A_WHOLE = (Ruling.SAME, Ruling.MINE)
+_SETTLED_AS_A_WHOLE = (Decision.SAME, Decision.MINE)
 
 
 @dataclass(eq=False, slots=True)
 class News:
     """The items of one answer, and what else must be durable before its anchor is done."""
 
-    read: Read
+    read: ReadAnswer
     items: list[Item] = field(default_factory=list)
     """Each with its `record`: of the list as a whole, of its rows, then the anchor's own."""
     pending: "set[asyncio.Future[None]]" = field(default_factory=set)
@@ -38,11 +38,11 @@ class News:
     rejected: Counter[str] = field(default_factory=Counter)
     """Of the unchanged and the repeated, those that are in quarantine, or on their way there."""
 
-    def skip(self, kind: str, verdict: Ruling, *, is_rejected: bool) -> None:
+    def skip(self, kind: str, verdict: Decision, *, is_rejected: bool) -> None:
         """Account for a record that is not stored anew."""
         if is_rejected:
             self.rejected[kind] += 1
-        elif verdict is Ruling.SAME:
+        elif verdict is Decision.SAME:
             self.unchanged[kind] += 1
         else:
             self.repeated[kind] += 1
@@ -86,7 +86,7 @@ class Dedupe:
         self._at_once = at_once
 
     @property
-    def list_texts(self) -> list[Text]:
+    def list_texts(self) -> list[ListText]:
         """Return the lists' texts for `rankspider.endpoint.answer.decode`, which finds these at
         once."""
         return self._reader.list_texts
@@ -97,12 +97,12 @@ class Dedupe:
         read = self._reader.read(answer, anchor)
         for gathering in self._gathering.values():
             gathering.count()
-        judgement = await self._judged(read, answer.now_ms)
-        judged = _Judged(read, answer.now_ms, judgement, self._on_their_way)
+        judgement = await self._decided(read, answer.now_ms)
+        judged = _Decided(read, answer.now_ms, judgement, self._on_their_way)
         try:
             judged.take_list()
             judged.take_own()
-            if Ruling.UNSURE in judgement.verdicts and read.ranked_list is not None:
+            if Decision.UNSURE in judgement.decisions and read.ranked_list is not None:
                 later = await self._seen_later(read.ranked_list, read.extraction.observed_at)
                 for item in judged.news.items:
                     if item.record.is_unsure:
@@ -113,7 +113,7 @@ class Dedupe:
             raise
         return judged.news
 
-    async def _judged(self, read: Read, observed: int) -> Judgement:
+    async def _decided(self, read: ReadAnswer, observed: int) -> Decisions:
         """Return the arbiter's rulings, by one question as a rule: with the rows only if the list
         is likely to be another."""
         place, digest, _ = read.whole.version
@@ -127,10 +127,10 @@ class Dedupe:
                 observed, read.whole.version.packed, rows, packed(read.own_versions), again
             )
             judgement = await self._arbiter.ask(question)
-            whole = judgement.verdicts[0]
-            is_ours_to_begin = whole is Ruling.MINE and (place, digest) not in self._on_their_way
-            if whole is not Ruling.ROWS and not is_ours_to_begin:
-                if Ruling.WAIT not in judgement.verdicts:
+            whole = judgement.decisions[0]
+            is_ours_to_begin = whole is Decision.MINE and (place, digest) not in self._on_their_way
+            if whole is not Decision.ROWS and not is_ours_to_begin:
+                if Decision.WAIT not in judgement.decisions:
                     self._usual[place] = digest
                     return judgement
                 await asyncio.sleep(_ASK_AGAIN_SECONDS)
@@ -173,23 +173,23 @@ class Dedupe:
         await self._arbiter.close()
 
 
-class _Judged:
+class _Decided:
     """Turns what was judged of one answer into its news."""
 
     def __init__(
         self,
-        read: Read,
+        read: ReadAnswer,
         observed: int,
-        judgement: Judgement,
+        judgement: Decisions,
         on_their_way: dict[tuple[bytes, bytes], Record],
     ) -> None:
         self.news = News(read)
         self._read = read
         self._observed = observed
         self._on_their_way = on_their_way
-        self._whole, *verdicts = judgement.verdicts
-        first_own = len(verdicts) - len(read.own)
-        self._of_rows, self._of_own = verdicts[:first_own], verdicts[first_own:]
+        self._whole, *decisions = judgement.decisions
+        first_own = len(decisions) - len(read.own)
+        self._of_rows, self._of_own = decisions[:first_own], decisions[first_own:]
         self._ended = {each.place: each for each in judgement.ended}
 
     def take_list(self) -> None:
@@ -215,11 +215,11 @@ class _Judged:
     def _skip_list(self) -> None:
         rows, news = self._read.whole.rows, self.news
         verdict = self._whole
-        if verdict is Ruling.MINE:
+        if verdict is Decision.MINE:
             verdict = self._wait_for(self._on_their_way[self._read.whole.version[:2]])
         news.skip(ListItem.kind, verdict, is_rejected=self._read.whole.state is None)
-        skipped = news.unchanged if verdict is Ruling.SAME else news.repeated
-        skipped.update(rows.sound_kinds)
+        skipped = news.unchanged if verdict is Decision.SAME else news.repeated
+        skipped.update(rows.accepted_kinds)
         news.rejected.update(rows.rejected_kinds)
 
     def take_own(self) -> None:
@@ -231,38 +231,38 @@ class _Judged:
         if self._read.is_own_listed:
             self.news.repeated[RankItem.kind] += 1
 
-    def _wait_for(self, record: Record) -> Ruling:
+    def _wait_for(self, record: Record) -> Decision:
         if record.ended.done():  # the fleet is about to know
-            return Ruling.SAME
+            return Decision.SAME
         self.news.pending.add(record.ended)
-        return Ruling.MINE
+        return Decision.MINE
 
     def _take(
         self,
         version: Version,
-        verdict: Ruling,
+        verdict: Decision,
         kind: str,
         make: Callable[[], Item],
         *,
         is_rejected: bool,
     ) -> Record | None:
         """Return the record of what is to be stored; None for what is not."""
-        if verdict is Ruling.MINE:
+        if verdict is Decision.MINE:
             there = self._on_their_way.get(version[:2])
             if there is not None:
                 self.news.skip(kind, self._wait_for(there), is_rejected=is_rejected)
                 return None
-            verdict = Ruling.NEWS  # it was claimed, and never begun
-        if verdict is Ruling.SAME:
+            verdict = Decision.NEWS  # it was claimed, and never begun
+        if verdict is Decision.SAME:
             self.news.skip(kind, verdict, is_rejected=is_rejected)
             return None
-        record = Record(version, self._observed, verdict is Ruling.LATE)
-        record.is_newest = verdict is Ruling.NEWS
-        record.is_unsure = verdict is Ruling.UNSURE
+        record = Record(version, self._observed, verdict is Decision.LATE)
+        record.is_newest = verdict is Decision.NEWS
+        record.is_unsure = verdict is Decision.UNSURE
         record.stay = self._ended.get(version.place)
         if record.stay is not None and (ahead := self._on_their_way.get(record.stay[:2])):
             record.behind = ahead.ended
-        if verdict is Ruling.NEWS:
+        if verdict is Decision.NEWS:
             self._on_their_way[version[:2]] = record
         item = make()
         item.record = record

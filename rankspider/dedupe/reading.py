@@ -14,7 +14,7 @@ from rankspider.dedupe.arbiter import Version
 from rankspider.endpoint.answer import Answer
 from rankspider.endpoint.body import UNREADABLE
 from rankspider.endpoint.extraction import Extracted, Extraction, Profiles
-from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.mirrors import ListText
 from rankspider.items import ListItem, RankedList, RankItem, RejectedItem, UserItem
 
 # Some 350 KB each: answers that left together arrive in any order around a change of the list.
@@ -27,7 +27,7 @@ _KINDS: dict[type, str] = {item: item.kind for item in (RankItem, UserItem, List
 
 
 @dataclass(frozen=True)
-class ToldAnchor:
+class AnchorReferences:
     """One anchor's part of an answer, by reference."""
 
     user_id: str
@@ -42,7 +42,7 @@ class ReadRows:
     """The rows of one list, as they were read."""
 
     list_key: str
-    texts: deque[Text]
+    texts: deque[ListText]
     """The latest in which it came, to be found by."""
     value: Any
     """What it says as a whole, mirrors aside; `_UNREAD` if that could not be told."""
@@ -52,7 +52,7 @@ class ReadRows:
     rejected: frozenset[int]
     """Which of the records are rejected."""
     user_ids: frozenset[str]
-    anchors: dict[str, ToldAnchor]
+    anchors: dict[str, AnchorReferences]
     """By ``sec_uid``."""
 
     @cached_property
@@ -60,7 +60,7 @@ class ReadRows:
         return packed(self.versions)
 
     @cached_property
-    def sound_kinds(self) -> Counter[str]:
+    def accepted_kinds(self) -> Counter[str]:
         return Counter(k for at, k in enumerate(self.kinds) if at not in self.rejected)
 
     @cached_property
@@ -79,14 +79,14 @@ class ReadList:
 
 
 @dataclass(frozen=True, slots=True)
-class Read:
+class ReadAnswer:
     """One answer."""
 
     extraction: Extraction
     whole: ReadList
     own: list[Extracted]
     own_versions: tuple[Version, ...]
-    anchor: ToldAnchor | None
+    anchor: AnchorReferences | None
     """What it says of the asked anchor, on the list or not."""
     is_own_listed: bool
     """Whether its own row is of one of the users in the list, whose row there tells of it."""
@@ -97,7 +97,7 @@ class Read:
         return self.extraction.ranked_list if self.extraction.is_trusted else None
 
     @property
-    def said(self) -> dict[str, Any]:
+    def call_fields(self) -> dict[str, Any]:
         """Return what the answer said, for its `rankspider.lake.call.Call`."""
         ranked_list = self.ranked_list
         return {
@@ -118,11 +118,11 @@ class AnswerReader:
         self._lists: OrderedDict[bytes, ReadList] = OrderedDict()
 
     @property
-    def list_texts(self) -> list[Text]:
+    def list_texts(self) -> list[ListText]:
         """Return the texts of the lists it remembers, the latest first."""
         return [text for rows in self._rows for text in rows.texts]
 
-    def read(self, answer: Answer, anchor: str | None) -> Read:
+    def read(self, answer: Answer, anchor: str | None) -> ReadAnswer:
         """Return what ``answer`` says. Raises `AnswerError` if an unknown list cannot be read
         through."""
         extraction = Extraction(
@@ -134,13 +134,13 @@ class AnswerReader:
         )
         list_ = self._list(extraction, self._rows_of(extraction))
         own = extraction.own(list_.rows.user_ids)
-        told = list_.rows.anchors.get(anchor or "")
-        if told is None and extraction.own_user is not None:
+        reference = list_.rows.anchors.get(anchor or "")
+        if reference is None and extraction.own_user is not None:
             user_id, sec_uid = extraction.own_user
             if sec_uid == anchor and len(own) == 2 and all(each.is_sound for each in own):
-                told = ToldAnchor(user_id, own[0].history_key, own[1].history_key)
+                reference = AnchorReferences(user_id, own[0].history_key, own[1].history_key)
         is_listed = extraction.own_user is not None and not own
-        return Read(extraction, list_, own, tuple(map(version_of, own)), told, is_listed)
+        return ReadAnswer(extraction, list_, own, tuple(map(version_of, own)), reference, is_listed)
 
     def _rows_of(self, extraction: Extraction) -> ReadRows:
         """Find them by the quickest way: their bytes, then their values, then what they say."""
@@ -197,7 +197,7 @@ def kind_of(record: Extracted) -> str:
     return _KINDS[record.kind]
 
 
-def _value_of(answer: Answer, text: Text) -> Any:
+def _value_of(answer: Answer, text: ListText) -> Any:
     try:
         return text.value(answer.body.ranks)
     except UNREADABLE:
@@ -216,7 +216,9 @@ def _read_rows(extraction: Extraction, key: str, value: Any) -> ReadRows:
     for standing, user in pairwise(records):
         item = standing.make()
         if isinstance(item, RankItem) and standing.is_sound and user.is_sound:
-            anchors[item.sec_uid] = ToldAnchor(item.user_id, standing.history_key, user.history_key)
+            anchors[item.sec_uid] = AnchorReferences(
+                item.user_id, standing.history_key, user.history_key
+            )
     return ReadRows(
         list_key=key,
         texts=deque(maxlen=_MOST_TEXTS),

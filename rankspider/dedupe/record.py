@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from rankspider.dedupe.arbiter import Stay, Version
+from rankspider.dedupe.arbiter import EndedContent, Version
 from rankspider.items import Item
 
 
@@ -19,7 +19,7 @@ class Record:
     """Something newer is stored already: this is history."""
     is_unsure: bool = False
     """The fleet may have forgotten whether there is."""
-    stay: Stay | None = None
+    stay: EndedContent | None = None
     """What this ends or interrupts, to be noted along with it."""
     is_newest: bool = False
     """Whether this is newer than its stay, and ends it."""

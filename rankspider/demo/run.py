@@ -77,10 +77,10 @@ class Demo:
         command = (*_SIMULATE, "--record", str(self._record))
         with _scrapy(command, self._environment("http://unused"), subprocess.PIPE) as process:
             assert process.stdout is not None
-            said = process.stdout.readline().split()
-            if not said:
+            words = process.stdout.readline().split()
+            if not words:
                 raise RankspiderError("the local endpoint did not start: what it said is above")
-            yield said[-1]
+            yield words[-1]
 
     def enqueue(self) -> None:
         with self._redis() as redis:

@@ -64,12 +64,12 @@ class ServerKind:
 
 def version_of(path: str) -> str:
     try:
-        told = subprocess.run(
+        printed = subprocess.run(
             [path, "--version"], capture_output=True, text=True, check=False
         ).stdout
     except OSError as error:
         raise EmbeddedServerError(f"{path} can't be run: {error.strerror}") from error
-    found = re.search(r"\bv=?(\d+(\.\d+)+)", told)
+    found = re.search(r"\bv=?(\d+(\.\d+)+)", printed)
     if found is None:
         raise EmbeddedServerError(f"{path} --version does not tell a version: is it broken?")
     return found[1]

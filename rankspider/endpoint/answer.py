@@ -17,9 +17,9 @@ from rankspider.endpoint import failure
 from rankspider.endpoint.body import UNREADABLE, Body, Mask, is_absent
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.lenient import REDUNDANT, Decoder
-from rankspider.endpoint.mirrors import Text
-from rankspider.endpoint.said import said_in
+from rankspider.endpoint.mirrors import ListText
 from rankspider.endpoint.surrogates import without_halves
+from rankspider.endpoint.vendor_message import vendor_message
 from rankspider.facts import LIST, USER, Json, integer_of, tidied
 from rankspider.items import LIST_FIELDS
 
@@ -77,7 +77,7 @@ class Thumb(Struct):
     uri: str = ""
 
 
-class Card(Struct):
+class ProfileFields(Struct):
     """The part of a user that stands in columns of its own; absent means zero."""
 
     short_id: int = 0
@@ -100,7 +100,7 @@ class Row(Struct):
         others = _fields.decode(self.raw)
         return {k: tidied(_json(v), None) for k, v in others.items() if k not in _ROW_COLUMNS}
 
-    def card(self) -> Card:
+    def card(self) -> ProfileFields:
         """Return the user's columns. Raises one of `UNREADABLE`."""
         return _card.decode(self.shape.user)
 
@@ -150,8 +150,8 @@ class _Shell(Struct):
     def is_success(self) -> bool:
         """Return whether the shell says that all went well, or nothing at all; what an answer
         brings tells the rest."""
-        said = (*self.codes, *(() if self.success is None else (self.success,)))
-        is_good = all(str(code).strip().casefold() in _GOOD_CODES for code in said)
+        statuses = (*self.codes, *(() if self.success is None else (self.success,)))
+        is_good = all(str(code).strip().casefold() in _GOOD_CODES for code in statuses)
         return is_good and self.error in _NO_ERRORS
 
 
@@ -167,7 +167,7 @@ class _Data(Struct):
     region_name: Annotated[str, REDUNDANT] = ""
 
 
-class _Prompt(Struct):
+class _StatusMessage(Struct):
     prompts: Annotated[str, REDUNDANT] = ""
     message: Annotated[str, REDUNDANT] = ""
 
@@ -201,17 +201,17 @@ class Answer:
         return None if is_absent(own) else row_of(Raw(own))
 
     @cached_property
-    def listed(self) -> Text:
+    def listed(self) -> ListText:
         """Return a text that is equal for two answers only if they list the same rows, mirrors
         aside."""
-        return self.body.known or Text.of(self.body.ranks)
+        return self.body.known or ListText.of(self.body.ranks)
 
     def other_fields(self) -> Json:
         """Return the list's texts, links and switches beside its identity, its times and its
         rows."""
         apart = {*LIST_FIELDS, "ranks", "anchor_info", "begin_time", "delta_time"}
-        said = tidied(_json(self.body.frame_data), LIST)
-        return {k: v for k, v in said.items() if k not in apart}
+        statuses = tidied(_json(self.body.frame_data), LIST)
+        return {k: v for k, v in statuses.items() if k not in apart}
 
     @property
     def raw(self) -> Raw:
@@ -250,10 +250,10 @@ _ranks = msgspec.json.Decoder(list[Raw])
 _shell = Decoder(_Shell)
 _data = Decoder(_Data)
 _clock = Decoder(_Clock)
-_prompt = Decoder(_Prompt)
+_prompt = Decoder(_StatusMessage)
 _shape = Decoder(RowShape)
 _identity = Decoder(Identity)
-_card = Decoder(Card)
+_card = Decoder(ProfileFields)
 _any = msgspec.json.Decoder()
 _fields = msgspec.json.Decoder(dict[str, Raw])
 # With either of them an answer is a captcha, whatever its body says.
@@ -275,7 +275,7 @@ def decode(
     headers: Mapping[str, str] | None = None,
     *,
     trusting: bool = False,
-    known: Iterable[Text] = (),
+    known: Iterable[ListText] = (),
     mask: Mask = bytes,
 ) -> Answer:
     """Read the body of an HTTP 200; ``headers`` have lower-case names. All that is read was masked.
@@ -291,10 +291,10 @@ def decode(
     try:
         return _read(body, trusting, known, mask)
     except AnswerError as error:
-        raise AnswerError(failure.explained(error.failure, said_in(mask(body)))) from None
+        raise AnswerError(failure.explained(error.failure, vendor_message(mask(body)))) from None
 
 
-def _read(body: bytes, trusting: bool, known: Iterable[Text], mask: Mask) -> Answer:
+def _read(body: bytes, trusting: bool, known: Iterable[ListText], mask: Mask) -> Answer:
     if len(body) > _LARGE_BYTES and body.count(b",") > _MOST_COMMAS:
         raise AnswerError(failure.malformed("more values than any list has"))
     try:
@@ -308,7 +308,7 @@ def _read(body: bytes, trusting: bool, known: Iterable[Text], mask: Mask) -> Ans
     return answer
 
 
-def _decoded(body: Body, trusting: bool, known: Iterable[Text]) -> Answer:
+def _decoded(body: Body, trusting: bool, known: Iterable[ListText]) -> Answer:
     body.take_apart(known)
     _require_utf8(body.frame)
     try:
@@ -344,9 +344,9 @@ def _reject_walls(body: bytes, headers: Mapping[str, str], mask: Mask) -> None:
     if not start:
         raise AnswerError(failure.soft_ban("empty body"))
     if start == b"<":
-        said = said_in(mask(body))
-        page = failure.soft_ban(f"a page instead of an answer: {said}".rstrip(": "))
-        raise AnswerError(failure.explained(page, said))
+        statuses = vendor_message(mask(body))
+        page = failure.soft_ban(f"a page instead of an answer: {statuses}".rstrip(": "))
+        raise AnswerError(failure.explained(page, statuses))
 
 
 def _unwrapped(shell: _Shell) -> _Shell:
@@ -414,7 +414,7 @@ def _message(shell: _Shell) -> str:
     try:
         prompt = _prompt.decode(shell.data)
     except UNREADABLE:
-        prompt = _Prompt()  # ``data`` is absent or a list: the message may stand outside
+        prompt = _StatusMessage()  # ``data`` is absent or a list: the message may stand outside
     for text in (prompt.prompts, prompt.message, shell.status_msg, shell.msg):
         if text and str(text).strip():
             return str(text).strip()

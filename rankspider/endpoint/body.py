@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Raw, Struct
 
-from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.mirrors import ListText
 
 _RANKS = re.compile(rb'"ranks"[ \t\n\r]*:[ \t\n\r]*')
 _ABSENT = re.compile(rb"[ \t\n\r]*(?:null|\{[ \t\n\r]*\}|\[[ \t\n\r]*\])?[ \t\n\r]*")
@@ -50,7 +50,7 @@ class Body:
         self._given = given
         self._mask = mask
         self.frame = self.own = b""
-        self.known: Text | None = None
+        self.known: ListText | None = None
         """What the list says, if that was known."""
         self.frame_data: Raw = Raw(b"")
         """The frame's ``data``."""
@@ -69,7 +69,7 @@ class Body:
     def has_list(self) -> bool:
         return self._start < self._end
 
-    def take_apart(self, known: Iterable[Text]) -> None:
+    def take_apart(self, known: Iterable[ListText]) -> None:
         """Find the list. A body without one stays whole, to be read with care."""
         if self._take_out_known(known):
             self.frame, self.own = self._mask(self.frame), self._mask(self.own)
@@ -86,7 +86,7 @@ class Body:
             self._start, self._end = start, start + len(ranks)
             self.own = bytes(heavy.anchor_info)
 
-    def _take_out_known(self, known: Iterable[Text]) -> bool:
+    def _take_out_known(self, known: Iterable[ListText]) -> bool:
         """Return whether the list says the same as one of ``known``; that takes no look at its
         values."""
         key = _RANKS.search(self._given)

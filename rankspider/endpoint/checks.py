@@ -99,17 +99,17 @@ def flags_of_row(row: Row, *, listed: bool) -> tuple[str, ...]:
     In an asked anchor's own row (not ``listed``), the text and ``delta`` follow no known rule.
     """
     flags = []
-    if listed and not _tells(row.shape.gap_description, row.shape.score):
+    if listed and not _states(row.shape.gap_description, row.shape.score):
         flags.append(SCORE_TEXT)
     return (*flags, *_flags_of_twins(row.user))
 
 
-def _tells(text: str, score: int) -> bool:
+def _states(text: str, score: int) -> bool:
     """Return whether ``text`` is ``score`` in words, or not of a form that says so."""
-    said = _SCORE_TEXT.fullmatch(text)
-    if said is None:
+    matched = _SCORE_TEXT.fullmatch(text)
+    if matched is None:
         return True
-    rounded, plain = said.groups()
+    rounded, plain = matched.groups()
     if plain:
         # Text, for Python reads no integer of more than 4300 digits.
         return (plain.lstrip("0") or "0") == str(score)

@@ -16,7 +16,7 @@ from rankspider.endpoint.checks import (
     list_problem,
     listed_rows,
 )
-from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.mirrors import ListText
 from rankspider.endpoint.validation import problem_of
 from rankspider.facts import COLUMNS, LIST, PRIVATE, Json, facts_of
 from rankspider.items import (
@@ -227,14 +227,14 @@ class Extraction:
         return [extracted(rejected)]
 
     def _user_record(self, row: Row) -> Extracted:
-        said = Text.of(bytes(row.shape.user)).content
-        known = self._profiles.digest_of(said)
+        content = ListText.of(bytes(row.shape.user)).content
+        known = self._profiles.digest_of(content)
         if known is not None:
             make = partial(self.user, row)
             return Extracted(UserItem, row.user.id_str, known, known, known, True, make)
         record = extracted(self.user(row))
         if record.is_sound:
-            self._profiles.note(said, record.digest)
+            self._profiles.note(content, record.digest)
         return record
 
     def user(self, row: Row) -> Item:

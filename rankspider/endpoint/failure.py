@@ -79,7 +79,7 @@ _BAD = (
 # What the vendor may say beside any code, status or none, which tells more than that (a guess
 # too). The first that is found counts: what is said of an anchor or a parameter is no word on a
 # licence, unless it names one.
-_SAID = tuple(
+_MEANINGS = tuple(
     (re.compile(words, re.IGNORECASE), verdict, name)
     for words, verdict, name in (
         (
@@ -132,15 +132,18 @@ _SAID = tuple(
 )
 
 
-def of_words(said: str) -> tuple[Verdict, str] | None:
+def of_vendor_message(vendor_message: str) -> tuple[Verdict, str] | None:
     """Return what the vendor's own words mean; None if they are of no known kind."""
-    return next(((verdict, name) for words, verdict, name in _SAID if words.search(said)), None)
+    return next(
+        ((verdict, name) for words, verdict, name in _MEANINGS if words.search(vendor_message)),
+        None,
+    )
 
 
-def _worth_more(code: int | None, said: str) -> tuple[Verdict, str] | None:
-    """Return the meaning of what is ``said``, if it tells more than ``code``: 401, 402, 403 and 429
-    speak of the licence by themselves, and of an anchor the words alone tell too little."""
-    meant = of_words(said)
+def _worth_more(code: int | None, vendor_message: str) -> tuple[Verdict, str] | None:
+    """Return the meaning of ``vendor_message``, if it tells more than ``code``: 401, 402, 403 and
+    429 speak of the licence by themselves, and of an anchor the words alone tell too little."""
+    meant = of_vendor_message(vendor_message)
     if meant is None or meant[1] == "refused" or (code in _HTTP and meant[1] == "vendor-busy"):
         return None
     return meant
@@ -150,10 +153,9 @@ def of_http_status(
     status: int,
     retry_after: float | None = None,
     location: str | None = None,
-    said: str = "",
+    vendor_message: str = "",
 ) -> Failure:
-    """Return the failure that an HTTP status other than 200 means, and the words ``said`` beside
-    it.
+    """Return the failure that an HTTP status other than 200 means, with its ``vendor_message``.
 
     ``location`` is where a redirect leads. It is never followed; only host and port are named,
     since the rest may repeat the licence.
@@ -162,8 +164,8 @@ def of_http_status(
         message = f"HTTP {status} to {_host(location)}, not followed"
         return Failure(Verdict.RETRY, "redirected", message, retry_after)
     other = "server-error" if status >= 500 else "unexpected-status"
-    verdict, name = _worth_more(status, said) or _HTTP.get(status, (Verdict.RETRY, other))
-    message = f"HTTP {status}: {said}" if said else f"HTTP {status}"
+    verdict, name = _worth_more(status, vendor_message) or _HTTP.get(status, (Verdict.RETRY, other))
+    message = f"HTTP {status}: {vendor_message}" if vendor_message else f"HTTP {status}"
     return Failure(verdict, name, message, retry_after)
 
 
@@ -177,14 +179,20 @@ def _host(location: str | None) -> str:
         return "no address"
 
 
-def of_vendor_code(code: int | None, said: str) -> Failure:
-    """Return the failure that an envelope's ``code`` means, and the words ``said`` in it.
+def of_vendor_code(code: int | None, vendor_message: str) -> Failure:
+    """Return the failure that an envelope's ``code`` means, with the ``vendor_message`` in it.
 
     None: it has none, but says otherwise that there is no list.
     """
     other = "vendor-busy" if code is not None and 500 <= code < 600 else "refused"
-    verdict, name = _worth_more(code, said) or _HTTP.get(code or 0, (Verdict.RETRY, other))
-    return Failure(verdict, name, said if code is None else f"code {code}: {said}".rstrip(": "))
+    verdict, name = _worth_more(code, vendor_message) or _HTTP.get(
+        code or 0, (Verdict.RETRY, other)
+    )
+    return Failure(
+        verdict,
+        name,
+        vendor_message if code is None else f"code {code}: {vendor_message}".rstrip(": "),
+    )
 
 
 def of_platform_status(status_code: int, message: str) -> Failure:
@@ -197,15 +205,19 @@ def of_platform_status(status_code: int, message: str) -> Failure:
     return Failure(verdict, name, f"status_code {status_code}: {message}")
 
 
-def explained(failed: Failure, said: str) -> Failure:
-    """Return ``failed`` once all that the answer ``said`` in words is known."""
-    if not said or failed.name not in ("malformed", "soft-ban", "refused", "vendor-busy"):
+def explained(failed: Failure, vendor_message: str) -> Failure:
+    """Return ``failed`` in the light of the answer's ``vendor_message``."""
+    if not vendor_message or failed.name not in ("malformed", "soft-ban", "refused", "vendor-busy"):
         return failed
-    meant = _worth_more(None, said)
+    meant = _worth_more(None, vendor_message)
     verdict, name = meant or (failed.verdict, failed.name)
     message = failed.message
-    if said not in message:
-        message = said if meant and failed.name == "malformed" else f"{message}: {said}"
+    if vendor_message not in message:
+        message = (
+            vendor_message
+            if meant and failed.name == "malformed"
+            else f"{message}: {vendor_message}"
+        )
     return Failure(verdict, name, message.removeprefix(": ")[:500], failed.retry_after)
 
 
@@ -213,14 +225,14 @@ def of_network(error: BaseException) -> Failure:
     """Return the failure that an exception of the downloader means."""
     cause = _cause(error)
     # aiohttp names an object beside the address.
-    said = re.sub(r" ssl:<[^>]*>", "", str(cause))
-    if said in ("", type(cause).__name__):
+    text = re.sub(r" ssl:<[^>]*>", "", str(cause))
+    if text in ("", type(cause).__name__):
         # Such as Twisted's bare `_DataLoss`: the class says what it means.
-        said = " ".join((type(error).__doc__ or type(cause).__name__).split())
-    elif said != str(error):
-        said = f"{type(cause).__name__}: {said}"
+        text = " ".join((type(error).__doc__ or type(cause).__name__).split())
+    elif text != str(error):
+        text = f"{type(cause).__name__}: {text}"
     # Before it is cut: half of a login would not be known for one.
-    return Failure(Verdict.RETRY, "network", discreet(f"{type(error).__name__}: {said}")[:500])
+    return Failure(Verdict.RETRY, "network", discreet(f"{type(error).__name__}: {text}")[:500])
 
 
 def _cause(error: BaseException) -> BaseException:

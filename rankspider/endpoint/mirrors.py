@@ -17,7 +17,7 @@ _any = msgspec.json.Decoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Text:
+class ListText:
     """JSON without the elements of its ``url_list`` arrays, from their bracket to the first "]".
 
     Two JSON values have equal texts only if they are equal, the mirrors aside:
@@ -72,7 +72,7 @@ class Text:
         """Return where the text ends in ``body`` if it stands there at ``start``, with any mirrors;
         else -1.
 
-        A fifth of the time that it takes to make a `Text` of the same part of ``body``.
+        A fifth of the time that it takes to make a `ListText` of the same part of ``body``.
         """
         *others, last = self.parts
         at = start

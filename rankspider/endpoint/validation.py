@@ -15,11 +15,11 @@ _INT64 = 1 << 63
 
 def rejected(item: RankItem | UserItem | ListItem, reason: str) -> RejectedItem:
     """Return ``item`` as it goes to the quarantine after it was made."""
-    said = {each.name: getattr(item, each.name) for each in fields(item)}
+    values = {each.name: getattr(item, each.name) for each in fields(item)}
     return RejectedItem(
         kind=item.kind,
         reason=reason,
-        payload=msgspec.json.encode(said).decode(),
+        payload=msgspec.json.encode(values).decode(),
         anchor=item.anchor,
         observed_at=item.observed_at,
         form=Form.ITEM,

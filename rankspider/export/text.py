@@ -16,7 +16,7 @@ class JsonLines:
         self._names = [column.name for column in table.columns]
 
     def write(self, row: Row) -> None:
-        values = map(_said, row)
+        values = map(_cell, row)
         text = json_text(dict(zip(self._names, values, strict=True)))
         self._file.write(text.encode() + b"\n")
 
@@ -40,7 +40,7 @@ class Csv:
         """Do nothing: every line is out already."""
 
 
-def _said(value: Any) -> Any:
+def _cell(value: Any) -> Any:
     return time_text(value) if isinstance(value, dt.datetime) else value
 
 

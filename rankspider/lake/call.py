@@ -54,5 +54,5 @@ class Call:
 
 def document_of(call: Call) -> Document:
     """Return what is inserted into ``calls``."""
-    said = {each.name: getattr(call, each.name) for each in fields(call)}
-    return {"_id": said.pop("id"), **said}
+    values = {each.name: getattr(call, each.name) for each in fields(call)}
+    return {"_id": values.pop("id"), **values}

@@ -118,7 +118,7 @@ def standing_now(history: Document, write: Write) -> Write:
 def _writes_of_standing(item: RankItem) -> Iterator[Write]:
     standing = {
         **_hour(item.ranked_list),
-        **_said(item, _OF_STANDING),
+        **_selected(item, _OF_STANDING),
         "room_id": item.room_id,
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.tie),
@@ -136,7 +136,7 @@ def _writes_of_standing(item: RankItem) -> Iterator[Write]:
 
 def _writes_of_user(item: UserItem) -> Iterator[Write]:
     user = {
-        **_said(item, _OF_USER),
+        **_selected(item, _OF_USER),
         "profile": storable(item.profile),
         "revision": _revision(item.observed_at, item.digest),
     }
@@ -148,7 +148,7 @@ def _writes_of_user(item: UserItem) -> Iterator[Write]:
 def _write_of_list(item: ListItem) -> Write:
     state = {
         **_hour(item.ranked_list),
-        **_said(item, ("user_ids", "scores", "delta_time", "flags")),
+        **_selected(item, ("user_ids", "scores", "delta_time", "flags")),
         "other_fields": storable(item.other_fields),
         "revision": _revision(item.observed_at, item.digest),
     }
@@ -174,7 +174,7 @@ def sighting_of(ranked_list: RankedList, state: str, observed_at: dt.datetime) -
 def _write_of_rejected(item: RejectedItem) -> Write:
     hour = _hour(item.ranked_list) if item.ranked_list else {"list": None, "begin_time": None}
     content = {
-        **_said(item, _OF_REJECTED),
+        **_selected(item, _OF_REJECTED),
         # MongoDB's words may be among them.
         "reason": discreet(item.reason),
         "detail": discreet(item.detail or "") or None,
@@ -203,10 +203,10 @@ def rejected_item(document: Document) -> RejectedItem | None:
 
 
 def _hour(ranked_list: RankedList) -> Document:
-    return {"list": _said(ranked_list, LIST_FIELDS), "begin_time": ranked_list.begin_time}
+    return {"list": _selected(ranked_list, LIST_FIELDS), "begin_time": ranked_list.begin_time}
 
 
-def _said(record: Item | RankedList, names: Iterable[str]) -> Document:
+def _selected(record: Item | RankedList, names: Iterable[str]) -> Document:
     return {name: getattr(record, name) for name in names}
 
 

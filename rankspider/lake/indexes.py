@@ -15,7 +15,7 @@ from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import OperationFailure
 
-from rankspider.connections.mongo_errors import said
+from rankspider.connections.mongo_errors import server_message
 from rankspider.errors import RankspiderError
 from rankspider.lake.collections import ARCHIVE_INDEXES, INDEXES, Document
 
@@ -61,7 +61,7 @@ async def ensure(collection: Collection, *wanted: IndexModel) -> None:
         return
     names = ", ".join(each.document["name"] for each in ours)
     try:
-        await _told(_build(collection, ours), f"{names} of {collection.name}")
+        await _log_while(_build(collection, ours), f"{names} of {collection.name}")
     except OperationFailure as error:
         if error.code not in _IN_THE_WAY:
             raise
@@ -69,7 +69,7 @@ async def ensure(collection: Collection, *wanted: IndexModel) -> None:
         if await listed(collection) != there:
             await ensure(collection, *wanted)
             return
-        why = f"is in the way ({said(error)})"
+        why = f"is in the way ({server_message(error)})"
         raise IndexInTheWay(collection, names, _likeliest(there, ours), why) from None
 
 
@@ -134,7 +134,7 @@ async def _build(collection: Collection, indexes: list[IndexModel]) -> None:
     await collection.create_indexes(indexes, **options)
 
 
-async def _told(call: Awaitable[None], what: str) -> None:
+async def _log_while(call: Awaitable[None], what: str) -> None:
     """Wait for ``call``, and say so while it takes long."""
     task = asyncio.ensure_future(call)
     try:

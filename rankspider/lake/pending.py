@@ -36,7 +36,7 @@ class Pending:
         return not self.done.done()
 
     @property
-    def may_leave(self) -> bool:
+    def may_be_sent(self) -> bool:
         """Return whether nothing must be durable before this write; it ends if that was refused."""
         for pending in self.after:
             if pending.is_open:

@@ -32,7 +32,7 @@ _HOURS = 2
 _LOOKED_UP = 100
 
 
-async def make_whole(database: Database, writer: Writer) -> int:
+async def repair_lake(database: Database, writer: Writer) -> int:
     """Bring `ranks` and `users` of the lake's two latest hours up to the histories.
 
     Return how many of their documents were behind; some may have been on their way there by

@@ -10,7 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from pymongo.errors import PyMongoError
 
 from rankspider.connections.mongo import LONG_SECONDS, connect
-from rankspider.connections.mongo_errors import is_away, is_away_at_start, said
+from rankspider.connections.mongo_errors import is_away, is_away_at_start, server_message
 from rankspider.endpoint.validation import rejected
 from rankspider.errors import ServiceUnavailable
 from rankspider.items import Item, RankedList, RejectedItem
@@ -22,7 +22,7 @@ from rankspider.lake.opening import open_lake
 from rankspider.lake.pending import WriteRefused
 from rankspider.lake.presence import LakeReplaced, collection_ids, identity_of, names_of
 from rankspider.lake.recall import SeenLater, seen_later
-from rankspider.lake.repair import make_whole
+from rankspider.lake.repair import repair_lake
 from rankspider.lake.write import Write
 from rankspider.lake.writer import Writer
 from rankspider.moments import HOUR, moment_of, unix_ms
@@ -92,7 +92,9 @@ class Store:
                 )
             self._ids = await self._present()
         except PyMongoError as error:
-            raise ServiceUnavailable(f"{self._name} cannot be opened: {said(error)}") from None
+            raise ServiceUnavailable(
+                f"{self._name} cannot be opened: {server_message(error)}"
+            ) from None
 
     async def _present(self) -> dict[str, str]:
         return await self._writer.patiently(lambda: collection_ids(self._database, self._names))
@@ -126,7 +128,7 @@ class Store:
         finally:
             self._is_whole.set()
         if not {*gone}.isdisjoint(collections.DERIVED):
-            await self.make_whole()
+            await self.repair_lake()
 
     async def generation(self) -> int:
         """Return how often the lake was replaced since it was opened; not told while it is being
@@ -205,10 +207,10 @@ class Store:
         """Note the sighting by itself, for whoever makes no calls."""
         await self._writer.write(sighting_of(ranked_list, state, observed_at))
 
-    async def make_whole(self) -> int:
+    async def repair_lake(self) -> int:
         """Make the lake whole after a worker was cut off; return how many documents were behind
         their history."""
-        return await self._writer.patiently(lambda: make_whole(self._database, self._writer))
+        return await self._writer.patiently(lambda: repair_lake(self._database, self._writer))
 
     async def newest_observation(self, start_ms: int, end_ms: int) -> int:
         """Return the newest observation (Unix ms) among the calls on record from ``start_ms`` to

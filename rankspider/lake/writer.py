@@ -56,7 +56,7 @@ class Writer:
         self._least_pause = least_pause
         self._waiting: dict[str, list[Pending]] = defaultdict(list)
         self._sending: dict[str, asyncio.Task[None]] = {}
-        self._outage = Outage("MongoDB", logger, mongo_errors.said)
+        self._outage = Outage("MongoDB", logger, mongo_errors.server_message)
 
     async def write(self, *writes: Write, then: Iterable[Write] = ()) -> None:
         """Return when all ``writes`` are durable on a majority, and ``then`` those that do not
@@ -145,11 +145,11 @@ def _next_batch(waiting: list[Pending]) -> list[Pending]:
     batch: dict[str, Pending] = {}
     rest: list[Pending] = []
     for pending in waiting:
-        id_, may_leave = pending.write.id, pending.may_leave
+        id_, may_be_sent = pending.write.id, pending.may_be_sent
         other = batch.get(id_)
-        if may_leave and other is None and len(batch) < _BATCH_SIZE:
+        if may_be_sent and other is None and len(batch) < _BATCH_SIZE:
             batch[id_] = pending
-        elif may_leave and other is not None and other.write.can_join(pending.write):
+        elif may_be_sent and other is not None and other.write.can_join(pending.write):
             older, newer = sorted((other, pending), key=lambda each: each.write.revision)
             newer.absorb(older)
             batch[id_] = newer

@@ -11,7 +11,7 @@ from functools import partial
 from redis import asyncio as redis_asyncio
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import is_away, said
+from rankspider.connections.redis import is_away, server_message
 from rankspider.connections.redis_keys import Keys
 from rankspider.errors import RankspiderError
 from rankspider.licences.fingerprint import fingerprint
@@ -42,7 +42,7 @@ class AllLicencesRefused(RankspiderError):
     exit_code = 4
 
 
-class GivenUp(RankspiderError):
+class WorkerStopping(RankspiderError):
     """The worker stops, and what waited for leave to be sent will not be."""
 
 
@@ -92,7 +92,7 @@ class LicencePool:
         self._rates = rates
         self._on_change = on_change
         self._on_wait = on_wait
-        self._outage = Outage("Redis", logger, said)
+        self._outage = Outage("Redis", logger, server_message)
         self._reports = Reports(self.ledger, self._outage, self._take_note)
         self._ready: deque[_Reserved] = deque()
         self._waiting: deque[asyncio.Future[_Reserved]] = deque()
@@ -115,8 +115,8 @@ class LicencePool:
         """Wait until a request may be sent, and return the licence to send it with.
 
         One that is ``urgent`` comes before all that wait. Every one taken is to be reported,
-        `CallOutcome.UNSENT` if nothing was sent. Raises `AllLicencesRefused`, and `GivenUp` after
-        `give_up`.
+        `CallOutcome.UNSENT` if nothing was sent. Raises `AllLicencesRefused`, and after
+        `give_up` `WorkerStopping`.
         """
         self._require_going_on()
         if (spare := self._at_hand()) is not None:
@@ -124,12 +124,12 @@ class LicencePool:
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._takes.add(ended)
         try:
-            return await self._wait_for_leave(urgent=urgent)
+            return await self._wait_for_permission(urgent=urgent)
         finally:
             self._takes.discard(ended)
             ended.set_result(None)
 
-    async def _wait_for_leave(self, *, urgent: bool) -> Licence:
+    async def _wait_for_permission(self, *, urgent: bool) -> Licence:
         late_will_do = False
         while True:
             reserved = await self._in_turn(urgent=urgent)
@@ -159,11 +159,11 @@ class LicencePool:
         await self._outage.wait_out(again, is_away)
 
     async def give_up(self) -> None:
-        """End the takes that wait, and those to come, each with `GivenUp`."""
+        """End the takes that wait, and those to come, each with `WorkerStopping`."""
         self._over.set()
         self._ready.clear()
         self._news.set()
-        self._end_waiting(GivenUp("the worker stops"))
+        self._end_waiting(WorkerStopping("the worker stops"))
         if self._feeding is not None:
             # Slots that Redis has given out are given back: one may be the fleet's only probe.
             await asyncio.wait([self._feeding], timeout=_CLOSE_SECONDS)
@@ -208,7 +208,7 @@ class LicencePool:
         try:
             await self._pause(self._over, reserved.at - asyncio.get_running_loop().time())
             self._require_going_on()
-        except (asyncio.CancelledError, GivenUp):
+        except (asyncio.CancelledError, WorkerStopping):
             self.report(reserved.licence, CallOutcome.UNSENT)
             raise
         return self._holds(reserved) or (late_will_do and reserved.epoch == self._epoch)
@@ -217,10 +217,10 @@ class LicencePool:
         """Ask for slots as long as somebody waits for one."""
         while self._prune():
             self._news.clear()
-            await self._reports.setbacks_are_told()
+            await self._reports.wait_until_reported()
             grant = await self._outage.wait_out(self._ask, is_away)
             if self._prune():
-                await self._hold_back(grant)
+                await self._wait_out(grant)
 
     def _fed(self, feeding: asyncio.Task[None]) -> None:
         """Wake those who wait, whatever ended ``feeding``: nobody is to wait for ever."""
@@ -271,7 +271,7 @@ class LicencePool:
         else:
             self.report(reserved.licence, CallOutcome.UNSENT)
 
-    async def _hold_back(self, grant: Grant) -> None:
+    async def _wait_out(self, grant: Grant) -> None:
         if grant.why == "refused":
             raise AllLicencesRefused(
                 f"the endpoint refused every licence ({len(self._fingerprints)}): renew them, or "
@@ -306,7 +306,7 @@ class LicencePool:
 
     def _require_going_on(self) -> None:
         if self._over.is_set():
-            raise GivenUp("the worker stops")
+            raise WorkerStopping("the worker stops")
 
     def _start_anew(self) -> None:
         """Forget all that is reserved so far: nothing of it is to be used."""

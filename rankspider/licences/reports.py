@@ -37,8 +37,8 @@ class Reports:
         self._pending: deque[CallReport] = deque()
         self._sending: asyncio.Task[None] | None = None
         self._failure = asyncio.Event()
-        self._told = asyncio.Event()
-        self._told.set()
+        self._reported = asyncio.Event()
+        self._reported.set()
 
     def add(self, report: CallReport) -> bool:
         """Return whether it is the first setback of those that the fleet is to be told of next."""
@@ -47,14 +47,14 @@ class Reports:
             self._sending = asyncio.create_task(self._send())
         if report.outcome in _FAILURES:
             self._failure.set()
-        is_first = report.outcome in _SETBACKS and self._told.is_set()
+        is_first = report.outcome in _SETBACKS and self._reported.is_set()
         if is_first:
-            self._told.clear()
+            self._reported.clear()
         return is_first
 
-    async def setbacks_are_told(self) -> None:
+    async def wait_until_reported(self) -> None:
         """Wait until the fleet knows of every setback added so far."""
-        await self._told.wait()
+        await self._reported.wait()
 
     async def close(self) -> None:
         """Send the rest, if Redis is there to take it."""
@@ -69,7 +69,7 @@ class Reports:
                 self._failure.clear()
                 await self._send_batch(list(self._pending))
         finally:
-            self._told.set()  # nobody is to wait for what will not be sent either
+            self._reported.set()  # nobody is to wait for what will not be sent either
 
     async def _send_batch(self, batch: list[CallReport]) -> None:
         changes: list[Change] = []
@@ -84,7 +84,7 @@ class Reports:
         for _ in batch:
             self._pending.popleft()
         if not any(report.outcome in _SETBACKS for report in self._pending):
-            self._told.set()
+            self._reported.set()
         for change in changes:
             _log(change)
             self._on_change(change)

@@ -43,23 +43,23 @@ class Rejections:
         loss = _loss(item) if item.kind == "lists" else None
         if loss is not None:
             self._lost.add(reason)
-            logger.error("A list was rejected%s; %s", _said(loss), _WHERE)
+            logger.error("A list was rejected%s; %s", _shortened(loss), _WHERE)
         elif reason not in self._warned and len(self._warned) < _MOST_REASONS:
             self._warned.add(reason)
             detail = f" ({item.detail})" if item.detail else ""
-            said = _said(f": {item.reason}{detail}")
-            logger.warning("A %s was rejected%s; %s", _SINGULAR[item.kind], said, _WHERE)
+            explained = _shortened(f": {item.reason}{detail}")
+            logger.warning("A %s was rejected%s; %s", _SINGULAR[item.kind], explained, _WHERE)
             if len(self._warned) == _MOST_REASONS:
                 logger.warning("No further reasons are logged: these were %d", _MOST_REASONS)
 
 
-def tell_counts(stats: StatsCollector) -> None:
+def log_counts(stats: StatsCollector) -> None:
     """Log one warning for a whole run, if anything was rejected in it."""
     counts = {kind: stats.get_value(f"rank/{kind}/rejected", 0) for kind in _SINGULAR}
-    told = [_counted(count, kind) for kind, count in counts.items() if count]
-    if told:
+    counted = [_counted(count, kind) for kind, count in counts.items() if count]
+    if counted:
         logger.warning(
-            "Rejected, counted in each answer: %s; 'scrapy rejects' shows them", ", ".join(told)
+            "Rejected, counted in each answer: %s; 'scrapy rejects' shows them", ", ".join(counted)
         )
 
 
@@ -67,7 +67,7 @@ def _counted(count: int, kind: str) -> str:
     return f"{count} {_SINGULAR[kind] if count == 1 else kind}"
 
 
-def _said(text: str) -> str:
+def _shortened(text: str) -> str:
     return shortened(text, _MOST_COLUMNS)
 
 

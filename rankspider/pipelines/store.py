@@ -10,7 +10,7 @@ from scrapy.statscollectors import StatsCollector
 from rankspider.crawl.worker import Worker
 from rankspider.dedupe.record import Record, record_of
 from rankspider.items import Item, RejectedItem, item_of
-from rankspider.pipelines.rejections import Rejections, tell_counts
+from rankspider.pipelines.rejections import Rejections, log_counts
 
 # Some bulks' worth; more would only take memory.
 _MOST_UNDER_WAY = 4000
@@ -45,7 +45,7 @@ class StorePipeline:
             return given
         record.is_taken = True
         await self._room.acquire()
-        task = asyncio.create_task(self._bring(item, record))
+        task = asyncio.create_task(self._store(item, record))
         self._under_way.add(task)
         task.add_done_callback(self._arrived)
         return given
@@ -56,7 +56,7 @@ class StorePipeline:
         if not task.cancelled():
             task.exception()  # whoever waits for the record has it
 
-    async def _bring(self, item: Item, record: Record) -> None:
+    async def _store(self, item: Item, record: Record) -> None:
         dedupe = self._worker.dedupe
         try:
             # A list is not shown as one before it is there as a whole.
@@ -87,4 +87,4 @@ class StorePipeline:
     async def close_spider(self) -> None:
         if self._under_way:
             await asyncio.wait(self._under_way)
-        tell_counts(self._stats)
+        log_counts(self._stats)

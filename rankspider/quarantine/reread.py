@@ -60,10 +60,10 @@ def items_of(record: RejectedItem, *, keep_private: bool) -> list[Sound]:
 def _made_again(record: RejectedItem) -> list[Item]:
     """Return the items made from the item as it was: it had passed what comes before."""
     try:
-        said = msgspec.json.decode(record.payload, type=_FORMS[record.kind])
+        decoded = msgspec.json.decode(record.payload, type=_FORMS[record.kind])
     except UNREADABLE as error:
         raise StillWrong(f"no item of today's: {error}") from None
-    return [_ITEMS[record.kind](**msgspec.structs.asdict(said))]
+    return [_ITEMS[record.kind](**msgspec.structs.asdict(decoded))]
 
 
 def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
@@ -73,24 +73,24 @@ def _read_again(record: RejectedItem, keep_private: bool) -> list[Item]:
         is_list, payload = record.kind == "lists", record.payload.encode()
         observed = unix_ms(record.observed_at)
         read = answer.of_data(payload, observed) if is_list else _answer_around(record)
-        said = Extraction(read, record.anchor, keep_private=keep_private)
+        decoded = Extraction(read, record.anchor, keep_private=keep_private)
         if record.kind == "users":
-            return [said.user(answer.row_of_user(payload))]
+            return [decoded.user(answer.row_of_user(payload))]
         if (problem := list_problem(read)) is not None:
             raise StillWrong(problem)
-        return [said.list_item()] if is_list else _row(record, said)
+        return [decoded.list_item()] if is_list else _row(record, decoded)
     except AnswerError as error:
         raise StillWrong(str(error)) from None
     except UNREADABLE as error:
         raise StillWrong(f"unreadable: {error}") from None
 
 
-def _row(record: RejectedItem, said: Extraction) -> list[Item]:
+def _row(record: RejectedItem, decoded: Extraction) -> list[Item]:
     assert record.place is not None  # every row that was kept as it came has one
     row = answer.row_of(Raw(record.payload.encode()))
     listed = ListedRow(row, record.place, record.times, record.score_above)
     is_own = record.place == OWN and isinstance(row, Row)
-    return [each.make() for each in said.row(listed, None if is_own else listed.problem())]
+    return [each.make() for each in decoded.row(listed, None if is_own else listed.problem())]
 
 
 def _answer_around(record: RejectedItem) -> Answer:

@@ -205,7 +205,7 @@ def _places_of(database: Database[Document], state: State) -> list[Place]:
     for place, (user_id, score, delta) in enumerate(listed, 1):
         row = beside.get(user_id, {"sec_uid": "", "shop_tags": None})
         is_same = (row.get("rank"), row.get("score")) == (place, score)
-        said = {
+        marks = {
             "user_id": user_id,
             "rank": place,
             "score": score,
@@ -213,7 +213,7 @@ def _places_of(database: Database[Document], state: State) -> list[Place]:
             "gap_description": row["gap_description"] if is_same else "",
             "observed_at": state.seen_at,
         }
-        places.append(row | said)
+        places.append(row | marks)
     return _named(database, places)
 
 

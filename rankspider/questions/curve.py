@@ -9,7 +9,7 @@ from pymongo.database import Database
 from rankspider.lake.collections import Document
 from rankspider.moments import HOUR, Period
 from rankspider.questions.lists import ListName
-from rankspider.questions.sightings import stays
+from rankspider.questions.sightings import in_seen_order
 from rankspider.questions.sights import place_of, sights_by_hour
 from rankspider.report import column
 
@@ -40,18 +40,18 @@ def curve(
     """
     hours = sights_by_hour(database, name, Period(hour, hour + HOUR), user_id)
     sights = next((found for _, found in hours), [])
-    said = {_said(each.standing): each.standing for each in sights if each.standing}
-    seen = _without_own((each.at, _said(each.standing)) for each in sights)
-    found_again = stays({**said, _ABSENT: {}}, seen)
+    by_facts = {_facts_of(each.standing): each.standing for each in sights if each.standing}
+    seen = _without_own((each.at, _facts_of(each.standing)) for each in sights)
+    found_again = in_seen_order({**by_facts, _ABSENT: {}}, seen)
     return list(_points(standing for standing in found_again if "rank" in standing))
 
 
-_Said = tuple[int, int, int]
-_ABSENT: _Said = (-1, 0, 0)
+_Facts = tuple[int, int, int]
+_ABSENT: _Facts = (-1, 0, 0)
 """The list was seen without the user."""
 
 
-def _said(standing: Document | None) -> _Said:
+def _facts_of(standing: Document | None) -> _Facts:
     """Return what tells one standing from another: place on the list, points, points behind the
     next."""
     if standing is None:
@@ -60,15 +60,15 @@ def _said(standing: Document | None) -> _Said:
 
 
 def _without_own(
-    seen: Iterable[tuple[dt.datetime, _Said]],
-) -> Iterator[tuple[dt.datetime, _Said]]:
+    seen: Iterable[tuple[dt.datetime, _Facts]],
+) -> Iterator[tuple[dt.datetime, _Facts]]:
     """Yield the sights in order. A list without the user ends its stay there, and none off the
     list."""
     is_listed = False
-    for at, said in seen:
-        if said != _ABSENT or is_listed:
-            yield at, said
-        is_listed = said[0] > 0
+    for at, by_facts in seen:
+        if by_facts != _ABSENT or is_listed:
+            yield at, by_facts
+        is_listed = by_facts[0] > 0
 
 
 def overall_speed(points: list[Point]) -> float | None:

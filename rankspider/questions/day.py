@@ -17,7 +17,7 @@ from rankspider.report import column
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stretch:
+class DaySession:
     """A session of one seller, as far as it lies in the period, or all of the period."""
 
     room_id: str = column(None)
@@ -40,7 +40,7 @@ class Stretch:
 
 def day(
     database: Database[Document], name: ListName, period: Period, user_id: str
-) -> list[Stretch]:
+) -> list[DaySession]:
     """Return one row a session, the earliest first, and one of all; none if the lake has nothing of
     the seller.
 
@@ -73,7 +73,7 @@ def _sights(
                 yield _Sight(each.at, hour, each.standing, each.is_room_known)
 
 
-def _session(room_id: str, its: list[_Sight], sights: list[_Sight]) -> Stretch:
+def _session(room_id: str, its: list[_Sight], sights: list[_Sight]) -> DaySession:
     """``its``: those of ``sights``, which are in order, that are of this room for sure."""
     last_seen_at = its[-1].at
     known = (each.at for each in sights if each.is_room_known)
@@ -85,10 +85,10 @@ def _session(room_id: str, its: list[_Sight], sights: list[_Sight]) -> Stretch:
     )
 
 
-def _sums(room_id: str, sights: list[_Sight]) -> Stretch:
+def _sums(room_id: str, sights: list[_Sight]) -> DaySession:
     last = {each.hour: each.standing["score"] for each in sights}
     on_list = [each for each in sights if place_of(each.standing)]
-    return Stretch(
+    return DaySession(
         room_id=room_id,
         began_at=None,
         last_seen_at=None,

@@ -14,7 +14,7 @@ from rankspider.questions.lists import ListName
 from rankspider.questions.overtakes import passings
 from rankspider.questions.people import nicknames
 from rankspider.questions.sessions import WITHIN_HOUR, began_at
-from rankspider.questions.sightings import sightings_of, stays
+from rankspider.questions.sightings import in_seen_order, sightings_of
 from rankspider.report import column
 
 _BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -44,7 +44,7 @@ class Event:
 
 
 @dataclass(slots=True)
-class Known:
+class EventsSeen:
     """What was read of one hour of one list, and need not be read again: it only grows."""
 
     states: dict[str, Document] = field(default_factory=dict)
@@ -66,7 +66,7 @@ def events(
     """Those first seen from ``since`` until ``until``, in that order; see `events_of_hour`."""
     found: list[Event] = []
     for hour in Period(hour_of(since), hour_of(until) + HOUR):
-        found += events_of_hour(database, name, hour, first, Known())
+        found += events_of_hour(database, name, hour, first, EventsSeen())
     return named(database, (each for each in found if since <= each.seen_at < until))
 
 
@@ -87,7 +87,7 @@ def _who(event: Event) -> tuple[str, str]:
 
 
 def events_of_hour(
-    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: Known
+    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: EventsSeen
 ) -> list[Event]:
     """Those of one hour, in no order and without names; what was seen after the close makes none.
 
@@ -114,14 +114,16 @@ def events_of_hour(
 
 
 def _on_the_list(
-    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: Known
+    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: EventsSeen
 ) -> Iterator[Event]:
     sightings = sightings_of(database, name, hour).since(hour)
     sightings = [each for each in sightings if each.at < hour + HOUR]
     missing = sorted({each.state for each in sightings} - known.states.keys())
     read = database[collections.SNAPSHOTS].find({"_id": {"$in": missing}}, ["user_ids", "scores"])
     known.states.update((state["_id"], state) for state in read)
-    seen = list(stays(known.states, (each for each in sightings if each.state in known.states)))
+    seen = list(
+        in_seen_order(known.states, (each for each in sightings if each.state in known.states))
+    )
     bests: dict[str, tuple[int, int]] = {}
     for state in seen[:1]:
         _records(database, name, hour, state, first, bests, known)
@@ -171,7 +173,7 @@ def _records(
     state: Document,
     first: int,
     bests: dict[str, tuple[int, int]],
-    known: Known,
+    known: EventsSeen,
 ) -> list[tuple[str, str]]:
     """Which were broken by whom. ``bests``: place and points so far, to which those of ``state``
     are added."""
@@ -232,7 +234,7 @@ def _standings(
 
 
 def _on_air(
-    database: Database[Document], name: ListName, hour: dt.datetime, known: Known
+    database: Database[Document], name: ListName, hour: dt.datetime, known: EventsSeen
 ) -> Iterator[Event]:
     """Rooms that began in ``hour`` or the one before, and were first seen in it."""
     # Their numbers have as many digits as the Unix time has, and more.

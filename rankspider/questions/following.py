@@ -9,7 +9,7 @@ from pymongo.database import Database
 
 from rankspider.lake.collections import Document
 from rankspider.moments import END_OF_TIME, HOUR, Period, hour_of
-from rankspider.questions.events import Event, Known, events_of_hour, in_order, named
+from rankspider.questions.events import Event, EventsSeen, events_of_hour, in_order, named
 from rankspider.questions.lists import ListName
 from rankspider.questions.which import chosen, lists_of
 
@@ -31,10 +31,10 @@ _EVER: _Span = (_LONG_AGO, END_OF_TIME)
 class _Hour:
     """What is known of it, and what has been told."""
 
-    known: Known = field(default_factory=Known)
-    told: dict[_Kind, list[_Span]] = field(default_factory=dict)
+    known: EventsSeen = field(default_factory=EventsSeen)
+    reported: dict[_Kind, list[_Span]] = field(default_factory=dict)
 
-    def untold(self, events: Iterable[Event]) -> Iterator[Event]:
+    def unreported(self, events: Iterable[Event]) -> Iterator[Event]:
         """Those of its ``events`` that are to be told, which are told from now on.
 
         What is stored late may show that something had happened earlier than was told; but no
@@ -44,17 +44,17 @@ class _Hour:
         for event in events:
             kinds[_kind(event)].append(event)
         for kind, found in kinds.items():
-            told = self.told.setdefault(kind, [])
-            as_told = {each.seen_at for each in found} & {until for _, until in told}
-            free = [span for span in told if span[1] not in as_told]
+            reported = self.reported.setdefault(kind, [])
+            as_reported = {each.seen_at for each in found} & {until for _, until in reported}
+            free = [span for span in reported if span[1] not in as_reported]
             for event in found:
-                if event.seen_at in as_told:
+                if event.seen_at in as_reported:
                     continue
                 span = next((each for each in free if each[0] < event.seen_at <= each[1]), None)
                 if span:
                     free.remove(span)
                 else:
-                    told.append(_EVER if kind[-1] else (event.not_before, event.seen_at))
+                    reported.append(_EVER if kind[-1] else (event.not_before, event.seen_at))
                     yield event
 
 
@@ -102,7 +102,9 @@ class Following:
         by_hour: dict[dt.datetime, list[Event]] = defaultdict(list)
         for event in named(self._database, found):
             by_hour[event.hour].append(event)
-        return in_order(new for hour in by_hour for new in self._hours[hour].untold(by_hour[hour]))
+        return in_order(
+            new for hour in by_hour for new in self._hours[hour].unreported(by_hour[hour])
+        )
 
     def _due(self, now: dt.datetime) -> list[dt.datetime]:
         """Return the hours to look at: all at first, then the newest, and of the others each in
@@ -117,7 +119,7 @@ class Following:
             if hour < start:
                 del self._hours[hour]
             elif hour not in recent:
-                self._hours[hour].known = Known()
+                self._hours[hour].known = EventsSeen()
         older = [each for each in hours if each not in recent]
         if not self._hours or not older:
             return hours

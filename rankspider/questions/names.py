@@ -10,11 +10,11 @@ from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.report import column
 
-_TOLD = ("nickname", "display_id", "avatar_uri", "signature")
+_FIELDS = ("nickname", "display_id", "avatar_uri", "signature")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Called:
+class ProfilePeriod:
     """One profile of one seller; one that came back has a single row, from its first to its
     last."""
 
@@ -48,7 +48,9 @@ def called(database: Database[Document], name: str) -> set[str]:
     }
 
 
-def names(database: Database[Document], user_ids: Collection[str], name: str = "") -> list[Called]:
+def names(
+    database: Database[Document], user_ids: Collection[str], name: str = ""
+) -> list[ProfilePeriod]:
     """Return all profiles of ``user_ids``, the earliest first, one seller after the other.
 
     On ``user_time``: ``db.user_history.find({user_id: …}).sort({first_observed_at: 1})``.
@@ -58,17 +60,20 @@ def names(database: Database[Document], user_ids: Collection[str], name: str = "
         before: Document = {}
         found = database[collections.USER_HISTORY].find({"user_id": user_id})
         for profile in found.sort("first_observed_at", 1):
-            told = {field: profile[field] or "" for field in _TOLD}
-            changed = [field for field in _TOLD if before and told[field] != before[field]]
+            profile_fields = {field: profile[field] or "" for field in _FIELDS}
+            changed = [
+                field for field in _FIELDS if before and profile_fields[field] != before[field]
+            ]
             rows.append(
-                Called(
+                ProfilePeriod(
                     user_id=user_id,
                     since=profile["first_observed_at"],
                     until=profile["last_observed_at"],
                     changed=changed,
-                    is_called_so=bool(name) and name in (told["nickname"], told["display_id"]),
-                    **told,
+                    is_called_so=bool(name)
+                    and name in (profile_fields["nickname"], profile_fields["display_id"]),
+                    **profile_fields,
                 )
             )
-            before = told
+            before = profile_fields
     return rows

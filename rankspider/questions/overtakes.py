@@ -12,7 +12,7 @@ from rankspider.lake.collections import Document
 from rankspider.moments import HOUR
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import nicknames
-from rankspider.questions.sightings import sightings_of, stays
+from rankspider.questions.sightings import in_seen_order, sightings_of
 from rankspider.report import column
 
 
@@ -78,7 +78,7 @@ def _states(
     keys = {"_id": {"$in": sorted({sighting.state for sighting in seen})}}
     found = database[collections.SNAPSHOTS].find(keys, ["user_ids", "scores"])
     states = {state["_id"]: state for state in found}
-    return stays(states, (sighting for sighting in seen if sighting.state in states))
+    return in_seen_order(states, (sighting for sighting in seen if sighting.state in states))
 
 
 _Pair = frozenset[str]

@@ -82,7 +82,7 @@ class Sightings:
         if not known:
             return None
         newest = max(known)
-        if self._tell_the_last and len(known) == len(every):
+        if self._covers_the_latest and len(known) == len(every):
             return newest
         called = self.called(newest.at, moment, *_LAST)
         if called or (self.buckets and self.buckets[0].first <= moment):
@@ -105,7 +105,7 @@ class Sightings:
         the one before."""
         known = set(self.known())
         stretches = self._by_turns()
-        if not self._tell_the_last:
+        if not self._covers_the_latest:
             stretches.append((max(known).at if self.buckets else moment, END_OF_TIME))
         for first, last in stretches:
             if last >= moment:
@@ -113,7 +113,7 @@ class Sightings:
         return sorted(each for each in known if each.at >= moment)
 
     @property
-    def _tell_the_last(self) -> bool:
+    def _covers_the_latest(self) -> bool:
         """Whether no call can be of later than all buckets: its sighting is stored first."""
         return bool(self.buckets) and all(span.is_whole for span in self.buckets)
 
@@ -236,7 +236,7 @@ def _spans(
             yield each["begin_time"], collection, span
 
 
-def stays(
+def in_seen_order(
     documents: Mapping[_Key, Document], seen: Iterable[tuple[dt.datetime, _Key]]
 ) -> Iterator[Document]:
     """Yield ``documents`` in the order in which each was seen, and once more for each time it came

@@ -163,7 +163,7 @@ class AnchorQueue:
         taken, wait_ms = await self._guarded("take_closing", self._owner, *limits)
         return self._leases(taken), wait_ms / 1000 if wait_ms >= 0 else None
 
-    async def tell_clock(self, low: float, high: float) -> None:
+    async def report_clock(self, low: float, high: float) -> None:
         """Tell the fleet how many seconds the endpoint's clock is ahead of Redis's, at least and at
         most."""
         await self._call("clock", round(low * 1000), round(high * 1000))
@@ -173,18 +173,18 @@ class AnchorQueue:
         return await self._each("renew", leases, self._lease_ms)
 
     async def ack(
-        self, leases: Sequence[Lease], told: Mapping[Lease, str] = MappingProxyType({})
+        self, leases: Sequence[Lease], observations: Mapping[Lease, str] = MappingProxyType({})
     ) -> list[Lease]:
         """Take ``leases`` off for good; return those that were no longer ours.
 
-        ``told``: what was seen of them, for the watch list, as turns.lua has it.
+        ``observations``: what was seen of them, for the watch list, as turns.lua has it.
         """
         lost = []
         for chunk in chunks(leases):
             triples = [
                 part
                 for lease in chunk
-                for part in (lease.member, lease.receipt, told.get(lease, ""))
+                for part in (lease.member, lease.receipt, observations.get(lease, ""))
             ]
             outcome = await self._guarded("ack", *triples)
             lost += [lease for lease, kept in zip(chunk, outcome, strict=True) if not kept]
@@ -236,16 +236,16 @@ class AnchorQueue:
 
     async def claim_cut_off(self) -> int:
         """Return how often deliveries were cut off, by a lease that ran out or a release that says
-        so, since the last `made_whole`. It is this worker's to see to, for the time of a lease;
+        so, since the last `repair_done`. It is this worker's to see to, for the time of a lease;
         -1: another's. 0: never."""
         times: int = await self._call("claim_cut_off", self._lease_ms)
         return times
 
-    async def made_whole(self, times: int) -> None:
-        """Note that what `claim_cut_off` told of, ``times`` in all, is seen to."""
+    async def repair_done(self, times: int) -> None:
+        """Note that what `claim_cut_off` observations of, ``times`` in all, is seen to."""
         await self._call("made_whole", times)
 
-    async def tell_list(self, observed_ms: int, hour_ms: int, sec_uids: Sequence[str]) -> None:
+    async def report_list(self, observed_ms: int, hour_ms: int, sec_uids: Sequence[str]) -> None:
         """Tell the watch list that the endpoint showed the list of the hour that began then with
         ``sec_uids``, when its own clock said ``observed_ms``. They cost no call of their own, and
         those that left it are due."""

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from scrapy.statscollectors import StatsCollector
 
 from rankspider.connections.outage import Outage
-from rankspider.connections.redis import is_away, said
+from rankspider.connections.redis import is_away, server_message
 from rankspider.queue.anchor_queue import (
     AnchorQueue,
     Count,
@@ -65,7 +65,7 @@ class Delivery:
     """By `time.monotonic`: before it, the lease cannot have run out."""
     in_pipelines: int = 0
     """Of its items, those that Scrapy's pipelines have."""
-    told: str = ""
+    observation: str = ""
     """What its answer says of it, for the watch list."""
     records: list[Any] = field(default_factory=list)
     """What dedupe remembers of its items (`rankspider.dedupe.record`)."""
@@ -119,7 +119,7 @@ class Deliveries:
         self._is_closing = False
         self._calls: set[asyncio.Task[Any]] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._outage = Outage("Redis", logger, said)
+        self._outage = Outage("Redis", logger, server_message)
         self._asked_too_long = False
         self._waiting = 0
         self.next_turn_in: float | None = None
@@ -172,7 +172,7 @@ class Deliveries:
         self.next_turn_in = taken.next_turn_in
         self._waiting = taken.waiting
         if taken.fewer:
-            await self._tell_of_fewer(taken.fewer)
+            await self._warn_of_fewer(taken.fewer)
         return deliveries, taken.waiting
 
     async def take_closing(self, margin: float) -> tuple[list[Delivery], float | None]:
@@ -330,8 +330,8 @@ class Deliveries:
         if not deliveries:
             return
         leases = [delivery.lease for delivery in deliveries]
-        told = {each.lease: each.told for each in deliveries if each.told}
-        ack = partial(self._queue.ack, leases, told) if told else partial(self._queue.ack, leases)
+        observations = {each.lease: each.observation for each in deliveries if each.observation}
+        ack = partial(self._queue.ack, leases, observations)
         refused = await self._refused(ack)
         self._drop(leases)
         self._stats.inc_value("rank/anchors/acked", len(leases) - len(refused))
@@ -442,7 +442,7 @@ class Deliveries:
                     if self._queue.epoch == lost.epoch:  # else another call has seen to it
                         await self._adopt()
 
-    async def _tell_of_fewer(self, fewer: int) -> None:
+    async def _warn_of_fewer(self, fewer: int) -> None:
         if await self._outage.wait_out(self._queue.has_evicted, is_away):
             self._stats.inc_value("rank/queue/lost")
             logger.critical(

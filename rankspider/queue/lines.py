@@ -102,7 +102,7 @@ class _Lines:
             self._number += 1
             # Files with a byte order mark may have been joined, so it can stand before any line.
             self._read_line(line.removeprefix(codecs.BOM_UTF8))
-        return self._told()
+        return self._take_batch()
 
     def end(self) -> Batch:
         if self._head is not None:
@@ -110,9 +110,9 @@ class _Lines:
             self._head = None
         if self._table is not None:
             self._take_rows(self._table.end())
-        return self._told()
+        return self._take_batch()
 
-    def _told(self) -> Batch:
+    def _take_batch(self) -> Batch:
         batch, self._batch = self._batch, Batch()
         is_open = self._head[0] if self._head else self._table and self._table.open_line
         batch.last_line = is_open - 1 if is_open else self._number

@@ -19,7 +19,7 @@ UNKNOWN = "(unknown)"
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
+class BusyWorker:
     """A worker that has anchors in hand."""
 
     worker: str
@@ -37,7 +37,7 @@ class Overview:
     kind: str | None
     """``list``, ``set`` or ``zset``; None while nothing waits."""
     waiting: int
-    holders: list[Holder]
+    holders: list[BusyWorker]
     delayed: int
     next_try_at: dt.datetime | None
     dead: Mapping[str, int]
@@ -82,7 +82,7 @@ class QueueView:
         return Overview(
             kind,
             self._length(kind),
-            self._holders(),
+            self._busy_workers(),
             self._client.zcard(self._keys.delayed),
             moment_of(int(due[0][1])) if due else None,
             dict(self._reasons().most_common()),
@@ -96,12 +96,12 @@ class QueueView:
         }
         return int(lengths[kind](self._keys.queue)) if kind else 0
 
-    def _holders(self) -> list[Holder]:
-        holders: dict[str, Holder] = {}
+    def _busy_workers(self) -> list[BusyWorker]:
+        holders: dict[str, BusyWorker] = {}
         for lease, deadline in self._leases():
             since = None if lease.taken is None else moment_of(int(lease.taken))
-            before = holders.get(lease.owner, Holder(lease.owner, 0, since, deadline))
-            holders[lease.owner] = Holder(
+            before = holders.get(lease.owner, BusyWorker(lease.owner, 0, since, deadline))
+            holders[lease.owner] = BusyWorker(
                 lease.owner,
                 before.anchors + 1,
                 min(filter(None, (since, before.since)), default=None),

@@ -17,9 +17,9 @@ class RepairDuty:
     """Has the lake made whole after workers were cut off: now and then, and before a worker ends
     as drained. One worker of the fleet does it; if that is killed as well, another."""
 
-    def __init__(self, queue: AnchorQueue, make_whole: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, queue: AnchorQueue, repair_lake: Callable[[], Awaitable[None]]) -> None:
         self._queue = queue
-        self._make_whole = make_whole
+        self._make_whole = repair_lake
         self._turn = asyncio.Lock()
         self._task = asyncio.create_task(self._look())
 
@@ -34,7 +34,7 @@ class RepairDuty:
                 times = await self._queue.claim_cut_off()
                 if times > 0:
                     await self._make_whole()
-                    await self._queue.made_whole(times)
+                    await self._queue.repair_done(times)
             except REDIS_ERRORS as error:
                 logger.debug("Nobody can tell what was cut off: %s", type(error).__name__)
                 return False

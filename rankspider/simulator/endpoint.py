@@ -8,15 +8,15 @@ from msgspec.json import encode
 
 from rankspider.simulator.anchors import Anchor
 from rankspider.simulator.clock import Clock, PaceByAnswers, PaceBySeconds, seconds_left
-from rankspider.simulator.edition import (
+from rankspider.simulator.profile import Profile, at_mirrors, with_mirrors
+from rankspider.simulator.rendered_list import (
     CURRENCY,
     VARIANTS,
-    Dress,
-    Edition,
+    Presentation,
+    RenderedList,
     row_end,
     unlisted_row_end,
 )
-from rankspider.simulator.profile import Profile, at_mirrors, with_mirrors
 from rankspider.simulator.style import Style, end_of
 from rankspider.simulator.world import Standing, World
 
@@ -32,21 +32,21 @@ class HonestAnswer:
     """
 
     now_ms: int
-    edition: Edition
+    rendered: RenderedList
     standing: Standing | None
     variant: int
     tail: bytes
 
     def body(self, wrapped: bool, style: Style = "compact") -> bytes:
         """Return the JSON."""
-        dress = Dress.of_call(wrapped, style, self.variant)
-        return self.edition.head(self.variant, dress) + self._tail(dress)
+        presentation = Presentation.of_call(wrapped, style, self.variant)
+        return self.rendered.head(self.variant, presentation) + self._tail(presentation)
 
     def gzipped(self, wrapped: bool, style: Style = "compact") -> bytes:
         """Return the same compressed; the shared part only once for each variant."""
-        dress = Dress.of_call(wrapped, style, self.variant)
-        shared = self.edition.deflated(self.variant, dress)
-        tail = self._tail(dress)
+        presentation = Presentation.of_call(wrapped, style, self.variant)
+        shared = self.rendered.deflated(self.variant, presentation)
+        tail = self._tail(presentation)
         deflate = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
         blocks = deflate.compress(tail) + deflate.flush()
         checksum = zlib.crc32(tail, shared.checksum)
@@ -54,9 +54,9 @@ class HonestAnswer:
         trailer = checksum.to_bytes(4, "little") + size.to_bytes(4, "little")
         return b"".join((_GZIP_START, shared.blocks, blocks, trailer))
 
-    def _tail(self, dress: Dress) -> bytes:
-        tail = self.tail + b"}" if dress.wrapped else self.tail
-        return end_of(dress.opening, tail, *dress[1:])
+    def _tail(self, presentation: Presentation) -> bytes:
+        tail = self.tail + b"}" if presentation.wrapped else self.tail
+        return end_of(presentation.opening, tail, *presentation[1:])
 
 
 class RankEndpoint:
@@ -67,33 +67,33 @@ class RankEndpoint:
         self._clock = clock
         self._pace = pace
         self._calls = 0
-        self._edition: Edition | None = None
+        self._rendered: RenderedList | None = None
         self._hour = 0
         self._listed: dict[int, Profile] = {}
 
     def answer(self, sec_uid: str | None) -> HonestAnswer:
         """Return the answer to a call now; without ``sec_uid`` it has no ``anchor_info``."""
         now_ms = self._clock.now_ms()
-        edition = self._current(now_ms)
+        rendered = self._current(now_ms)
         self._calls += 1
         standing, row = None, b""
         if sec_uid is not None:
             anchor = self._world.find(sec_uid)
-            standing = edition.listing.standing_of(anchor)
-            row = b',"anchor_info":' + self._own_row(anchor, standing, edition)
-        tail = b"]" + row + _list_end(edition.listing.moment.begin_time, now_ms)
-        return HonestAnswer(now_ms, edition, standing, self._calls % VARIANTS, tail)
+            standing = rendered.listing.standing_of(anchor)
+            row = b',"anchor_info":' + self._own_row(anchor, standing, rendered)
+        tail = b"]" + row + _list_end(rendered.listing.moment.begin_time, now_ms)
+        return HonestAnswer(now_ms, rendered, standing, self._calls % VARIANTS, tail)
 
-    def _current(self, now_ms: int) -> Edition:
+    def _current(self, now_ms: int) -> RenderedList:
         moment = self._pace.moment(now_ms)
-        if self._edition is None or self._edition.listing.moment != moment:
+        if self._rendered is None or self._rendered.listing.moment != moment:
             if moment.begin_time != self._hour:
                 self._hour = moment.begin_time
                 self._listed.clear()
             listing = self._world.list_at(moment)
             tags = [self._world.anchor(index).shop_tag for index in listing.anchors]
-            self._edition = Edition(listing, tags, self._listed_profile)
-        return self._edition
+            self._rendered = RenderedList(listing, tags, self._listed_profile)
+        return self._rendered
 
     def _listed_profile(self, index: int) -> Profile:
         """Return the profile of a listed anchor: live, and the same for the whole hour."""
@@ -101,14 +101,14 @@ class RankEndpoint:
             self._listed[index] = Profile.of(self._world.anchor(index), self._hour, live=True)
         return self._listed[index]
 
-    def _own_row(self, anchor: Anchor, standing: Standing, edition: Edition) -> bytes:
+    def _own_row(self, anchor: Anchor, standing: Standing, rendered: RenderedList) -> bytes:
         if standing.rank and anchor.index is not None:
             profile = self._listed_profile(anchor.index)
             end = row_end(standing, anchor.shop_tag)
         else:
             live = anchor.is_live_unlisted(self._hour)
             profile = Profile.of(anchor, self._hour, live)
-            end = unlisted_row_end(standing, edition.listing.threshold)
+            end = unlisted_row_end(standing, rendered.listing.threshold)
         user = with_mirrors(at_mirrors(profile.json), [profile], self._calls)
         return b'{"user":' + user + end
 

@@ -12,11 +12,11 @@ from urllib.parse import quote
 from aiohttp import web
 from msgspec.json import decode, encode
 
-from rankspider.simulator.edition import ENVELOPE
 from rankspider.simulator.encoding import bomb
 from rankspider.simulator.endpoint import HonestAnswer
 from rankspider.simulator.identity import Draw
 from rankspider.simulator.options import Options
+from rankspider.simulator.rendered_list import ENVELOPE
 from rankspider.simulator.replies import REPLIES, Reply
 from rankspider.simulator.spoiled import SPOILED, Document
 from rankspider.simulator.style import written

@@ -63,7 +63,7 @@ class AnswerJournal:
     def write(
         self, answer: HonestAnswer, asked: str | None, status: int, failure: str | None
     ) -> None:
-        moment = answer.edition.listing.moment
+        moment = answer.rendered.listing.moment
         line: dict[str, Any] = {
             "now": answer.now_ms,
             "begin_time": moment.begin_time,
@@ -75,7 +75,7 @@ class AnswerJournal:
         state = moment.begin_time, moment.number
         if state not in self._states:
             self._states.add(state)
-            line["rows"] = answer.edition.listing.standings
+            line["rows"] = answer.rendered.listing.standings
         if answer.standing is not None:
             line["anchor_info"] = answer.standing
         self._file.write(encode(line) + b"\n")

@@ -33,7 +33,7 @@ from rankspider.endpoint.request import STRICT_SEC_UID, rank_url
 from rankspider.endpoint.sec_uid import sec_uid_of
 from rankspider.errors import MemberError, RankspiderError, ServiceUnavailable
 from rankspider.items import Item
-from rankspider.licences.pool import AllLicencesRefused, GivenUp
+from rankspider.licences.pool import AllLicencesRefused, WorkerStopping
 from rankspider.queue.deliveries import Delivery
 from rankspider.spiders.parts import SETTINGS, add_parts, require_parts
 
@@ -105,12 +105,12 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if self._stops_when_drained and not worker.deliveries.in_hand:
             is_drained = (await worker.deliveries.counts()).drained
             if is_drained and await worker.repair.is_mended():
-                self._tell_if_nothing_was_there()
+                self._warn_of_empty_queue()
                 raise CloseSpider("drained")
         next_turn = worker.deliveries.next_turn_in
         await asyncio.sleep(_POLL_SECONDS if next_turn is None else min(_POLL_SECONDS, next_turn))
 
-    def _tell_if_nothing_was_there(self) -> None:
+    def _warn_of_empty_queue(self) -> None:
         assert self.crawler.stats is not None
         if not self.crawler.stats.get_value("rank/anchors/taken"):
             self.logger.warning(
@@ -232,7 +232,7 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         """See to a call that no answer came of at all."""
         request: Request = error.request  # type: ignore[attr-defined]  # set by Scrapy
         delivery: Delivery | None = request.meta.get(DELIVERY)
-        if isinstance(error.value, AllLicencesRefused | GivenUp):
+        if isinstance(error.value, AllLicencesRefused | WorkerStopping):
             self._not_asked(delivery, error.value)
         else:
             assert error.value is not None
@@ -240,7 +240,9 @@ class GoodsRankSpider(RedisSpider):  # type: ignore[misc]  # scrapy-redis has no
         if delivery is not None:
             self.worker.deliveries.complete(delivery)
 
-    def _not_asked(self, delivery: Delivery | None, error: AllLicencesRefused | GivenUp) -> None:
+    def _not_asked(
+        self, delivery: Delivery | None, error: AllLicencesRefused | WorkerStopping
+    ) -> None:
         """Give back an anchor that was not asked: no licence was to be had, or the worker is
         stopping."""
         if delivery is not None:

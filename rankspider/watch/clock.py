@@ -30,21 +30,21 @@ class EndpointClock:
 
     def note(self, now: float, sent: float, received: float) -> None:
         """Take in an answer; ``now`` is by the endpoint's clock, the others by Redis's, all s."""
-        told = Offset(now - received, now - sent)
+        bounds = Offset(now - received, now - sent)
         while self._answers and self._answers[0][0] < received - _WINDOW_SECONDS:
             self._answers.popleft()
         if self._answers and received - self._answers[-1][0] < _APART_SECONDS:
             at, last = self._answers.pop()  # of each second the narrowest is enough
-            self._answers.append((at, _narrowest([last, told])))
+            self._answers.append((at, _narrowest([last, bounds])))
         else:
-            self._answers.append((received, told))
+            self._answers.append((received, bounds))
 
     @property
     def offset(self) -> Offset | None:
         """Return the offset; None before the first answer."""
-        return _narrowest([told for _, told in self._answers]) if self._answers else None
+        return _narrowest([bounds for _, bounds in self._answers]) if self._answers else None
 
 
-def _narrowest(told: list[Offset]) -> Offset:
-    low = max(each.low for each in told)
-    return Offset(low, min(each.high for each in told if each.high >= low))
+def _narrowest(bounds: list[Offset]) -> Offset:
+    low = max(each.low for each in bounds)
+    return Offset(low, min(each.high for each in bounds if each.high >= low))

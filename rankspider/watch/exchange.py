@@ -34,8 +34,8 @@ class Imported:
 
 def line_of(document: Document) -> str:
     """Return the line of an anchor, by its document."""
-    said = {name: document[name] for name in _Line.__struct_fields__}
-    return msgspec.json.encode(said).decode() + "\n"
+    columns = {name: document[name] for name in _Line.__struct_fields__}
+    return msgspec.json.encode(columns).decode() + "\n"
 
 
 def read_lines(lines: Iterable[bytes]) -> Iterator[Imported]:
@@ -45,9 +45,9 @@ def read_lines(lines: Iterable[bytes]) -> Iterator[Imported]:
         if not line.strip():
             continue
         try:
-            said = _lines.decode(line)
-            sec_uid = sec_uid_of(said.sec_uid.encode())
-            terms = Terms(said.every, said.at_most, said.steady, said.label)
+            parsed = _lines.decode(line)
+            sec_uid = sec_uid_of(parsed.sec_uid.encode())
+            terms = Terms(parsed.every, parsed.at_most, parsed.steady, parsed.label)
         except (msgspec.MsgspecError, UnicodeError, MemberError, TermsError) as error:
             raise TermsError(f"line {number}: {error}") from None
-        yield Imported(sec_uid, terms, said.paused)
+        yield Imported(sec_uid, terms, parsed.paused)

@@ -54,7 +54,7 @@ class Mending:
             self._is_over.wait(_LOOK_SECONDS * random.uniform(0.5, 1.5))
 
     def _mend(self, watch_list: WatchList) -> None:
-        if watch_list.is_told or not watch_list.turns.claim_mending(_CLAIM_SECONDS):
+        if watch_list.is_in_redis or not watch_list.turns.claim_mending(_CLAIM_SECONDS):
             return
         count = watch_list.mend(self._is_over.is_set)
         if count is not None:

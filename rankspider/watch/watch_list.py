@@ -78,7 +78,7 @@ class WatchList:
                 result = self._write(updates)
                 changes.new += result.upserted_count
                 changes.changed += result.modified_count
-                self._tell([sec_uid for sec_uid, _ in some])
+                self._send([sec_uid for sec_uid, _ in some])
         changes.unchanged = len(anchors) - changes.new - changes.changed
         return changes
 
@@ -100,7 +100,7 @@ class WatchList:
                 keys = {"_id": {"$in": [*map(self._key, some)]}}
                 paused = {"$set": {"paused": is_paused}}
                 count += self._documents.update_many(keys, paused).modified_count
-                self._tell(some)
+                self._send(some)
         return count
 
     def pause_all(self, *, is_paused: bool) -> None:
@@ -112,7 +112,7 @@ class WatchList:
     # What MongoDB has and Redis has not
 
     @property
-    def is_told(self) -> bool:
+    def is_in_redis(self) -> bool:
         """Return whether Redis has the watch list as it is."""
         revision = self._state().get("revision", 0)
         return self.turns.is_whole and self.turns.revision == revision
@@ -141,7 +141,7 @@ class WatchList:
         keys = {"_id": {"$in": [*map(self._key, sec_uids)]}}
         return [each["sec_uid"] for each in self._documents.find(keys, ["sec_uid"])]
 
-    def _tell(self, sec_uids: Sequence[str]) -> None:
+    def _send(self, sec_uids: Sequence[str]) -> None:
         keys = {"_id": {"$in": [*map(self._key, sec_uids)]}}
         self.turns.put([_watched(each) for each in self._documents.find(keys)])
 
@@ -195,13 +195,13 @@ class WatchList:
 def _update(terms: Terms, new: Document) -> Document:
     every = EVERY if terms.every is None else terms.every
     usual = {"every": every, "at_most": max(AT_MOST, every), "steady": False, "label": ""}
-    said = {
+    columns = {
         "every": terms.every,
         "at_most": terms.at_most,
         "steady": terms.steady,
         "label": terms.label,
     }
-    given = {name: value for name, value in said.items() if value is not None}
+    given = {name: value for name, value in columns.items() if value is not None}
     rest = {name: value for name, value in usual.items() if name not in given}
     return {"$setOnInsert": {**new, **rest}, **({"$set": given} if given else {})}
 

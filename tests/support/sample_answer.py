@@ -71,7 +71,7 @@ NO_RANK = "unreadable row: Object missing required field `rank`"
 def read_strictly(patch: pytest.MonkeyPatch) -> None:
     """As it was before text was read as a number: what a later release mends."""
     patch.setattr(answers, "_shape", msgspec.json.Decoder(answers.RowShape))
-    patch.setattr(answers, "_card", msgspec.json.Decoder(answers.Card))
+    patch.setattr(answers, "_card", msgspec.json.Decoder(answers.ProfileFields))
 
 
 def text_for_a_number(answer: Document) -> None:

@@ -11,7 +11,7 @@ from scrapy.exceptions import UsageError
 
 from rankspider.archive import keeping, reading
 from rankspider.archive.answers import AnswerToArchive
-from rankspider.archive.holdings import holdings
+from rankspider.archive.hours import archived_hours
 from rankspider.archive.reading import ArchiveReader
 from rankspider.archive.selection import AnswerFilter
 from rankspider.endpoint.failure import soft_ban
@@ -50,7 +50,7 @@ async def test_what_is_kept_is_found_by_anchor_hour_and_time(
     assert failed is not None
     assert (failed.failure, failed.headers) == ("soft-ban", {"bdturing-verify": "x"})
     assert failed.begin_time is None
-    by_hour = {each.begin_time: each for each in holdings(database, AnswerFilter())}
+    by_hour = {each.begin_time: each for each in archived_hours(database, AnswerFilter())}
     assert {hour: each.answers for hour, each in by_hour.items()} == {
         **dict.fromkeys(hours, 12),
         None: 1,

@@ -445,17 +445,21 @@ async def check(database: Database, seen: list[Seen], *, forgot: bool) -> None:
 Observed = list[tuple[dt.datetime, Any]]
 
 
-Stay = Callable[[Observed, Any], dt.datetime]
+EndedContent = Callable[[Observed, Any], dt.datetime]
 
 
-def check_newest(document: dict[str, Any], says: Any, observed: Observed, least: Stay) -> None:
+def check_newest(
+    document: dict[str, Any], says: Any, observed: Observed, least: EndedContent
+) -> None:
     at, newest = observed[-1]
     assert says == newest
     assert document["first_observed_at"] == observed[0][0]
     assert least(observed, newest) <= document["observed_at"] <= at
 
 
-def check_history(found: dict[Any, dict[str, Any]], observed: Observed, least: Stay) -> None:
+def check_history(
+    found: dict[Any, dict[str, Any]], observed: Observed, least: EndedContent
+) -> None:
     assert found.keys() == {content for _, content in observed}
     for content, document in found.items():
         times = [at for at, said in observed if said == content]

@@ -10,7 +10,7 @@ from pymongo.asynchronous.database import AsyncDatabase
 from rankspider.connections.mongo import connect
 from rankspider.items import Item
 from rankspider.lake.documents import steps_of, writes_of
-from rankspider.lake.repair import make_whole
+from rankspider.lake.repair import repair_lake
 from rankspider.lake.writer import Writer
 from tests.support.lake_records import COLLECTIONS, at, items, lake_after, standing, state, user
 
@@ -28,7 +28,7 @@ async def store(database: Database, item: Item, *, is_cut_off: bool = False) -> 
 
 async def mend(database: Database) -> int:
     writer = Writer(database, gather_seconds=0)
-    count = await make_whole(database, writer)
+    count = await repair_lake(database, writer)
     await writer.close()
     return count
 

@@ -360,7 +360,7 @@ async def test_a_worker_reads_from_the_primary_whatever_the_uri_says(
     history = [*writes_of(standing(1, 1, 100, 1))][1]
     direct = Writer(async_database)
     await direct.write(history)
-    assert await store.make_whole() == 1
+    assert await store.repair_lake() == 1
     assert await async_database.ranks.count_documents({}) == 1
     read = [each for each in proxy.sent("find", "rank_history") if each.body.get("filter")]
     assert read
@@ -378,7 +378,7 @@ async def test_one_that_cannot_be_brought_up_to_its_history_holds_up_no_other(
     direct = Writer(async_database)
     for number, rank in ((1, 1), (2, 1), (3, 2)):
         await direct.write([*writes_of(standing(number, rank, 100, 1))][1])
-    await store.make_whole()
+    await store.repair_lake()
     assert await async_database.ranks.count_documents({}) == 2
     await direct.close()
     await store.close()

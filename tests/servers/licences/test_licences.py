@@ -26,7 +26,7 @@ from rankspider.licences.ledger import (
     Rates,
     Slot,
 )
-from rankspider.licences.pool import AllLicencesRefused, GivenUp, Licence, LicencePool
+from rankspider.licences.pool import AllLicencesRefused, Licence, LicencePool, WorkerStopping
 from tests.support.departures import most_in_a_second
 
 START_MS = 1_700_000_000_000.0
@@ -615,7 +615,7 @@ async def test_a_worker_that_ends_gives_its_probe_back(
     await given_out.wait()
     await pool.close()
     monkeypatch.undo()
-    with pytest.raises(GivenUp):
+    with pytest.raises(WorkerStopping):
         await taking
     assert await probe_of(pool) == 0
 
@@ -631,7 +631,7 @@ async def test_leave_for_later_is_given_back_before_the_worker_ends(
     await settle(pool)
     await pool.close()
     assert waiting.done()
-    with pytest.raises(GivenUp):
+    with pytest.raises(WorkerStopping):
         await waiting
     assert not pool._reports._pending
 

@@ -15,7 +15,7 @@ from rankspider.commands.rejects import Command
 from rankspider.connections.mongo import connect
 from rankspider.endpoint import answer as answers
 from rankspider.endpoint import validation
-from rankspider.endpoint.answer import Card, RowShape
+from rankspider.endpoint.answer import ProfileFields, RowShape
 from rankspider.endpoint.lenient import Decoder
 from rankspider.errors import RankspiderError
 from rankspider.items import RejectedItem
@@ -78,7 +78,7 @@ def _before_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
 def read_text_as_numbers(patch: pytest.MonkeyPatch) -> None:
     """The fix."""
     patch.setattr(answers, "_shape", Decoder(RowShape))
-    patch.setattr(answers, "_card", Decoder(Card))
+    patch.setattr(answers, "_card", Decoder(ProfileFields))
 
 
 @pytest.mark.parametrize(

@@ -48,9 +48,9 @@ class Lake:
 
     def __post_init__(self) -> None:
         self.observed.sort()
-        stays = [list(stay) for _, stay in groupby(self.observed, key=lambda each: each[1])]
+        in_seen_order = [list(stay) for _, stay in groupby(self.observed, key=lambda each: each[1])]
         for name, state in STATES.items():
-            starts = [stay[0][0] for stay in stays if stay[0][1] == name]
+            starts = [stay[0][0] for stay in in_seen_order if stay[0][1] == name]
             if starts:
                 self.snapshots.append(
                     {
@@ -168,17 +168,17 @@ def test_without_calls_it_is_right_to_within_ten_seconds(database: Any) -> None:
 def test_each_stay_of_each_state(database: Any, without: tuple[str, ...]) -> None:
     lake = by_turns()
     lake.put(database, *without)
-    stays = [list(stay) for _, stay in groupby(lake.observed, key=lambda each: each[1])]
+    in_seen_order = [list(stay) for _, stay in groupby(lake.observed, key=lambda each: each[1])]
     expected = sum(
         standing_in(STATES[before[0][1]], one) > standing_in(STATES[before[0][1]], other)
         and standing_in(STATES[after[0][1]], one) < standing_in(STATES[after[0][1]], other)
-        for before, after in pairwise(stays)
+        for before, after in pairwise(in_seen_order)
         for one in ("1001", "1002", "1003")
         for other in ("1001", "1002", "1003")
     )
     found = overtakes(database, LIST, HOUR_OF_ALL, minutes=60)
     assert len(found) == expected > 50
-    times = [(after[0][0], before[-1][0]) for before, after in pairwise(stays)]
+    times = [(after[0][0], before[-1][0]) for before, after in pairwise(in_seen_order)]
     assert {(each.seen_at, each.not_before) for each in found} <= {
         (at(seen), at(before)) for seen, before in times
     }

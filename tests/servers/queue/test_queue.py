@@ -242,7 +242,7 @@ async def test_one_worker_sees_to_what_was_cut_off(
     assert await queue.claim_cut_off() == -1
     queue.clock_ms += 60_000  # whoever saw to it went silent
     assert await queue.claim_cut_off() == 2
-    await queue.made_whole(2)
+    await queue.repair_done(2)
     assert await queue.claim_cut_off() == 0
 
 
@@ -253,9 +253,9 @@ async def test_what_is_cut_off_meanwhile_is_seen_to_again(
     await queue.release(await take(queue, 1), are_cut_off=True)
     assert await queue.claim_cut_off() == 1
     await queue.release(await take(queue, 1), are_cut_off=True)
-    await queue.made_whole(1)
+    await queue.repair_done(1)
     assert await queue.claim_cut_off() == 2
-    await queue.made_whole(2)
+    await queue.repair_done(2)
     assert redis_client.exists(Keys.of(queue_key).cut_off) == 0
     await queue.release(await take(queue, 1))
     assert await queue.claim_cut_off() == 0

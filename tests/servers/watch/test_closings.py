@@ -20,18 +20,18 @@ def watched(bench: partial[Bench]) -> Iterator[Bench]:
     """One anchor that is not due for long, and an endpoint whose clock is known."""
     made = bench()
     made.put([Watched("anchor", 86_400, 86_400)])
-    tell_clock(made, AHEAD_MS - 20, AHEAD_MS + 20)
+    report_clock(made, AHEAD_MS - 20, AHEAD_MS + 20)
     yield made
     made.clear()
 
 
-def tell_clock(bench: Bench, low_ms: float, high_ms: float) -> None:
-    bench.run(bench.queue(0).tell_clock(low_ms / 1000, high_ms / 1000))
+def report_clock(bench: Bench, low_ms: float, high_ms: float) -> None:
+    bench.run(bench.queue(0).report_clock(low_ms / 1000, high_ms / 1000))
 
 
 def show(bench: Bench, hour_ms: int) -> None:
     """An answer shows the list of the hour that began then, by the endpoint's clock."""
-    bench.run(bench.queue(0).tell_list(bench.now + AHEAD_MS, hour_ms, ["another"]))
+    bench.run(bench.queue(0).report_list(bench.now + AHEAD_MS, hour_ms, ["another"]))
 
 
 def look(bench: Bench, worker: int = 0) -> tuple[int, int | None]:
@@ -127,14 +127,14 @@ def test_the_narrowest_word_on_the_clock_counts_and_a_cache_is_not_believed(
     def offset() -> tuple[bytes, ...]:
         return tuple(watched.redis.hmget(watched.keys.plan, "offset_low", "offset_high"))
 
-    tell_clock(watched, AHEAD_MS - 500, AHEAD_MS + 500)
+    report_clock(watched, AHEAD_MS - 500, AHEAD_MS + 500)
     assert offset() == (b"3680", b"3720")
-    tell_clock(watched, AHEAD_MS - 5000, AHEAD_MS - 4990)
+    report_clock(watched, AHEAD_MS - 5000, AHEAD_MS - 4990)
     assert offset() == (b"3680", b"3720")
-    tell_clock(watched, AHEAD_MS - 5, AHEAD_MS + 5)
+    report_clock(watched, AHEAD_MS - 5, AHEAD_MS + 5)
     assert offset() == (b"3695", b"3705")
-    tell_clock(watched, AHEAD_MS + 100, AHEAD_MS + 900)  # it was set
+    report_clock(watched, AHEAD_MS + 100, AHEAD_MS + 900)  # it was set
     assert offset() == (b"3800", b"4600")
     watched.now += 11 * 60_000
-    tell_clock(watched, -900, 0)  # it was set back, or so
+    report_clock(watched, -900, 0)  # it was set back, or so
     assert offset() == (b"-900", b"0")

@@ -86,7 +86,7 @@ def test_an_hour_that_turns_is_no_sign_of_life(one: Bench) -> None:
 def test_a_steady_one_is_asked_whatever_is_known(one: Bench) -> None:
     one.put([Watched(ANCHOR, 600, 7200, True, 3)])
     for nth in range(5):
-        one.run(one.queue(0).tell_list(one.now + nth, 0, [ANCHOR]))
+        one.run(one.queue(0).report_list(one.now + nth, 0, [ANCHOR]))
         lease, waited = next_turn(one)
         assert waited <= 10 * MINUTE
         one.ack([lease], QUIET)
@@ -94,12 +94,12 @@ def test_a_steady_one_is_asked_whatever_is_known(one: Bench) -> None:
 
 def test_a_listed_one_costs_nothing_and_is_due_at_once_when_it_leaves(one: Bench) -> None:
     for _ in range(20):
-        one.run(one.queue(0).tell_list(one.now, 0, [ANCHOR, "another"]))
+        one.run(one.queue(0).report_list(one.now, 0, [ANCHOR, "another"]))
         assert one.take(0)[0] == []
         one.now += 5 * MINUTE
     assert stands(one).state == "listed"
     assert one.redis.hget(one.keys.plan, "rate") == b"0"
-    one.run(one.queue(0).tell_list(one.now, 0, ["another"]))
+    one.run(one.queue(0).report_list(one.now, 0, ["another"]))
     lease, waited = next_turn(one)
     assert waited <= 1000
     assert stands(one).state == "live"
@@ -109,16 +109,18 @@ def test_a_listed_one_costs_nothing_and_is_due_at_once_when_it_leaves(one: Bench
 
 
 def test_a_list_that_nobody_sees_any_more_spares_no_call(one: Bench) -> None:
-    one.run(one.queue(0).tell_list(one.now, 0, [ANCHOR]))
+    one.run(one.queue(0).report_list(one.now, 0, [ANCHOR]))
     _, waited = next_turn(one)
     assert waited <= 10 * MINUTE + 1
 
 
 def test_an_older_list_that_comes_late_changes_nothing(one: Bench) -> None:
-    one.run(one.queue(0).tell_list(one.now, 0, [ANCHOR]))
-    one.run(one.queue(1).tell_list(one.now - 500, 0, ["another"]))
+    one.run(one.queue(0).report_list(one.now, 0, [ANCHOR]))
+    one.run(one.queue(1).report_list(one.now - 500, 0, ["another"]))
     assert stands(one).state == "listed"
-    one.run(one.queue(1).tell_list(one.now - 2 * HOUR, 0, ["another"]))  # a clock was wrong before
+    one.run(
+        one.queue(1).report_list(one.now - 2 * HOUR, 0, ["another"])
+    )  # a clock was wrong before
     assert stands(one).state == "live"
 
 
@@ -230,7 +232,7 @@ def test_a_list_that_nobody_looked_at_is_seen_to_before_the_queue(one: Bench) ->
     assert [lease.purpose for lease in one.take(1)[0]] == ["list"]
     assert one.take(0)[0] == []  # not by each worker, and whoever had it is killed
     one.now += LEASE_SECONDS * 1000
-    one.run(one.queue(1).tell_list(one.now, 0, ["another"]))  # some answer showed it
+    one.run(one.queue(1).report_list(one.now, 0, ["another"]))  # some answer showed it
     one.now += 29_000
     assert one.take(0)[0] == []
     assert not one.redis.exists(one.keys.tries)

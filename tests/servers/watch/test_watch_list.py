@@ -42,7 +42,7 @@ def test_what_is_said_once_more_changes_nothing_else(watch_list: WatchList) -> N
     assert terms[ANCHORS[1]] == (300.0, 7200.0, False, "shoes", False, "person")
     assert terms["another"] == (10_000.0, 10_000.0, False, "", False, "person")
     assert there(watch_list) == terms.keys()
-    assert watch_list.is_told
+    assert watch_list.is_in_redis
     numbers = [each["number"] for each in watch_list]
     assert len(set(numbers)) == len(numbers) == len(watch_list)
 
@@ -60,7 +60,7 @@ def test_anchors_are_removed_and_paused(watch_list: WatchList) -> None:
     ]
     watch_list.pause_all(is_paused=True)
     assert watch_list.is_paused
-    assert watch_list.is_told
+    assert watch_list.is_in_redis
 
 
 def test_redis_that_was_emptied_is_brought_up_with_the_same_turns(
@@ -73,9 +73,9 @@ def test_redis_that_was_emptied_is_brought_up_with_the_same_turns(
     turns = redis_client.zrange(keys.turns, 0, -1)
     for lost in ([*keys.of_script()], [keys.turns], [keys.watched], [keys.plan]):
         redis_client.delete(*lost)
-        assert not watch_list.is_told
+        assert not watch_list.is_in_redis
         assert watch_list.mend() == len(ANCHORS)
-        assert watch_list.is_told
+        assert watch_list.is_in_redis
         assert redis_client.zrange(keys.turns, 0, -1) == turns
         assert redis_client.hget(keys.plan, "paused") == b"1"
 
@@ -95,18 +95,18 @@ def test_a_change_that_is_interrupted_is_made_up_for(
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(owner, name, fail)
         watch_list.add(dict.fromkeys(ANCHORS[3:], Terms()))
-    assert not watch_list.is_told
+    assert not watch_list.is_in_redis
     watch_list.mend()
-    assert watch_list.is_told
+    assert watch_list.is_in_redis
     assert there(watch_list) == terms_of(watch_list).keys()
 
 
 def test_what_redis_has_and_mongodb_has_not_goes(watch_list: WatchList, database: Any) -> None:
     watch_list.add(dict.fromkeys(ANCHORS, Terms()))
     database["watched"].delete_one({"sec_uid": ANCHORS[0]})
-    assert watch_list.is_told  # nobody can tell by then
+    assert watch_list.is_in_redis  # nobody can tell by then
     database["meta"].update_one({"_id": {"$regex": "^watch "}}, {"$inc": {"revision": 1}})
-    assert not watch_list.is_told
+    assert not watch_list.is_in_redis
     assert watch_list.mend() == 4
     assert there(watch_list) == set(ANCHORS[1:])
 
@@ -118,7 +118,7 @@ def test_another_queue_has_a_list_of_its_own(
     keys = Keys.of(other_key)
     other = WatchList(database, Turns(redis_client, keys), other_key)
     watch_list.add({ANCHORS[0]: Terms()})
-    assert other.is_told
+    assert other.is_in_redis
     assert other.mend() == 0
     other.add({ANCHORS[1]: Terms()})
     assert there(watch_list) == {ANCHORS[0]}

@@ -20,11 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from rankspider import configuration
 from rankspider.checkup import endpoint, licences, mongo
 from rankspider.checkup.call import call
-from rankspider.checkup.clock import Reading, agreement, of_http_date
+from rankspider.checkup.clock import ClockReading, agreement, of_http_date
 from rankspider.checkup.finding import Finding, Level, exit_code_of
 from rankspider.checkup.misspelt import misspelt
 from rankspider.checkup.secrets import Secrets, masked_api_url, masked_url
-from rankspider.checkup.settings import Examined, examine
+from rankspider.checkup.settings import CheckedSettings, examine
 from rankspider.environment import project
 from rankspider.licences.fingerprint import fingerprint
 from tests.support.findings import (
@@ -47,7 +47,7 @@ SOUND = {"RANK_API_URL": "http://127.0.0.1:1", "RANK_API_TOKENS": TOKEN}
 
 def examined(
     process: dict[str, str], file: dict[str, str] | None = None, **given: str
-) -> tuple[Examined, Found]:
+) -> tuple[CheckedSettings, Found]:
     environment = environment_of(process, file)
     found = examine(settings_of(environment, **given), environment)
     return found, by_name(found.findings)
@@ -179,22 +179,22 @@ def test_text_of_others_is_cleaned() -> None:
 @pytest.mark.parametrize(
     ("reading", "ahead"),
     [
-        (Reading(100, 101, 100.5), 0),
-        (Reading(100, 101, 103), 2),
-        (Reading(100, 101, 95), -5),
-        (Reading(100, 101, 99, 1.0), 0),
-        (Reading(100, 101, 97, 1.0), -2),
+        (ClockReading(100, 101, 100.5), 0),
+        (ClockReading(100, 101, 103), 2),
+        (ClockReading(100, 101, 95), -5),
+        (ClockReading(100, 101, 99, 1.0), 0),
+        (ClockReading(100, 101, 97, 1.0), -2),
     ],
 )
-def test_only_what_is_certain_counts_as_skew(reading: Reading, ahead: float) -> None:
+def test_only_what_is_certain_counts_as_skew(reading: ClockReading, ahead: float) -> None:
     assert reading.ahead() == ahead
 
 
 def test_clocks_that_disagree() -> None:
-    assert agreement("Redis", Reading(100, 101, 103), "mend").level is Level.OK
-    late = agreement("Redis", Reading(100, 101, 103.1), "mend")
+    assert agreement("Redis", ClockReading(100, 101, 103), "mend").level is Level.OK
+    late = agreement("Redis", ClockReading(100, 101, 103.1), "mend")
     assert (late.level, late.what) == (Level.WARNING, "2.1 s ahead of this machine's")
-    assert "behind" in agreement("Redis", Reading(100, 101, 90), "mend").what
+    assert "behind" in agreement("Redis", ClockReading(100, 101, 90), "mend").what
     assert of_http_date("soon", 0, 1) is None
     stamp = of_http_date(formatdate(100, usegmt=True), 100, 101)
     assert stamp is not None

@@ -2,15 +2,15 @@
 
 import pytest
 
-from rankspider.crawl.stretch import Stretch
+from rankspider.crawl.stretch import FailureStreak
 from rankspider.endpoint.failure import Failure, Verdict
 
 REFUSED = Failure(Verdict.RETRY, "refused", "天书")
 BROKEN = Failure(Verdict.RETRY, "malformed", "?")
 
 
-def stretch_of(answers: int, *failed: tuple[str, Failure]) -> Stretch:
-    stretch = Stretch()
+def stretch_of(answers: int, *failed: tuple[str, Failure]) -> FailureStreak:
+    stretch = FailureStreak()
     for _ in range(answers):
         stretch.answered()
     for anchor, failure in failed:

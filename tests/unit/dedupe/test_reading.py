@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rankspider.dedupe.reading import AnswerReader, Read
+from rankspider.dedupe.reading import AnswerReader, ReadAnswer
 from rankspider.endpoint.answer import decode
 from rankspider.endpoint.extraction import Extraction
 from rankspider.endpoint.redaction import masked
@@ -58,7 +58,7 @@ WRITERS: list[Callable[[Document], bytes]] = [
 ]  # fmt: skip
 
 
-def read(reader: AnswerReader, body: bytes) -> Read:
+def read(reader: AnswerReader, body: bytes) -> ReadAnswer:
     return reader.read(decode(body, trusting=True, known=reader.list_texts), OWN)
 
 

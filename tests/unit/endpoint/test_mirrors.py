@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rankspider.endpoint.answer import Answer, decode
 from rankspider.endpoint.body import is_absent
 from rankspider.endpoint.failure import AnswerError
-from rankspider.endpoint.mirrors import Text
+from rankspider.endpoint.mirrors import ListText
 from tests.support.project import SAMPLE_FILE
 
 SAMPLE = json.loads(SAMPLE_FILE.read_bytes())
@@ -80,7 +80,7 @@ def test_a_known_list_on_other_hosts_is_known(wrap: bool, own: bool, style: Styl
     known = decode(style({"code": 200, "data": SAMPLE} if wrap else SAMPLE)).listed
     body = style({"code": 200, "msg": "", "data": answer} if wrap else answer)
     assert len(known.parts) == len(KNOWN.parts)
-    read = decode(body, known=[Text.of(b"[1]"), known])
+    read = decode(body, known=[ListText.of(b"[1]"), known])
     assert read.listed is known
     assert said(read) == said(decode(body))
     assert read.listed == read.listed.of(bytes(read.listed.content))
@@ -102,7 +102,7 @@ def test_a_body_in_two_styles_is_read_anew(first: Style) -> None:
     body = b'{"ranks":[%b]}' % b",".join(
         (first if n % 2 == 0 else in_ascii)(row) for n, row in enumerate(ranks)
     )
-    text, same = Text.of(body), Text.of(on_other_hosts(body))
+    text, same = ListText.of(body), ListText.of(on_other_hosts(body))
     assert text.end_in(body, 0) == len(body)
     if first is not in_ascii:
         arrays = body.count(b'"url_list"')
@@ -190,7 +190,7 @@ def test_any_change_is_read_as_if_nothing_were_known(at: int, length: int, inste
 @settings(max_examples=200)
 @given(json_text=st.binary(max_size=200), before=st.binary(max_size=20), after=st.binary())
 def test_a_text_ends_where_it_ends(json_text: bytes, before: bytes, after: bytes) -> None:
-    text = Text.of(b"[" + json_text + b"]")
+    text = ListText.of(b"[" + json_text + b"]")
     body = before + b"[" + json_text + b"]" + after
     end = text.end_in(body, len(before))
     assert end in (len(before) + len(json_text) + 2, -1)
@@ -199,7 +199,7 @@ def test_a_text_ends_where_it_ends(json_text: bytes, before: bytes, after: bytes
 
 
 def test_a_text_that_is_cut_off_is_not_there() -> None:
-    text = Text.of(b'[{"url_list":["a"]},1]')
+    text = ListText.of(b'[{"url_list":["a"]},1]')
     assert text.end_in(b'x[{"url_list":["b","c"]},1]', 1) == 27
     for cut in (b'x[{"url_list":["b","c"]},1', b'x[{"url_list":["b"', b"x[", b""):
         assert text.end_in(cut, 1) == -1
@@ -242,12 +242,12 @@ def without_mirrors(value: Any) -> Any:
 def test_any_mirror_is_at_worst_a_change(style: Style, mirror: object) -> None:
     plain = style(listed("http://h/x", "http://i/x"))
     odd = style(listed("http://h/x", mirror))
-    text = Text.of(odd)
+    text = ListText.of(odd)
     assert text.end_in(odd, 0) == len(odd)
-    assert Text.of(plain).end_in(odd, 0) in (-1, len(odd))
+    assert ListText.of(plain).end_in(odd, 0) in (-1, len(odd))
     assert text.end_in(plain, 0) in (-1, len(plain))
     for changed in (listed(mirror, uri="y"), listed(mirror, uri="x]"), listed(mirror, more=1)):
-        assert Text.of(style(changed)) != text
+        assert ListText.of(style(changed)) != text
         assert text.end_in(style(changed), 0) == -1
 
 
@@ -256,21 +256,21 @@ def test_rows_that_move_into_a_mirror_are_a_change() -> None:
     one = b'[{"url_list":[{"a":["b"],"k":1},{"url_list":["c"],"k":1}]}]'
     two = b'[{"url_list":["b"],"k":1},{"url_list":[{"a":["c"],"k":1}]}]'
     assert len(json.loads(one)) < len(json.loads(two))
-    assert Text.of(one) != Text.of(two)
-    plain = Text.of(b'[{"url_list":["b"],"k":1},{"url_list":["c"],"k":1}]')
+    assert ListText.of(one) != ListText.of(two)
+    plain = ListText.of(b'[{"url_list":["b"],"k":1},{"url_list":["c"],"k":1}]')
     assert len(plain.parts) == 3
     for rows in (one, two):
         # It is found, but what it ends in is not the end of the list: nothing is cut out there.
         assert 0 < plain.end_in(rows, 0) < len(rows)
         body = compact(SAMPLE | {"data": SAMPLE["data"] | {"ranks": "@"}}).replace(b'"@"', rows)
         read = decode(body, known=[plain])
-        assert read.listed == Text.of(rows)
+        assert read.listed == ListText.of(rows)
         assert len(read.rows) == len(json.loads(rows))
 
 
 @pytest.mark.parametrize("style", STYLES)
 def test_a_key_that_only_ends_like_the_mirrors_counts(style: Style) -> None:
-    texts = [Text.of(style({'x"url_list': [each], "url_list": ["a"]})) for each in "ab"]
+    texts = [ListText.of(style({'x"url_list': [each], "url_list": ["a"]})) for each in "ab"]
     assert texts[0] != texts[1]
 
 
@@ -309,9 +309,9 @@ def test_texts_are_equal_only_if_they_say_the_same(
     other = changed(value, data)
     is_same = without_mirrors(value) == without_mirrors(other)
     one, two = style(value), style(other)
-    text = Text.of(one)
+    text = ListText.of(one)
     assert text.end_in(b"xx" + one + b"]", 2) == len(one) + 2
-    assert is_same or text != Text.of(two)
+    assert is_same or text != ListText.of(two)
     body = b'{"code":0,"data":{"ranks":%b,"status_code":0}}' % two
     start = body.find(two)
     end = text.end_in(body, start)
@@ -354,5 +354,5 @@ def test_what_differs_in_mirrors_alone_is_known(
     value: Any, mirrors: list[str], style: Style
 ) -> None:
     one, two = style(value), style(on_mirrors(value, mirrors))
-    assert Text.of(one).end_in(two, 0) == len(two)
-    assert Text.of(one) == Text.of(two)
+    assert ListText.of(one).end_in(two, 0) == len(two)
+    assert ListText.of(one) == ListText.of(two)

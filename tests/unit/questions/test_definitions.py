@@ -15,7 +15,7 @@ from rankspider.questions.day import Stretch
 from rankspider.questions.events import Event
 from rankspider.questions.leaders import Leader, Riser
 from rankspider.questions.movers import Mover
-from rankspider.questions.names import Called
+from rankspider.questions.names import ProfilePeriod
 from rankspider.questions.overtakes import Overtake
 from rankspider.questions.sessions import Session
 from rankspider.questions.streaks import Streaks
@@ -40,7 +40,7 @@ ROWS = {
     "events": Event,
     "leaders": Leader,
     "movers": Mover,
-    "names": Called,
+    "names": ProfilePeriod,
     "overtakes": Overtake,
     "rising": Riser,
     "sessions": Session,

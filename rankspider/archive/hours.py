@@ -11,7 +11,7 @@ from rankspider.lake.collections import Document
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ArchivedHour:
     """What the archive holds of one hour."""
 
     begin_time: dt.datetime | None
@@ -25,14 +25,14 @@ class Holding:
     """As they are kept, with the bases made in that hour."""
 
 
-def holdings(database: Database[Document], selection: AnswerFilter) -> list[Holding]:
+def archived_hours(database: Database[Document], selection: AnswerFilter) -> list[ArchivedHour]:
     """Return what the archive holds of each hour, oldest first."""
     of_bases = database[collections.ARCHIVE_BASES].aggregate([_BASES_BY_HOUR])
     bases = {group["_id"]: group["stored"] for group in of_bases}
     matching = {"$match": selection.filter()}
     groups = database[collections.ARCHIVE].aggregate([matching, _ANSWERS_BY_HOUR])
     found = [
-        Holding(
+        ArchivedHour(
             begin_time=group["_id"],
             answers=group["answers"],
             first_observed_at=group["first"],

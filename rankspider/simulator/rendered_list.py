@@ -24,7 +24,7 @@ Profiles = Callable[[int], Profile]
 """By the anchor's index."""
 
 
-class Dress(NamedTuple):
+class Presentation(NamedTuple):
     """The things in which two answers that say the same differ, mirrors aside."""
 
     wrapped: bool
@@ -98,7 +98,7 @@ def _after_user(
     return b"," + encode(fields)[1:]
 
 
-class Edition:
+class RenderedList:
     """The rendered list of one state: everything of an answer that all callers share.
 
     Nothing is rendered before it is asked for, so states of a single answer stay cheap.
@@ -111,34 +111,36 @@ class Edition:
             row_end(standing, tag) for standing, tag in zip(listing.standings, tags, strict=True)
         ]
         # Plain dicts: a cache that held this object's methods would keep it from being freed.
-        self._pieces: dict[Dress, list[bytes]] = {}
-        self._heads: dict[tuple[int, Dress], bytes] = {}
-        self._deflated: dict[tuple[int, Dress], Deflated] = {}
+        self._pieces: dict[Presentation, list[bytes]] = {}
+        self._heads: dict[tuple[int, Presentation], bytes] = {}
+        self._deflated: dict[tuple[int, Presentation], Deflated] = {}
 
-    def head(self, variant: int, dress: Dress) -> bytes:
+    def head(self, variant: int, presentation: Presentation) -> bytes:
         """Return an answer from its first byte to the last listed row."""
-        key = variant, dress
+        key = variant, presentation
         if key not in self._heads:
-            if dress not in self._pieces:
-                self._pieces[dress] = self._in_pieces(dress)
-            self._heads[key] = with_mirrors(self._pieces[dress], self._profiles, variant)
+            if presentation not in self._pieces:
+                self._pieces[presentation] = self._in_pieces(presentation)
+            self._heads[key] = with_mirrors(self._pieces[presentation], self._profiles, variant)
         return self._heads[key]
 
-    def deflated(self, variant: int, dress: Dress) -> Deflated:
+    def deflated(self, variant: int, presentation: Presentation) -> Deflated:
         """Return the same, compressed."""
-        key = variant, dress
+        key = variant, presentation
         if key not in self._deflated:
-            self._deflated[key] = _deflate(self.head(variant, dress))
+            self._deflated[key] = _deflate(self.head(variant, presentation))
         return self._deflated[key]
 
-    def _in_pieces(self, dress: Dress) -> list[bytes]:
+    def _in_pieces(self, presentation: Presentation) -> list[bytes]:
         """Return the pieces between which the mirrors go, written in their style once for all
         variants."""
         rows = b",".join(
             b'{"user":' + profile.json + end
             for profile, end in zip(self._profiles, self._row_ends, strict=True)
         )
-        return at_mirrors(start_of(dress.opening + rows, dress.closing, *dress[1:]))
+        return at_mirrors(
+            start_of(presentation.opening + rows, presentation.closing, *presentation[1:])
+        )
 
 
 def _deflate(head: bytes) -> Deflated:

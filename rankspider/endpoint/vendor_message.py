@@ -21,7 +21,7 @@ _UNSEEN = re.compile(r"(?is)<(script|style|noscript)\b.*?</\1\s*>|<!--.*?-->|<[^
 _SPACE = re.compile(r"\s+")
 
 
-def said_in(body: bytes) -> str:
+def vendor_message(body: bytes) -> str:
     """Return the words of ``body``, on one line and cut to 300 characters; "" if it has none.
 
     Of JSON, the texts under the names that messages have; of a page, what a reader would see; of
