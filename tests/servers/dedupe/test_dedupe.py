@@ -161,7 +161,7 @@ class Worker:
             purpose="queue",
             outcome=OK,
             worker="here:1",
-            **news.read.said,
+            **news.read.call_fields,
         )
 
 

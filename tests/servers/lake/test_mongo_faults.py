@@ -160,8 +160,8 @@ async def test_the_log_says_what_is_waited_for_and_what_mends_it(
 
 def test_no_password_is_logged() -> None:
     details = {"code": 1, "errmsg": "cannot reach mongodb://u:hunter2@host/\n?x"}
-    told = mongo_errors.said(mongo_errors.NotAbleNow(details))
-    assert told == "1: cannot reach mongodb://***@host/ ?x"
+    message = mongo_errors.server_message(mongo_errors.NotAbleNow(details))
+    assert message == "1: cannot reach mongodb://***@host/ ?x"
 
 
 @pytest.mark.parametrize("code", [13, 18, 59, 8000, 40324])

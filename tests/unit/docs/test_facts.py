@@ -213,7 +213,7 @@ def test_every_redis_key() -> None:
 def test_every_failure() -> None:
     said = set(first_cells(section(read("endpoint.md"), "## Failures").partition("### Tries")[0]))
     tables = [*failure._PLATFORM.values(), *failure._HTTP.values()]
-    named = {name for _, name in tables} | {name for _, _, name in failure._SAID}
+    named = {name for _, name in tables} | {name for _, _, name in failure._MEANINGS}
     source = (PACKAGE / "endpoint" / "failure.py").read_text()
     made = set(re.findall(r'Failure\(Verdict\.\w+, "([a-z-]+)"', source))
     others = {"server-error", "unexpected-status", "vendor-busy", "refused", "unknown-status"}

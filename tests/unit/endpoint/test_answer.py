@@ -465,7 +465,7 @@ def failure_of(answer: object) -> Any:
 
 def test_the_vendors_own_words_are_kept() -> None:
     assert "天书" in failure_of({"code": 10001, "data": {"tips": "x", "msg": "天书"}}).message
-    assert of_http_status(403, said="token已过期").message == "HTTP 403: token已过期"
+    assert of_http_status(403, vendor_message="token已过期").message == "HTTP 403: token已过期"
 
 
 @pytest.mark.parametrize(
@@ -482,7 +482,7 @@ def test_the_vendors_own_words_are_kept() -> None:
     ],
 )
 def test_words_beside_a_status(status: int, said: str, name: str) -> None:
-    assert of_http_status(status, said=said).name == name
+    assert of_http_status(status, vendor_message=said).name == name
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from rankspider.questions.compare import Compared
 from rankspider.questions.concentration import Concentration
 from rankspider.questions.coverage import HourCovered, Unseen
 from rankspider.questions.curve import Point
-from rankspider.questions.day import Stretch
+from rankspider.questions.day import DaySession
 from rankspider.questions.events import Event
 from rankspider.questions.leaders import Leader, Riser
 from rankspider.questions.movers import Mover
@@ -36,7 +36,7 @@ ROWS = {
     "coverage": HourCovered,
     "coverage --anchors": Unseen,
     "curve": Point,
-    "day": Stretch,
+    "day": DaySession,
     "events": Event,
     "leaders": Leader,
     "movers": Mover,
