@@ -26,9 +26,7 @@ from rankspider.connections.mongo_errors import (
 )
 from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
-from rankspider.lake.survival import Survival
 from rankspider.lake.write import Write, update_of
-from rankspider.tasks import Turnstile
 
 _Operation = InsertOne[dict[str, Any]] | UpdateOne
 _Failed = list[tuple[Pending, dict[str, Any]]]
@@ -44,12 +42,9 @@ _NOBODY = "rankspider/nobody"
 class Bulk:
     """Sends batches to ``database``, and learns which collections' writes are mostly new."""
 
-    def __init__(self, database: AsyncDatabase[dict[str, Any]], turnstile: Turnstile) -> None:
-        """Write to ``database``. Whoever waits until a write is known to last goes through
-        ``turnstile``."""
+    def __init__(self, database: AsyncDatabase[dict[str, Any]]) -> None:
         self._database = database
         self._novelty = _Novelty()
-        self._survival = Survival(database, turnstile)
 
     async def send(self, collection: str, batch: list[Pending]) -> None:
         """Send what is open of ``batch`` until it has ended: stored, or refused.
@@ -74,10 +69,8 @@ class Bulk:
         if pending.content is None or len(pending.content) <= ROOM_BYTES:
             return
         assert pending.write.content is not None
-        process = await self._survival.process()
         try:
             pending.content = bson.encode(await fitted(self._database, pending.write.content))
-            await self._survival.confirm(process)
         except OperationFailure as error:
             if is_away(error):
                 raise
@@ -128,7 +121,6 @@ class Bulk:
         if not batch:
             return []
         operations = [operation(pending) for pending in batch]
-        process = await self._survival.process()
         try:
             result = await self._database[collection].bulk_write(operations, ordered=False)
             details: Mapping[str, Any] = result.bulk_api_result
@@ -142,7 +134,6 @@ class Bulk:
             half = len(batch) // 2
             first = await self._write(collection, batch[:half], operation)
             return first + await self._write(collection, batch[half:], operation)
-        await self._survival.confirm(process)
         return self._sort_out(collection, batch, details)
 
     def _sort_out(

@@ -33,11 +33,11 @@ logger = logging.getLogger(__name__)
 # Fewer, larger batches cost the worker and the server less; and what follows from histories is
 # written again with each state of a list, of which those that wait together are written once.
 _PAUSE_SECONDS = 0.2
-_JOINING_PAUSE_SECONDS = 2.0
+_JOINING_PAUSE_SECONDS = 1.0
 LOOK_SECONDS = 1.0
 """How often a worker sees whether its lake is there, however idle it is."""
-_APART_SECONDS = 0.5
-"""How far apart it looks, however many anchors wait to be acknowledged."""
+_APART_SECONDS = 0.2
+"""How far apart it looks, however many anchors wait to be acknowledged: each waits for it."""
 _ALL_HAVE_LOOKED_SECONDS = 2 * LOOK_SECONDS
 
 
@@ -75,7 +75,7 @@ class Store:
             database,
             is_all_there=self._is_all_there,
             least_pause=_least_pause,
-            looks_apart=_PAUSE_SECONDS,
+            looks_apart=_APART_SECONDS,
         )
         self._names = names_of(has_archive=has_archive)
         await self._bring_up(is_away_at_start)

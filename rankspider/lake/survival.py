@@ -9,41 +9,44 @@ that it was. MongoDB ends itself instead.
 from typing import Any
 
 from pymongo.asynchronous.database import AsyncDatabase
+from pymongo.errors import PyMongoError
 
-from rankspider.connections.mongo_errors import NotAbleNow
 from rankspider.lake.collections import META
 from rankspider.tasks import Turnstile
 
 
 class Survival:
     def __init__(self, database: AsyncDatabase[dict[str, Any]], turnstile: Turnstile) -> None:
-        """Let whoever waits for `confirm` go through ``turnstile``."""
+        """Let whoever asks `lasts` go through ``turnstile``."""
         self._database = database
         self._turnstile = turnstile
         self._needs_a_look: bool | None = None
         self._process: object = None
+        self._breaks = 0
 
-    async def process(self) -> object:
-        """Return which process takes the writes that are sent from now on, for `confirm`."""
+    async def breaks(self) -> int:
+        """Return how often the server was seen to stop, for `lasts`."""
         if self._needs_a_look is None:
             built = await self._database.client.admin.command("buildInfo")
             if "secantusVersion" in built:
                 await self._look()
             self._needs_a_look = "secantusVersion" in built
-        return self._process
+        return self._breaks
 
-    async def confirm(self, process: object) -> None:
-        """Return when what ``process`` has acknowledged is known to last.
-
-        Raises `NotAbleNow` if it has to be written again, or `pymongo.errors.PyMongoError`.
-        """
-        if not self._needs_a_look:
-            return
-        await self._turnstile.passed(self._look)
-        if process != self._process:
-            raise NotAbleNow({"errmsg": "SecantusDB was started again and may have lost a write"})
+    async def lasts(self, breaks: int) -> bool:
+        """Return whether what was acknowledged since there were so many ``breaks`` is known to
+        last, or has to be written again. Raises `pymongo.errors.PyMongoError`."""
+        if self._needs_a_look:
+            await self._turnstile.passed(self._look)
+        return breaks == self._breaks
 
     async def _look(self) -> None:
-        await self._database[META].find_one({"_id": "schema"}, [])
-        hello = await self._database.client.admin.command("hello")
-        self._process = hello["topologyVersion"]["processId"]
+        try:
+            await self._database[META].find_one({"_id": "schema"}, [])
+            hello = await self._database.client.admin.command("hello")
+        except PyMongoError:
+            self._breaks += 1
+            raise
+        process = hello["topologyVersion"]["processId"]
+        self._breaks += self._process not in (None, process)
+        self._process = process

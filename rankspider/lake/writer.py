@@ -8,7 +8,7 @@ import asyncio
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from rankspider.connections import mongo_errors
 from rankspider.connections.outage import Outage
 from rankspider.lake.bulk import Bulk
 from rankspider.lake.pending import Pending
+from rankspider.lake.survival import Survival
 from rankspider.lake.write import Write
 from rankspider.tasks import Turnstile, linger
 
@@ -50,7 +51,8 @@ class Writer:
         collection gathers at least, however quick the server. ``looks_apart``: how many seconds
         lie between two looks of `rankspider.lake.survival`.
         """
-        self._bulk = Bulk(database, Turnstile(looks_apart, is_all_there))
+        self._bulk = Bulk(database)
+        self._survival = Survival(database, Turnstile(looks_apart, is_all_there))
         self._gather_seconds = gather_seconds
         self._is_all_there = is_all_there
         self._least_pause = least_pause
@@ -58,22 +60,33 @@ class Writer:
         self._sending: dict[str, asyncio.Task[None]] = {}
         self._outage = Outage("MongoDB", logger, mongo_errors.server_message)
 
-    async def write(self, *writes: Write, then: Iterable[Write] = ()) -> None:
+    async def write(self, *writes: Write, then: Sequence[Write] = ()) -> None:
         """Return when all ``writes`` are durable on a majority, and ``then`` those that do not
         leave before that.
 
         Waits out an outage however long it lasts. Raises `WriteRefused`, once all have ended, if
         one of the documents is one that MongoDB cannot hold.
         """
+        errors: list[BaseException] = []
+        lasts = False
+        while not lasts:
+            breaks = await self.patiently(self._survival.breaks)
+            errors = await self._send_all(writes, then)
+            lasts = await self.patiently(partial(self._survival.lasts, breaks))
+        if errors:
+            raise errors[0]
+
+    async def _send_all(
+        self, writes: Iterable[Write], then: Iterable[Write]
+    ) -> list[BaseException]:
+        """Return what was refused, when all have ended."""
         first = [Pending(write) for write in writes]
         every = [*first, *(Pending(write, after=first) for write in then)]
         for pending in every:
             self._add(pending)
         if every:
             await asyncio.wait([pending.done for pending in every])
-        errors = [error for each in every if (error := each.done.exception()) is not None]
-        if errors:
-            raise errors[0]
+        return [error for each in every if (error := each.done.exception()) is not None]
 
     def _add(self, pending: Pending) -> None:
         collection = pending.write.collection
