@@ -415,7 +415,7 @@ def test_nobody_passed_anybody_or_nobody_looked(database: Any, mongo_uri: str, c
     assert note(0, "--minutes", "1") == f"{nobody_looked} 18:58:00."
     assert note(1) == f"{nobody_looked} 19:20:00."
     assert note(1, "--minutes", "60").endswith(
-        "no such passing: the list was seen last at 19:20:00."
+        "nobody passed anybody: the list was seen last at 19:20:00."
     )
     assert note(2).startswith("The lake holds no state of the list as a whole")
 
