@@ -235,7 +235,7 @@ def tokens_problem(tokens: tuple[str, ...]) -> str | None:
         return "holds no licence: write one or more, separated by commas"
     for nth, token in enumerate(tokens, 1):
         if not all(" " < char <= "~" for char in token):
-            return f"holds in licence {nth} what is no printable ASCII: was it copied whole?"
+            return f"has in licence {nth} a character that is no printable ASCII: copy it again"
         if token[0] == token[-1] and token[0] in "\"'":
             return f"has quotes around licence {nth}: take them off, they would be sent with it"
     return None

@@ -105,7 +105,7 @@ class Range:
         if self.hours is not None and not 1 <= self.hours <= 100_000:
             raise MomentError(f"--hours must be from 1 to 100000, not {self.hours}")
         if None not in (self.start, self.end, self.hours):
-            raise MomentError("--from, --to and --hours say too much: give two of them")
+            raise MomentError("--from, --to and --hours cannot all be given: leave out one")
 
     def period(self, default_hours: int, newest: dt.datetime) -> Period:
         """Return the hours meant; ``newest`` is the last one if nothing says where they end.

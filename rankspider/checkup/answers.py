@@ -19,7 +19,7 @@ def clock(licences: list[CheckedLicence]) -> Iterator[Finding]:
     readings = [each.called.clock for each in licences if each.called is not None]
     reading = next((reading for reading in readings if reading is not None), None)
     if reading is not None:
-        remedy = "set this machine's by NTP; lists are told by the endpoint's hour"
+        remedy = "set this machine's clock by NTP; the endpoint's clock decides the hour of a list"
         yield agreement("endpoint", reading, remedy)
 
 

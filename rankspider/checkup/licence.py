@@ -92,7 +92,7 @@ def found(licence: CheckedLicence, secrets: Secrets) -> Finding:
         what = f"fleet: {before}; call: a list of {rows} rows in {seconds:.2f} s"
         if called.rejected:
             part = "nothing" if called.is_unusable else "not all"
-            what += f", {part} of it sound: see the endpoint"
+            what += f", {part} of which pass the checks: see the endpoint"
         return ok(about, what, **facts)
     message = secrets.cleaned(f"{called.failed.name}: {called.failed.message}")
     if licence.outcome is CallOutcome.ANSWERED:

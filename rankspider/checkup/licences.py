@@ -112,6 +112,6 @@ def _waiting(licences: list[CheckedLicence]) -> Finding:
     elif moments:
         wait = f"no licence may be used before {clock_text(min(moments))}"
     else:
-        wait = "no licence may be used now, and nobody says until when"
+        wait = "no licence may be used now, and it is not known until when"
     until = dt.datetime.fromtimestamp(min(moments), dt.UTC).isoformat() if moments else None
     return replace(warning("licences", what, "add one, or wait", usable=0, until=until), wait=wait)

@@ -48,7 +48,7 @@ class Command(RankCommand):
         if opts.at is not None and action != "show":
             raise UsageError("--at is of 'scrapy archive show': give --from and --to here")
         if opts.at is not None and opts.end is not None:
-            raise UsageError("--at and --to say two things: leave out one")
+            raise UsageError("--at and --to cannot both be given: leave out one")
         configuration = Configuration.read(self.project_settings)
         zone = configuration.timezone
         selection = AnswerFilter.of(opts, zone)

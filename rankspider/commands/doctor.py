@@ -146,7 +146,7 @@ def _endpoint(
         if any(finding.exit_code for finding in reached):
             ask = "not asked: see the endpoint"
         elif not calls:
-            ask = "not asked, as was wished"
+            ask = "not asked (--no-calls)"
         else:
             ask = partial(call, configuration.api_url, user_agent=settings["USER_AGENT"])
     if configuration.api_tokens:

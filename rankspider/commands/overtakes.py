@@ -61,5 +61,5 @@ def _why_none(last: State | None, asking: Asking) -> str:
     since = last.hour + HOUR - dt.timedelta(minutes=asking.options.minutes)
     seen = f"the list was seen last at {clock_text(last.seen_at, asking.zone)}"
     if last.seen_at < since:
-        return f"Nobody looked in these minutes: {seen}."
-    return f"Somebody looked in these minutes, and saw no such passing: {seen}."
+        return f"The list was not seen in these minutes: {seen}."
+    return f"The list was seen in these minutes, and nobody passed anybody: {seen}."

@@ -98,7 +98,7 @@ class Command(RankCommand):
 def _understood(args: list[str], opts: argparse.Namespace) -> str:
     action, *rest = args or ["show"]
     if action not in _ACTIONS or rest:
-        raise UsageError(f"say one of {', '.join(_ACTIONS)}, not {' '.join(args)}")
+        raise UsageError(f"choose one of {', '.join(_ACTIONS)}, not {' '.join(args)}")
     for option, given, of in (
         ("-n", opts.most is not None, "peek"),
         ("--yes", opts.yes, "clear"),
@@ -217,7 +217,7 @@ def _clear(view: QueueView, queue: str, opts: argparse.Namespace) -> None:
 def _ask(question: str) -> None:
     """Return if a person at a terminal says yes; raise `UsageError` otherwise."""
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to be asked: say --yes")
+        raise UsageError(f"{question} There is no terminal to answer from: add --yes")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):

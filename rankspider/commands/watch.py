@@ -111,7 +111,7 @@ class Command(RankCommand):
 
 def _understood(args: list[str], opts: argparse.Namespace) -> tuple[str, list[str]]:
     if not args or args[0] not in _ACTIONS:
-        raise UsageError(f"say one of {', '.join(_ACTIONS)}")
+        raise UsageError(f"choose one of {', '.join(_ACTIONS)}")
     action, *names = args
     for option, actions in _OPTIONS.items():
         if action not in actions and getattr(opts, option) not in (None, False, []):

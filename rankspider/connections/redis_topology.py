@@ -173,7 +173,7 @@ def _options_problem(query: str, *, is_tls: bool) -> str | None:
             if reader is not None:
                 reader(value)
         except ValueError:
-            return f"has the option {name} with a value that is none for it"
+            return f"has the option {name} with a value that it does not take"
         if name == "ssl_cert_reqs" and value not in _CERTIFICATE_RULES:
             return f"has the option {name}, which must be one of {', '.join(_CERTIFICATE_RULES)}"
         if name == "protocol" and value not in ("2", "3"):
@@ -272,7 +272,7 @@ def _read(url: str, default_port: int) -> tuple[list[tuple[str, int]], dict[str,
 def _split(host: str, default_port: int) -> tuple[str, int]:
     parts = urlsplit(f"//{host}")
     if not parts.hostname:
-        raise ConfigurationError("REDIS_URL: its list of hosts has an empty place")
+        raise ConfigurationError("REDIS_URL: its list of hosts has an empty entry")
     return parts.hostname, parts.port or default_port
 
 

@@ -164,7 +164,7 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
                 raise
             return _plain(answer, b"")
         except Exception as error:  # noqa: BLE001  # each decoder has its own
-            logger.debug("Not of its Content-Encoding: %s", type(error).__name__)
+            logger.debug("The body does not match its Content-Encoding: %s", type(error).__name__)
             return _plain(answer, answer.body)
         assert isinstance(decoded, Response)
         return _plain(decoded, decoded.body)

@@ -220,7 +220,7 @@ class Arbiter:
             await self._call(hour, operation, arguments)
         except REDIS_ERRORS as error:
             # Claims run out by themselves: it is only stored once more.
-            logger.debug("The arbiter cannot be told: %s", type(error).__name__)
+            logger.debug("Redis cannot be told what is stored: %s", type(error).__name__)
 
 
 def _first(by_hour: dict[int, list[_T]], most: int) -> tuple[int, list[_T]]:

@@ -59,7 +59,7 @@ class ServerProcess:
             if self.exit_code is None and time.monotonic() < deadline:
                 time.sleep(POLL_SECONDS)
                 continue
-            state = "did not start" if self.exit_code is not None else "is too slow to start"
+            state = "did not start" if self.exit_code is not None else "did not start in time"
             self.stop()
             raise EmbeddedServerError(
                 f"{self._program.title} {state}: {self._home.trouble(before)} "

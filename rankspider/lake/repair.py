@@ -104,7 +104,7 @@ async def _bring_up(
         try:
             await writer.write(*writes)
         except WriteRefused as refused:  # the others are stored
-            logger.warning("One stays behind its history. %s", refused)
+            logger.warning("A document stays behind its history: %s", refused)
         count += len(writes)
     return count
 

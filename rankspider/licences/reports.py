@@ -77,10 +77,10 @@ class Reports:
             changes = await self._outage.wait_out(partial(self._ledger.report, batch), is_away)
         except REDIS_ERRORS as error:
             # Whoever takes the next licence meets it too, and ends the crawl with it.
-            logger.error("What %d requests brought is not noted: %s", len(batch), error)
+            logger.error("The outcome of %d calls could not be recorded: %s", len(batch), error)
         except Exception:
             # Nobody waits for the task that sends: it would end in silence.
-            logger.exception("What %d requests brought is not noted", len(batch))
+            logger.exception("The outcome of %d calls could not be recorded", len(batch))
         for _ in batch:
             self._pending.popleft()
         if not any(report.outcome in _SETBACKS for report in self._pending):

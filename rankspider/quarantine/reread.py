@@ -62,7 +62,7 @@ def _made_again(record: RejectedItem) -> list[Item]:
     try:
         decoded = msgspec.json.decode(record.payload, type=_FORMS[record.kind])
     except UNREADABLE as error:
-        raise StillWrong(f"no item of today's: {error}") from None
+        raise StillWrong(f"it does not fit today's items: {error}") from None
     return [_ITEMS[record.kind](**msgspec.structs.asdict(decoded))]
 
 

@@ -36,12 +36,15 @@ class RepairDuty:
                     await self._make_whole()
                     await self._queue.repair_done(times)
             except REDIS_ERRORS as error:
-                logger.debug("Nobody can tell what was cut off: %s", type(error).__name__)
+                logger.debug(
+                    "The lake's gaps cannot be looked up: %s",
+                    type(error).__name__,
+                )
                 return False
             except Exception:
                 # Whatever it is, it must end neither the looks nor the crawl, whose own anchors are
                 # stored. What was cut off is noted still, for the next worker.
-                logger.exception("What was cut off could not be mended")
+                logger.exception("What a dead worker left half written could not be completed")
                 return True
             return times >= 0
 

@@ -27,7 +27,7 @@ def replayed_text(
         named = ", ".join(f"{name} {count:,}" for name, count in sorted(replayed.failures.items()))
         lines.append(f"without a list: {named}")
     if replayed.judged_anew:
-        lines.append(f"judged otherwise than when they came: {replayed.judged_anew:,}")
+        lines.append(f"with another outcome than when they came: {replayed.judged_anew:,}")
     if not replayed.is_whole:
         lines.append("stopped before the end: run it again, or go on with --from")
     if compared is not None:

@@ -45,7 +45,7 @@ class Mending:
                 with self._opened() as watch_list:
                     self._look_at(watch_list)
             except (*REDIS_ERRORS, PyMongoError, RankspiderError) as error:
-                logger.debug("The watch list cannot be looked at: %s", type(error).__name__)
+                logger.debug("The watch list cannot be checked: %s", type(error).__name__)
                 self._is_over.wait(_LOOK_SECONDS)
 
     def _look_at(self, watch_list: WatchList) -> None:
@@ -58,4 +58,4 @@ class Mending:
             return
         count = watch_list.mend(self._is_over.is_set)
         if count is not None:
-            logger.info("The watch list in Redis is what MongoDB has again: %d anchors", count)
+            logger.info("The watch list in Redis was rebuilt from MongoDB: %d anchors", count)

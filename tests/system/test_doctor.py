@@ -192,7 +192,10 @@ def test_no_licence_gets_an_answer(
 
 WAITING = [
     (["fail-http429"], "no licence may be used before "),
-    (["fail-too-fast", "fail-http503"], "no licence may be used now, and nobody says until when"),
+    (
+        ["fail-too-fast", "fail-http503"],
+        "no licence may be used now, and it is not known",
+    ),
     (["fail-quota", "fail-token-invalid"], "no licence may be used now"),
 ]
 
@@ -231,7 +234,7 @@ def test_rows_that_nobody_can_read(
     )
     licence = found[f"licence {fingerprint('fail-no-rank')}"]
     assert licence.level is Level.OK
-    assert licence.what.endswith(", nothing of it sound: see the endpoint")
+    assert licence.what.endswith(", nothing of which pass the checks: see the endpoint")
     hour = whole(given, simulator.url, "fail-bad-begin-time")
     assert hour["endpoint"].what.endswith(
         "none of which can be stored: begin_time is not on an hour"

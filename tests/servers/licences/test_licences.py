@@ -574,7 +574,7 @@ async def test_reports_that_cannot_be_noted_are_told_of(
     monkeypatch.setattr(pool.ledger, "_script", nonsense)
     pool.report(licence, CallOutcome.OK)
     await settle(pool)
-    assert "What 1 requests brought is not noted" in caplog.text
+    assert "The outcome of 1 calls could not be recorded" in caplog.text
     monkeypatch.undo()
     pool.report(licence, CallOutcome.ANSWERED)
     await settle(pool)

@@ -409,13 +409,13 @@ def test_nobody_passed_anybody_or_nobody_looked(database: Any, mongo_uri: str, c
         assert asked(capsys, mongo_uri, database.name, *at, "--json") == (0, "", "")
         return out.splitlines()[-1]
 
-    passed_by_nobody = "and saw no such passing: the list was seen last at 18:58:00."
-    assert note(0) == f"Somebody looked in these minutes, {passed_by_nobody}"
-    nobody_looked = "Nobody looked in these minutes: the list was seen last at"
+    passed_by_nobody = "and nobody passed anybody: the list was seen last at 18:58:00."
+    assert note(0) == f"The list was seen in these minutes, {passed_by_nobody}"
+    nobody_looked = "The list was not seen in these minutes: the list was seen last at"
     assert note(0, "--minutes", "1") == f"{nobody_looked} 18:58:00."
     assert note(1) == f"{nobody_looked} 19:20:00."
     assert note(1, "--minutes", "60").endswith(
-        "no such passing: the list was seen last at 19:20:00."
+        "nobody passed anybody: the list was seen last at 19:20:00."
     )
     assert note(2).startswith("The lake holds no state of the list as a whole")
 

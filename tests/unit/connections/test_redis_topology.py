@@ -53,7 +53,7 @@ def test_a_sentinel_address(connector: Callable[[Settings], Any]) -> None:
         ("redis+sentinel://one/main/first", "database must be a number"),
         ("redis+sentinel://u:secret@one:port/main", "REDIS_URL"),
         ("redis+sentinel://u:secret@one:port,two/main", "cannot be used"),
-        ("redis+cluster://one,,two", "an empty place"),
+        ("redis+cluster://one,,two", "an empty entry"),
         ("redis+cluster://one/1", "no database but 0"),
         ("redis+cluster://u:secret@one:99999999", "REDIS_URL"),
         ("redis://u:secret@one:6379,two:6379/0", "REDIS_URL"),
