@@ -79,7 +79,9 @@ PASSING = {
         write_concern_error(64, "WriteConcernFailed"),
         "64 WriteConcernFailed: said by the proxy; to mend it, start the members",
     ),
-    "closed socket": Trouble(closed_after, "AutoReconnect: .*connection (closed|is already closed|pool paused)"),
+    "closed socket": Trouble(
+        closed_after, "AutoReconnect: .*connection (closed|is already closed|pool paused)"
+    ),
 }
 
 
