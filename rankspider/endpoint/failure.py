@@ -229,7 +229,7 @@ def explained(failed: Failure, vendor_message: str) -> Failure:
     if meant and meant[1] == "vendor-busy" and (failed.verdict, failed.name) in _HTTP.values():
         meant = None
     verdict, name = meant or (failed.verdict, failed.name)
-    message = "" if meant and failed.name == "malformed" else failed.message
+    message = "" if meant and failed.name == "malformed" else " ".join(failed.message.split())
     words = "; ".join(part for part in vendor_message.split("; ") if part not in message)
     return Failure(verdict, name, f"{message}: {words}".strip(": ")[:500], failed.retry_after)
 

@@ -485,6 +485,7 @@ def test_the_vendors_own_words_are_kept() -> None:
     assert "天书" in failure_of({"code": 10001, "data": {"tips": "x", "msg": "天书"}}).message
     assert failure_of({"code": 403, "reason": "天书"}).message == "code 403: 天书"
     assert failure_of({"code": -7}).message == "code -7"
+    assert failure_of({"code": 1007, "msg": "天\r\n 书"}).message == "code 1007: 天 书"
     assert of_http_status(403, vendor_message="token已过期").message == "HTTP 403: token已过期"
 
 
