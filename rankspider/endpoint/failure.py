@@ -178,9 +178,11 @@ def of_http_status(
     if 300 <= status < 400:
         message = f"HTTP {status} to {_host(location)}, not followed"
         return Failure(Verdict.RETRY, "redirected", message, retry_after)
+    if status == 407:
+        vendor_message = f"the proxy of http_proxy or https_proxy wants a login: {vendor_message}"
     other = "server-error" if status >= 500 else "unexpected-status"
     verdict, name = _worth_more(status, vendor_message) or _HTTP.get(status, (Verdict.RETRY, other))
-    message = f"HTTP {status}: {vendor_message}" if vendor_message else f"HTTP {status}"
+    message = f"HTTP {status}: {vendor_message}".rstrip(": ")
     return Failure(verdict, name, message, retry_after)
 
 

@@ -487,6 +487,11 @@ def test_the_vendors_own_words_are_kept() -> None:
     assert failure_of({"code": -7}).message == "code -7"
     assert failure_of({"code": 1007, "msg": "天\r\n 书"}).message == "code 1007: 天 书"
     assert of_http_status(403, vendor_message="token已过期").message == "HTTP 403: token已过期"
+    assert (of_http_status(404).message, of_http_status(407).name) == (
+        "HTTP 404",
+        "unexpected-status",
+    )
+    assert "wants a login" in of_http_status(407).message
 
 
 def test_what_a_list_says_is_no_word_on_the_call() -> None:
