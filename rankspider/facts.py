@@ -14,6 +14,7 @@ from typing import Any, Final
 Json = dict[str, Any]
 
 _INTEGER = re.compile(r"([+-]?[0-9]{1,19})(?:\.0*)?", re.ASCII)
+_EXPONENT = re.compile(r"[+-]?[0-9]{1,19}(?:\.[0-9]{0,19})?[eE][+-]?[0-9]{1,2}", re.ASCII)
 _INT64: Final = 1 << 63
 _EXACT: Final = 1 << 53
 """Up to here a float holds each whole number."""
@@ -90,6 +91,8 @@ RECORDS: Final = {"rows": _ROW, "users": _USER, "lists": _DATA}
 def integer_of(value: Any) -> int | None:
     """Return the integer that a number or a text says exactly; None if it says none."""
     if isinstance(value, str):
+        if _EXPONENT.fullmatch(value.strip()):
+            return integer_of(Decimal(value.strip()))
         matched = _INTEGER.fullmatch(value.strip())
         return int(matched[1]) if matched and -_INT64 <= int(matched[1]) < _INT64 else None
     if isinstance(value, float | Decimal):
@@ -142,7 +145,7 @@ def _formed(value: Any, shape: Any) -> Any:
         return value or (None if isinstance(shape, _OptionalShape) else {})
     if isinstance(shape, list):
         return list(value.values()) if _is_php_list(value) else value or []
-    if value in (None, "", [], {}):
+    if value in (None, "", [], {}) or (value is False and isinstance(shape, str)):
         return type(shape)()
     return scalar_as(type(shape), int(value) if isinstance(value, bool) else value)
 

@@ -13,7 +13,7 @@ from scrapy.settings import BaseSettings
 
 from rankspider.checkup import endpoint, licences, mongo, redis
 from rankspider.checkup.call import CallResult, call
-from rankspider.checkup.finding import SERVER, Finding, Level, exit_code_of, failed
+from rankspider.checkup.finding import SERVER, SETTING, Finding, Level, exit_code_of, failed
 from rankspider.checkup.fleet import Fleet
 from rankspider.checkup.misspelt import misspelt
 from rankspider.checkup.secrets import Secrets
@@ -23,9 +23,10 @@ from rankspider.configuration import Configuration, tokens_in
 from rankspider.connections.redis import is_configured
 from rankspider.embedded import embedded_servers
 from rankspider.environment import Environment, project
-from rankspider.errors import EmbeddedServerError
+from rankspider.errors import ConfigurationError, EmbeddedServerError
 from rankspider.licences.ledger import Rates
 from rankspider.secrecy import discreet
+from rankspider.spiders.goods_rank import GoodsRankSpider
 from rankspider.terminal import harmless, harmless_json
 
 
@@ -76,6 +77,11 @@ def checkup(settings: BaseSettings, environment: Environment, *, calls: bool) ->
     yield from misspelt(settings, environment, examined.names)
     configuration, secrets = examined.configuration, _secrets(settings, examined.configuration)
     settings = settings.copy()
+    try:
+        GoodsRankSpider.update_settings(settings)
+    except ConfigurationError as error:
+        about, _, what = str(error).partition(": ")
+        yield failed(SETTING, about, what)
     with ExitStack() as stack:
         fleet = None
         if "REDIS_URL" not in examined.wrong:

@@ -157,7 +157,7 @@ _REFUSALS: tuple[tuple[str, type[RankspiderError], str], ...] = (
     (
         "NOPERM|NoPermissionError|ACL failure|can't run this command|can't access",
         ServiceUnavailable,
-        "Redis does not let this user do what a run needs ({said}): its ACL must allow scripts, "
+        "Redis does not let this user do what a run needs ({error}): its ACL must allow scripts, "
         "reads and writes on the queue and the keys beside it, such as +@all -@dangerous "
         "~goods_rank:anchors ~{{goods_rank:anchors}}:*",
     ),
@@ -196,12 +196,12 @@ _REFUSALS: tuple[tuple[str, type[RankspiderError], str], ...] = (
     (
         "ClusterDownError|CLUSTERDOWN",
         ServiceUnavailable,
-        "this Redis Cluster does not serve the queue's slot ({said}): see its CLUSTER INFO",
+        "this Redis Cluster does not serve the queue's slot ({error}): see its CLUSTER INFO",
     ),
     (
         "unknown command",
         ServiceUnavailable,
-        "Redis lacks a command that a run needs ({said}): 6.2 or newer is needed, with scripts",
+        "Redis lacks a command that a run needs ({error}): 6.2 or newer is needed, with scripts",
     ),
 )
 
@@ -212,7 +212,7 @@ def unavailable(error: Exception, settings: BaseSettings | None = None) -> Ranks
     whole = "; ".join(f"{type(each).__name__}: {each}" for each in chain)
     for pattern, kind, text in _REFUSALS:
         if re.search(pattern, whole):
-            return kind(text.format(server_message=error))
+            return kind(text.format(error=error))
     if isinstance(error, redis.ResponseError):
         return ServiceUnavailable(f"Redis refused what was asked of it: {error}")
     place = f" at {place_of(_parameters(settings))}" if settings is not None else ""

@@ -39,6 +39,11 @@ _READ_BYTES = 1 << 20
 _GIGABYTE = 1 << 30
 # Cookies, policies and traces make headers of any length; they are bounded all the same.
 _HEADER_BYTES, _HEADERS = 1 << 20, 1000
+# No JSON and no page begins so.
+_FIRST_BYTES = {b"\x1f\x8b": b"gzip", b"\x28\xb5\x2f\xfd": b"zstd"}
+_WITHOUT_SIGN = (b"br", b"deflate")
+# A cache may compress what was compressed.
+_MOST_ENCODINGS = 3
 # Of the body of an error, for its words.
 _ERROR_BYTES = 1 << 16
 _ERROR_SECONDS = 5.0
@@ -97,7 +102,7 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             # Scrapy's downloader never learns that a task was cancelled: it would wait for ever.
             raise WorkerStopping("the call was cut short") from None
         except Exception as error:
-            asked.is_unheard = not asked.is_heard and not isinstance(error, DownloadTimeoutError)
+            asked.is_unheard = not (asked.is_heard or _is_of_answer(error))
             _redact(error, licence.token)
             raise
         finally:
@@ -131,9 +136,13 @@ class LicensedDownloadHandler(AiohttpDownloadHandler):
             # Whatever it says of its length: no more is read than `_start_of`.
             request = request.replace(meta={**request.meta, "download_maxsize": 0})
         answer = await super()._read_response(response, request)
-        if not answer.headers.getlist("Content-Encoding"):
-            return answer
-        return self._inflated(answer) or self._decoded(answer, request)
+        named = b",".join(answer.headers.getlist("Content-Encoding")).lower().split(b",")
+        for _ in range(_MOST_ENCODINGS):
+            if encoding := _encoding_of(answer.body, named):
+                answer.headers["Content-Encoding"] = encoding
+                answer = self._inflated(answer) or self._decoded(answer, request)
+        answer.headers.pop("Content-Encoding", None)
+        return answer
 
     def _inflated(self, answer: Response) -> Response | None:
         """Return the answer inflated, as `HttpCompressionMiddleware` does it, which has nothing
@@ -194,6 +203,15 @@ async def _start_of(response: aiohttp.ClientResponse) -> bytes:
     return bytes(body[:_ERROR_BYTES])
 
 
+def _encoding_of(body: bytes, named: list[bytes]) -> bytes | None:
+    """Return how ``body`` is compressed, as its first bytes tell, whatever the header says; else by
+    the last of those that are ``named``, which is taken out. None if it is plain."""
+    by_name = [name.strip() for name in named[-1:]]
+    del named[-1:]
+    told = next((name for start, name in _FIRST_BYTES.items() if body.startswith(start)), None)
+    return told or next((name for name in by_name if name in _WITHOUT_SIGN), None)
+
+
 def _plain(answer: Response, body: bytes) -> Response:
     """Return ``answer`` with the decoded ``body``."""
     answer.headers.pop("Content-Encoding", None)
@@ -206,6 +224,14 @@ def _licensed(request: Request, licence: Licence) -> Request:
     url = request.url + joint + urlencode({"token": licence.token})
     # As it is: nothing may be put in its place that means the same to some servers only.
     return request.replace(url=url, meta={**request.meta, "verbatim_url": True})
+
+
+def _is_of_answer(error: Exception) -> bool:
+    """Return whether the endpoint may have answered: it took its time, or sent what is no HTTP."""
+    cause = error.__cause__
+    is_of_proxy = isinstance(cause, aiohttp.ClientHttpProxyError)
+    is_no_http = isinstance(cause, aiohttp.ClientResponseError) and not is_of_proxy
+    return is_no_http or isinstance(error, DownloadTimeoutError)
 
 
 def _redact(error: BaseException, token: str) -> None:

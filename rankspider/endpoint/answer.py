@@ -5,6 +5,7 @@ Everything is decoded by structure: the vendor wraps most answers of its kind in
 """
 
 import codecs
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from functools import cached_property
@@ -14,19 +15,22 @@ import msgspec
 from msgspec import Raw, Struct
 
 from rankspider.endpoint import failure
-from rankspider.endpoint.body import UNREADABLE, Body, Mask, is_absent
+from rankspider.endpoint.body import MOST_ENVELOPES, UNREADABLE, Body, Mask, is_absent
 from rankspider.endpoint.failure import AnswerError
 from rankspider.endpoint.lenient import REDUNDANT, Decoder
 from rankspider.endpoint.mirrors import ListText
+from rankspider.endpoint.nested_text import opened
 from rankspider.endpoint.surrogates import without_halves
 from rankspider.endpoint.vendor_message import vendor_message
-from rankspider.facts import LIST, USER, Json, integer_of, tidied
+from rankspider.facts import LIST, RECORDS, USER, Json, facts_of, integer_of, tidied
 from rankspider.items import LIST_FIELDS
 
 _ROW_COLUMNS = frozenset(
     ("rank", "score", "delta", "gap_description", "gap_rich_description", "rich_description")
     + ("city_code", "fixed_footer_description", "shop_tags", "user")
 )
+
+_ROW = RECORDS["rows"]
 
 
 class Rooms(Struct):
@@ -59,18 +63,19 @@ class Identity(Struct):
 
 class RowShape(Struct):
     """A row without its user. ``rank`` and ``score`` have no default: a row of the newer
-    upstream, which lacks them, must fail, never be stored as zeros."""
+    upstream, which lacks them, must fail, never be stored as zeros. A text that cannot be read is
+    among `Row.other_fields`, as it came."""
 
     user: Raw
     rank: int
     score: int
     delta: int = 0
-    gap_description: str = ""
-    gap_rich_description: str = ""
-    rich_description: str = ""
-    city_code: str = ""
-    fixed_footer_description: str = ""
-    shop_tags: list[str] | None = None
+    gap_description: Annotated[str, REDUNDANT] = ""
+    gap_rich_description: Annotated[str, REDUNDANT] = ""
+    rich_description: Annotated[str, REDUNDANT] = ""
+    city_code: Annotated[str, REDUNDANT] = ""
+    fixed_footer_description: Annotated[str, REDUNDANT] = ""
+    shop_tags: Annotated[list[str] | None, REDUNDANT] = None
 
 
 class Thumb(Struct):
@@ -96,9 +101,16 @@ class Row(Struct):
     raw: Raw
 
     def other_fields(self) -> Json:
-        """Return what the row says beside the fields this code knows."""
+        """Return what the row says beside the fields this code knows and can read."""
         others = _fields.decode(self.raw)
-        return {k: tidied(_json(v), None) for k, v in others.items() if k not in _ROW_COLUMNS}
+        return {k: tidied(_json(v), None) for k, v in others.items() if not self._has_read(k, v)}
+
+    def _has_read(self, name: str, value: Raw) -> bool:
+        """Return whether a column holds what ``value`` says, and not nothing in its place."""
+        if name not in _ROW_COLUMNS or getattr(self.shape, name):
+            return name in _ROW_COLUMNS
+        fact = facts_of(_json(value), _ROW[name])
+        return not (any(fact) if isinstance(fact, list) else fact)
 
     def card(self) -> ProfileFields:
         """Return the user's columns. Raises one of `UNREADABLE`."""
@@ -150,9 +162,16 @@ class _Shell(Struct):
     def is_success(self) -> bool:
         """Return whether the shell says that all went well, or nothing at all; what an answer
         brings tells the rest."""
-        statuses = (*self.codes, *(() if self.success is None else (self.success,)))
-        is_good = all(str(code).strip().casefold() in _GOOD_CODES for code in statuses)
-        return is_good and self.error in _NO_ERRORS
+        is_success = self.success is None or _said(self.success) in _TRUE
+        return is_success and all(map(self.is_good, self.codes)) and self.error in _NO_ERRORS
+
+    def is_good(self, code: Any) -> bool:
+        """Return whether ``code`` means success, of which a vendor's own number says nothing by
+        itself."""
+        number = integer_of(_said(code))
+        if number is None or number in _GOOD_NUMBERS:
+            return number is not None or _said(code) in _TRUE
+        return number >= _VENDORS_NUMBERS and _SUCCESS.fullmatch(_said(self.msg)) is not None
 
 
 class _Data(Struct):
@@ -244,7 +263,15 @@ def _require_utf8(body: bytes) -> None:
         raise _no_json(error) from None
 
 
-_GOOD_CODES = frozenset(("0", "0.0", "1", "200", "200.0", "ok", "success", "true", ""))
+def _said(value: Any) -> str:
+    return str(value).strip().casefold()
+
+
+_GOOD_NUMBERS = (0, 1, 200)
+_TRUE = frozenset(("1", "ok", "success", "true", "200", ""))
+# Below, numbers are HTTP's, or too small to be told from failures by words.
+_VENDORS_NUMBERS = 1000
+_SUCCESS = re.compile(r"(?:ok|success(?:ful(?:ly)?)?|(?:请求|操作|查询|获取|调用)?成功)[!.！。]?")
 _NO_ERRORS: tuple[Any, ...] = (None, False, 0, "", [], {})
 _ranks = msgspec.json.Decoder(list[Raw])
 _shell = Decoder(_Shell)
@@ -286,7 +313,7 @@ def decode(
     that this is one of them. Halves of characters are mended, see
     `rankspider.endpoint.surrogates`.
     """
-    body = body.removeprefix(codecs.BOM_UTF8)
+    body = body.lstrip(b" \t\r\n" + codecs.BOM_UTF8)
     _reject_walls(body, headers or {}, mask)
     try:
         return _read(body, trusting, known, mask)
@@ -300,11 +327,12 @@ def _read(body: bytes, trusting: bool, known: Iterable[ListText], mask: Mask) ->
     try:
         return _decoded(Body(body, mask), trusting, known)
     except AnswerError:
-        mended = without_halves(body) if len(body) <= _LARGE_BYTES else body
+        plain = opened(mask(body)) if len(body) <= _LARGE_BYTES else body
+        mended = without_halves(plain) if len(body) <= _LARGE_BYTES else body
         if mended == body:
             raise
     answer = _decoded(Body(mended, mask), trusting, known)
-    answer.is_mended = True
+    answer.is_mended = mended != plain
     return answer
 
 
@@ -349,29 +377,26 @@ def _reject_walls(body: bytes, headers: Mapping[str, str], mask: Mask) -> None:
         raise AnswerError(failure.explained(page, statuses))
 
 
-def _unwrapped(shell: _Shell) -> _Shell:
+def _unwrapped(shell: _Shell, envelopes: int = 0, *, says_success: bool = False) -> _Shell:
     """Return the bare answer, whatever was put around it; raise `AnswerError` for what says no."""
     if not shell.is_success:
-        codes = (str(code) for code in shell.codes if str(code).casefold() not in _GOOD_CODES)
-        digits = next((code for code in codes if code.isascii() and code.isdecimal()), None)
-        code = int(digits) if digits and len(digits) < 10 else None
+        numbers = (integer_of(_said(code)) for code in shell.codes if not shell.is_good(code))
+        code = next((number for number in numbers if number is not None), None)
         raise AnswerError(failure.of_vendor_code(code, str(shell.msg or "")))
     if shell.status_code is not None:
         return shell
-    says_success = bool(shell.codes) or shell.success is not None
-    if not shell.extra and (
-        says_success or shell.data
-    ):  # else the answer itself has a code in place of its `status_code`
-        try:
-            shell = _shell.decode(shell.data)
-        except UNREADABLE as error:
-            message = f"an envelope without an answer in it: {error}"
-            raise AnswerError(failure.malformed(message[:300])) from None
-        if not shell.is_success:
-            return _unwrapped(shell)
-    if shell.status_code is None and shell.extra and says_success:
-        shell.status_code = 0
-    return shell
+    says_success = says_success or bool(shell.codes) or shell.success is not None
+    if shell.extra:  # the answer itself, with a code in place of its `status_code` if it has one
+        shell.status_code = 0 if says_success else None
+        return shell
+    if envelopes == MOST_ENVELOPES or not (shell.data or (says_success and not envelopes)):
+        return shell
+    try:
+        within = _shell.decode(shell.data)
+    except UNREADABLE as error:
+        message = f"an envelope without an answer in it: {error}"
+        raise AnswerError(failure.malformed(message[:300])) from None
+    return _unwrapped(within, envelopes + 1, says_success=says_success)
 
 
 def _bare(shell: _Shell, body: Body) -> Answer:

@@ -5,10 +5,10 @@ values is read.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import cached_property
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
@@ -16,7 +16,9 @@ from msgspec import Raw, Struct
 from rankspider.endpoint.mirrors import ListText
 
 _RANKS = re.compile(rb'"ranks"[ \t\n\r]*:[ \t\n\r]*')
-_ABSENT = re.compile(rb"[ \t\n\r]*(?:null|\{[ \t\n\r]*\}|\[[ \t\n\r]*\])?[ \t\n\r]*")
+_ABSENT = re.compile(rb'[ \t\n\r]*(?:null|false|0|""|\{[ \t\n\r]*\}|\[[ \t\n\r]*\])?[ \t\n\r]*')
+MOST_ENVELOPES = 3
+"""Around one answer: the vendor's, a gateway's, and one more."""
 # What no answer holds in their places.
 _NO_RANKS, _NO_OWN = b"[0]", b"0"
 # What msgspec raises for bytes it cannot read.
@@ -35,8 +37,16 @@ class _Around(Struct, Generic[_T]):
     data: _T
 
 
-_bare = msgspec.json.Decoder(_Around[_Heavy])
-_enveloped = msgspec.json.Decoder(_Around[_Around[_Heavy]])
+def _decoders() -> Iterator[tuple[int, msgspec.json.Decoder[Any]]]:
+    """Yield for a bare answer, for one in an envelope, and so on, how deep its list stands and what
+    finds it there."""
+    shape: Any = _Heavy
+    for depth in range(1, MOST_ENVELOPES + 2):
+        shape = _Around[shape]
+        yield depth, msgspec.json.Decoder(shape)
+
+
+_BY_DEPTH = list(_decoders())
 
 
 class Body:
@@ -119,15 +129,18 @@ class Body:
 
 
 def is_absent(anchor_info: bytes) -> bool:
-    """Return whether it was not asked for: missing, null, or empty."""
+    """Return whether it was not asked for: missing, null, or empty in any form."""
     return _ABSENT.fullmatch(anchor_info) is not None
 
 
 def _heavy(body: bytes) -> _Heavy | None:
-    with suppress(*UNREADABLE):
-        return _bare.decode(body).data
-    with suppress(*UNREADABLE):
-        return _enveloped.decode(body).data.data
+    for depth, decoder in _BY_DEPTH:
+        with suppress(*UNREADABLE):
+            found = decoder.decode(body)
+            for _ in range(depth):
+                found = found.data
+            heavy: _Heavy = found
+            return heavy
     return None
 
 

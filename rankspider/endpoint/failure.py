@@ -67,12 +67,13 @@ _HTTP: dict[int, tuple[Verdict, str]] = {
     444: (Verdict.RETRY, "dropped-by-platform"),
 }
 _OF_LICENCE = (
-    r"token|licen[cs]e|api[ _-]?key|app[ _-]?(?:key|id|code|secret)|secret|\bkey\b|credential"
-    r"|signature|subscription|authorization|密钥|令牌|授权|许可|凭证|凭据|签名|秘钥|卡密"
+    r"(?<!unexpected )token|licen[cs]e|api[ _-]?key|app[ _-]?(?:key|id|code|secret)"
+    r"|secret|(?<![a-z])key(?![a-z])|credential|signature|subscription|authorization"
+    r"|密钥|令牌|授权|许可|凭证|凭据|签名|秘钥|卡密"
 )
 _BAD = (
     r"过期|到期|无效|失效|不存在|错误|有误|不正确|不合法|非法|停用|禁用|封禁|冻结|未激活|缺少|不能为空|失败|异常"
-    r"|expire|invalid|illegal|wrong|incorrect|bad\b|unknown"
+    r"|expire|invalid|illegal|wrong|incorrect|bad\b|unknown|error|\bno such|not in\b"
     r"|not (?:found|exist|valid|active|recogni)|fail"
     r"|disabled|revoked|suspended|blocked|banned|missing|required|inactive|mismatch|denied"
 )
@@ -83,25 +84,30 @@ _MEANINGS = tuple(
     (re.compile(words, re.IGNORECASE), verdict, name)
     for words, verdict, name in (
         (
-            r"频繁|过快|太快|过于密集|限流|限速|频率|并发|请求过多|次数过多|\bqps\b"
-            r"|too fast|too many|too frequent|rate[ _-]?limit|throttl|slow down|frequency",
+            r"频繁|过快|太快|过于密集|限流|限速|频率|并发|请求过多|次数过多|每秒|每分钟"
+            r"|(?<![a-z])qps(?![a-z])|too fast|too many|too frequent|rate[ _-]?limit|throttl"
+            r"|slow down|frequency|concurren|per (?:second|minute)",
             Verdict.RETRY,
             "too-fast",
         ),
         (
-            r"次数.{0,8}(?:完|尽|足|限|达|超|没|无|0|零|扣)|(?:调用|剩余|可用|免费|购买|无|没有)次数"
+            r"次数.{0,8}(?:完|尽|足|限|达|超|没|无|0|零|扣)|(?:超|达到).{0,8}次数|剩余.{0,3}次|余次"
+            r"|(?:调用|可用|免费|购买|无|没有)次数"
             r"|额度|余额|配额|欠费|充值|点数|积分|套餐|用量|流量包|上限|超限|quota|balance|credits?\b"
             r"|insufficient funds|exhaust|payment|recharge|top[ -]?up|billing|arrears"
             r"|limit (?:is |was |has been )?(?:reached|exceeded|hit)"
-            r"|(?:reached|exceed\w*|over|hit)\b.{0,30}\b(?:limit|usage|allowance)|usage limit",
+            r"|(?:reached|exceed\w*|over|hit)\b.{0,30}\b(?:limit|usage|allowance)|usage limit"
+            r"|(?:\bno|\b0) (?:\w+ )?(?:requests|calls)|request limit",
             Verdict.LICENCE,
             "licence-used-up",
         ),
         (rf"(?:{_OF_LICENCE}).{{0,30}}(?:{_BAD})", Verdict.LICENCE, "licence-refused"),
         (rf"(?:{_BAD}).{{0,30}}(?:{_OF_LICENCE})", Verdict.LICENCE, "licence-refused"),
         (
-            r"过期|到期|未登录|请.{0,2}登录|未授权|未认证|鉴权|认证失败|expired|unauthori[sz]ed"
-            r"|unauthenticated|not (?:authori[sz]ed|authenticated|logged|login)|login required",
+            r"过期|到期|未登录|请.{0,2}登录|登录.{0,4}失效|未授权|未认证|鉴权|认证失败"
+            r"|续费|试用.{0,4}(?:结束|完)|expired|unauthori[sz]ed|unauthenticated|login required"
+            r"|not (?:authori[sz]ed|authenticated|logged|login)"
+            r"|\btrial\b|subscri|upgrade your|renew",
             Verdict.LICENCE,
             "licence-refused",
         ),
@@ -117,7 +123,8 @@ _MEANINGS = tuple(
             "soft-ban",
         ),
         (
-            r"失效|登录|无权|权限|白名单|黑名单|账号|账户|forbidden|access denied"
+            r"失效|登录|无权|权限|白名单|黑名单|账号|账户|(?:未|请).{0,2}(?:开通|购买|订购|订阅)"
+            r"|forbidden|access denied|\bip\b.*\bnot\b"
             r"|permission|authenticat|whitelist|allowlist|blacklist|account",
             Verdict.LICENCE,
             "licence-refused",
@@ -132,10 +139,18 @@ _MEANINGS = tuple(
 )
 
 
+_SIMPLIFIED = str.maketrans(
+    "過無數額權賬帳號錯誤簽證許購買請餘頻參戶點錄續費試結開訂閱調達盡沒帶維護驗碼實並發個時鐘單憑據鑰應臺頁間異",
+    "过无数额权账账号错误签证许购买请余频参户点录续费试结开订阅调达尽没带维护验码实并发个时钟单凭据钥应台页间异",
+)
+"""Of the words below, the characters that Taiwan and Hong Kong write in another way."""
+
+
 def of_vendor_message(vendor_message: str) -> tuple[Verdict, str] | None:
     """Return what the vendor's own words mean; None if they are of no known kind."""
+    message = vendor_message.translate(_SIMPLIFIED)
     return next(
-        ((verdict, name) for words, verdict, name in _MEANINGS if words.search(vendor_message)),
+        ((verdict, name) for words, verdict, name in _MEANINGS if words.search(message)),
         None,
     )
 
@@ -163,9 +178,11 @@ def of_http_status(
     if 300 <= status < 400:
         message = f"HTTP {status} to {_host(location)}, not followed"
         return Failure(Verdict.RETRY, "redirected", message, retry_after)
+    if status == 407:
+        vendor_message = f"the proxy of http_proxy or https_proxy wants a login: {vendor_message}"
     other = "server-error" if status >= 500 else "unexpected-status"
     verdict, name = _worth_more(status, vendor_message) or _HTTP.get(status, (Verdict.RETRY, other))
-    message = f"HTTP {status}: {vendor_message}" if vendor_message else f"HTTP {status}"
+    message = f"HTTP {status}: {vendor_message}".rstrip(": ")
     return Failure(verdict, name, message, retry_after)
 
 
@@ -206,19 +223,17 @@ def of_platform_status(status_code: int, message: str) -> Failure:
 
 
 def explained(failed: Failure, vendor_message: str) -> Failure:
-    """Return ``failed`` in the light of the answer's ``vendor_message``."""
-    if not vendor_message or failed.name not in ("malformed", "soft-ban", "refused", "vendor-busy"):
+    """Return ``failed`` in the light of the answer's ``vendor_message``; what the platform's own
+    ``status_code`` says is plain enough."""
+    if not vendor_message or (failed.verdict, failed.name) in _PLATFORM.values():
         return failed
     meant = _worth_more(None, vendor_message)
+    if meant and meant[1] == "vendor-busy" and (failed.verdict, failed.name) in _HTTP.values():
+        meant = None
     verdict, name = meant or (failed.verdict, failed.name)
-    message = failed.message
-    if vendor_message not in message:
-        message = (
-            vendor_message
-            if meant and failed.name == "malformed"
-            else f"{message}: {vendor_message}"
-        )
-    return Failure(verdict, name, message.removeprefix(": ")[:500], failed.retry_after)
+    message = "" if meant and failed.name == "malformed" else " ".join(failed.message.split())
+    words = "; ".join(part for part in vendor_message.split("; ") if part not in message)
+    return Failure(verdict, name, f"{message}: {words}".strip(": ")[:500], failed.retry_after)
 
 
 def of_network(error: BaseException) -> Failure:

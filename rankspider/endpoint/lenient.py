@@ -87,7 +87,7 @@ def _of(raw: Raw, wanted: Any) -> Any:
             return _struct(_fields(raw), option)
         if isinstance(option, inspect.ListType):
             return _list(raw, value, option)
-    if value in _EMPTY:
+    if value in _EMPTY or (value is False and isinstance(wanted, inspect.StrType)):
         return "" if value == "" and isinstance(wanted, inspect.StrType) else None
     for option in options:
         if (kind := _FORMS.get(type(option))) is not None:

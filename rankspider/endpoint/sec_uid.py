@@ -29,6 +29,7 @@ _LINK = (
 )
 _ALONE = rf"(?<![A-Za-z0-9_-]){SEC_UID.pattern}(?![A-Za-z0-9_-])"
 _KEY = re.compile(_ALONE)
+_SEEN = re.compile(SEC_UID.pattern.encode())
 _ANY = re.compile(rf"(?i:(?P<link>{_LINK}))|{_ALONE}", re.ASCII)
 _SEPARATORS = re.compile(r"[\s,;|、，；\"'\[\]]*")
 
@@ -47,13 +48,16 @@ def sec_uid_of(member: bytes) -> str:
 def text_of(raw: bytes) -> str:
     """Return ``raw`` as text: UTF-8, or as a Chinese Windows writes it. Raises `MemberError`.
 
-    A wrong guess can hide a ``sec_uid``, which is ASCII, and never make one.
+    A wrong guess can hide a ``sec_uid``, which is ASCII, and never make one. So where one is seen,
+    the rest may be of any encoding.
     """
     if is_utf16(raw):
         raise MemberError("not UTF-8 text, but UTF-16: save it as UTF-8")
     for encoding in ("utf-8-sig", "gb18030"):
         with suppress(UnicodeDecodeError):
             return raw.decode(encoding)
+    if _SEEN.search(raw):
+        return raw.decode("latin-1")
     raise MemberError("not UTF-8 text")
 
 
@@ -180,6 +184,9 @@ def _from_link(link: str) -> str:
         host = parts.hostname or ""
     except ValueError:
         raise MemberError("not a link") from None
+    asked = parse_qs(parts.query).get("sec_anchor_id", [])
+    if len(asked) == 1 and SEC_UID.fullmatch(asked[0]):
+        return asked[0]  # a call of the endpoint, whose name is nobody else's
     known = next((known for known in _HOSTS if f".{host}".endswith(f".{known}")), None)
     if known is None:
         raise MemberError("a link, but not to a profile on douyin.com")

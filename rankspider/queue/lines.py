@@ -25,6 +25,11 @@ _NOT_TEXT = {
     b"PK\3\4": "a workbook or another zip file: save its sheet as CSV UTF-8",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook: save its sheet as CSV UTF-8",
     b"\x1f\x8b": "compressed: unpack it, as in 'zcat FILE | scrapy enqueue'",
+    b"\x28\xb5\x2f\xfd": "compressed: unpack it, as in 'zstdcat FILE | scrapy enqueue'",
+    b"BZh": "compressed: unpack it, as in 'bzcat FILE | scrapy enqueue'",
+    b"\xfd7zXZ": "compressed: unpack it, as in 'xzcat FILE | scrapy enqueue'",
+    b"PAR1": "a Parquet file: save its column as CSV",
+    b"%PDF": "a PDF file: save what it says as text",
 }
 # A list, or an object over several lines. `[` begins shared text as well.
 _DOCUMENT = re.compile(rb"\s*(\[\s*([\[\]{\"]|$)|\{[ \t]*[\r\n])")

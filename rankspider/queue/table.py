@@ -53,10 +53,10 @@ class Table:
         return lines
 
     def anchors_in(self, row: str) -> list[str]:
-        """Return the one anchor of ``row``, or none for the head, which joined files repeat. Raises
-        `MemberError`."""
+        """Return the one anchor of ``row``, or none for one of empty cells, and for the head, which
+        joined files repeat. Raises `MemberError`."""
         cells = _cells(row, self.delimiter)
-        if cells == self.head:
+        if cells == self.head or not any(cells):
             return []
         if len(cells) <= self.column:
             raise MemberError(f"{len(cells)} columns, without {self.name}")

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import zlib
 from typing import Any
 
 import pytest
@@ -202,6 +203,47 @@ def test_a_damaged_gzip_is_not_stored(
     assert ended.returncode == 0, ended.log
     assert failed(ended) == {"network": 3}, ended.log
     assert ended.stats["rank/answers/ok"] == 3
+
+
+def test_the_bytes_tell_how_a_body_is_compressed(
+    environment: dict[str, str], redis_client: Redis, queue_key: str
+) -> None:
+    def dressed(anchor: str) -> list[bytes]:
+        plain = sample_for(anchor)
+        packed = gzip.compress(plain)
+        return [
+            http(packed),
+            http(packed, Content_Encoding="br"),
+            http(packed, Content_Encoding="deflate"),
+            http(gzip.compress(packed), Content_Encoding="gzip"),
+            http(gzip.compress(zlib.compress(plain)), Content_Encoding="deflate, gzip"),
+            http(plain, Content_Encoding="gzip"),
+            http(plain, Content_Encoding="br"),
+            http(plain, Content_Encoding="identity"),
+            http(plain, Content_Encoding="utf-8"),
+        ]
+
+    members = sec_uids(len(dressed("")))
+    redis_client.rpush(queue_key, *members)
+    ended, asked = run(environment, lambda anchor, _: dressed(anchor)[members.index(anchor)])
+    assert ended.returncode == 0, ended.log
+    assert asked.total() == ended.stats["rank/answers/ok"] == len(members)
+    assert "cannot decode" not in ended.log
+
+
+def test_an_answer_that_is_no_http_costs_a_try(
+    environment: dict[str, str], redis_client: Redis, queue_key: str
+) -> None:
+    members = sec_uids(20)
+
+    def script(anchor: str, _: int) -> bytes:
+        return b"220 ready\r\n\r\n" if anchor == members[10] else http(sample_for(anchor))
+
+    redis_client.rpush(queue_key, *members)
+    ended, asked = run(environment, script)
+    assert ended.returncode == 0, ended.log
+    assert set(letters(redis_client, queue_key)) == {members[10]}
+    assert asked[members[10]] == 3
 
 
 @pytest.mark.parametrize("size", [9_000, 65_536])

@@ -123,6 +123,14 @@ def states(key: str, redis_url: str, *tokens: str, refuse: str = "") -> list[str
     return asyncio.run(ask())
 
 
+def test_the_settings_are_those_of_a_run(given: dict[str, str]) -> None:
+    url = f"https://{HOST}:{free_port()}"
+    assert "endpoint's TLS" not in whole(given, url, TOKEN)
+    found = whole({**given, "DOWNLOAD_VERIFY_CERTIFICATES": "0", "JOBDIR": "x"}, url, TOKEN)
+    assert "is off" in found["endpoint's TLS"].what
+    assert (found["JOBDIR"].level, found["JOBDIR"].exit_code) == (Level.FAILED, 2)
+
+
 def test_each_licence_gets_one_call(
     given: dict[str, str], simulate: Callable[..., Simulator], queue_key: str, redis_url: str
 ) -> None:

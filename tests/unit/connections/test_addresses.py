@@ -1,10 +1,12 @@
 """A slip in an address is named before anything is tried, and no part of a password with it."""
 
 import pytest
+import redis
 from scrapy.settings import Settings
 
 from rankspider.configuration import Configuration
 from rankspider.connections.mongo import check as check_mongo
+from rankspider.connections.redis import unavailable
 from rankspider.errors import ConfigurationError
 
 SECRET = "hunter"
@@ -106,3 +108,15 @@ def test_mongo(uri: str, message: str) -> None:
     assert message in str(raised.value)
     assert SECRET not in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        redis.exceptions.NoPermissionError("NOPERM no permissions for 'eval'"),
+        redis.exceptions.ClusterDownError("CLUSTERDOWN Hash slot not served"),
+        redis.exceptions.ResponseError("unknown command 'ZMPOP'"),
+    ],
+)
+def test_a_refusal_of_redis_is_quoted(refusal: redis.exceptions.RedisError) -> None:
+    assert f"({refusal})" in str(unavailable(refusal))

@@ -427,6 +427,19 @@ LICENCE_WORDS = [
     (b"Invalid token", "licence-refused"),
     ("token已过期".encode("gbk"), "licence-refused"),
     ("<html><script>captcha()</script><p>授权码已过期</p></html>".encode(), "licence-refused"),
+    ({"code": -1, "data": "token已过期"}, "licence-refused"),
+    ({"code": 200, "data": '{"code": 1001, "msg": "token已过期"}'}, "licence-refused"),
+    ({"code": 1001, "msg": '{"error": "token\\u5df2\\u8fc7\\u671f"}'}, "licence-refused"),
+    ({"code": 1001, "msg": None, "explanation": "token已过期"}, "licence-refused"),
+    ({"code": 402, "message": "套餐已过期", "errors": ["expired"]}, "licence-used-up"),
+    ('{"code":10001,"msg":"token已过期"}'.encode("gbk"), "licence-refused"),
+    ('{"code":10001,"msg":"token已过期"}'.encode("utf-16"), "licence-refused"),
+    ({"code": 10001, "msg": "會員已過期"}, "licence-refused"),
+    ({"code": 10001, "msg": "剩餘次數不足"}, "licence-used-up"),
+    ({"code": 10001, "msg": "接口未开通，请先购买"}, "licence-refused"),
+    ({"code": 10001, "msg": "key错误"}, "licence-refused"),
+    ({"code": 10001, "msg": "You are not subscribed to this API."}, "licence-refused"),
+    ({"code": 10001, "msg": "0 requests left"}, "licence-used-up"),
 ]
 
 
@@ -442,6 +455,11 @@ OTHER_WORDS = [
     ({"code": 10001, "msg": "天书"}, Verdict.RETRY, "refused"),
     ({"success": False}, Verdict.RETRY, "refused"),
     ({"code": 1, "msg": "请求过于频繁"}, Verdict.RETRY, "too-fast"),
+    ({"code": 1, "msg": "QPS超限"}, Verdict.RETRY, "too-fast"),
+    ({"code": 10001, "msg": "该用户未开通橱窗"}, Verdict.RETRY, "refused"),
+    ({"code": 10001, "msg": "请再次尝试，服务无响应"}, Verdict.RETRY, "refused"),
+    ({"code": 10001, "msg": "SyntaxError: Unexpected token < in JSON"}, Verdict.RETRY, "refused"),
+    ({"code": 10001, "path": "/a/token/error", "id": "token-error-1"}, Verdict.RETRY, "refused"),
     ({"code": 10001, "msg": "系统繁忙"}, Verdict.RETRY, "vendor-busy"),
     (b"upstream connect error", Verdict.RETRY, "malformed"),
     (b"<html><h1>404 Not Found</h1></html>", Verdict.SOFT_BAN, "soft-ban"),
@@ -465,7 +483,24 @@ def failure_of(answer: object) -> Any:
 
 def test_the_vendors_own_words_are_kept() -> None:
     assert "天书" in failure_of({"code": 10001, "data": {"tips": "x", "msg": "天书"}}).message
+    assert failure_of({"code": 403, "reason": "天书"}).message == "code 403: 天书"
+    assert failure_of({"code": -7}).message == "code -7"
+    assert failure_of({"code": 1007, "msg": "天\r\n 书"}).message == "code 1007: 天 书"
     assert of_http_status(403, vendor_message="token已过期").message == "HTTP 403: token已过期"
+    assert (of_http_status(404).message, of_http_status(407).name) == (
+        "HTTP 404",
+        "unexpected-status",
+    )
+    assert "wants a login" in of_http_status(407).message
+
+
+def test_what_a_list_says_is_no_word_on_the_call() -> None:
+    answer = sample()
+    answer["extra"]["now"] = 1
+    answer["data"]["subtitle"] = answer["data"]["anchor_info"]["gap_description"] = "token已过期"
+    failed = failure_of(answer)
+    assert (failed.name, failed.verdict) == ("malformed", Verdict.RETRY)
+    assert "token" not in failed.message
 
 
 @pytest.mark.parametrize(

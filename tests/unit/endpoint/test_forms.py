@@ -95,10 +95,24 @@ def test_the_form_makes_no_difference(form: Rewriting) -> None:
         lambda answer: encoded(answer).replace(b'"nickname"', b'"nickn\\u0061me"'),
         lambda answer: encoded(answer).replace(b'"url_list"', b'"url_li\\u0073t"'),
         lambda answer: b" \r\n\t" + encoded(answer) + b"\n\n",
+        lambda answer: b"\n\xef\xbb\xbf\xef\xbb\xbf" + encoded(answer),
+        lambda answer: encoded({**answer, "data": json.dumps(answer["data"])}),
+        lambda answer: encoded({**answer, "extra": json.dumps(answer["extra"])}),
+        lambda answer: encoded({"code": 200, "data": encoded(answer).decode()}),
+        lambda answer: encoded(encoded(answer).decode()),
+        lambda answer: encoded(
+            {**answer, "data": {**answer["data"], "ranks": json.dumps(answer["data"]["ranks"])}}
+        ),
+        lambda answer: encoded({**answer, "data": {**answer["data"], "ranks": _by_place(answer)}}),
     ],
 )
 def test_the_style_makes_no_difference(written: Callable[[Any], bytes]) -> None:
     assert said(written(sample())) == said(encoded(sample()))
+
+
+def _by_place(answer: Any) -> dict[str, Any]:
+    """The list as PHP writes one that does not begin at 0."""
+    return {str(place): row for place, row in enumerate(answer["data"]["ranks"], start=1)}
 
 
 def items_with(change: Callable[[Any], None]) -> list[Item]:
@@ -111,7 +125,10 @@ def first_user(answer: Any) -> Any:
     return answer["data"]["ranks"][0]["user"]
 
 
-@pytest.mark.parametrize("twin", ["84990209480", 84990209480.0, "84990209480.0", 0, None, "", []])
+@pytest.mark.parametrize(
+    "twin",
+    ["84990209480", 84990209480.0, "84990209480.0", "8.499020948e+10", 0, None, "", []],
+)
 def test_a_twin_of_another_form_flags_nothing(twin: Any) -> None:
     def change(answer: Any) -> None:
         first_user(answer)["id_str"] = "84990209480"
@@ -140,16 +157,45 @@ def test_a_redundant_room_breaks_nothing(rooms: Any) -> None:
     assert not any(isinstance(item, RejectedItem) for item in items_with(change))
 
 
-@pytest.mark.parametrize("nothing", [None, "", [], {}])
-@pytest.mark.parametrize("name", ["region_name", "city_code", "delta_time", "subtitle"])
+@pytest.mark.parametrize("nothing", [None, "", [], {}, False])
+@pytest.mark.parametrize("name", ["region_name", "city_code", "currency", "subtitle"])
 def test_an_empty_optional_field_of_the_list(name: str, nothing: Any) -> None:
     def change(answer: Any) -> None:
         answer["data"][name] = nothing
 
     items = items_with(change)
     assert not any(isinstance(item, RejectedItem) for item in items)
-    if name != "delta_time":
-        assert {getattr(item.ranked_list, name) for item in items if hasattr(item, "rank")} == {""}
+    assert {getattr(item.ranked_list, name) for item in items if hasattr(item, "rank")} == {""}
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}])
+def test_no_seconds_left_given(nothing: Any) -> None:
+    def change(answer: Any) -> None:
+        answer["data"]["delta_time"] = nothing
+
+    assert not any(isinstance(item, RejectedItem) for item in items_with(change))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("gap_description", ["x"]), ("rich_description", True), ("shop_tags", [{"name": "x"}])],
+)
+def test_an_optional_text_that_is_none_breaks_nothing(name: str, value: Any) -> None:
+    first, *_ = ranks(items_with(row(**{name: value}, rank=2)))
+    items = items_with(row(**{name: value}))
+    assert not any(isinstance(item, RejectedItem) for item in items)
+    assert ranks(items)[1].other_fields == {name: value}
+    assert first.other_fields == {}
+
+
+@pytest.mark.parametrize("nothing", [None, "", [], {}, False, 0])
+def test_no_own_standing_is_none(nothing: Any) -> None:
+    def change(answer: Any) -> None:
+        answer["data"]["anchor_info"] = nothing
+
+    assert [type(item).__name__ for item in items_with(change)] == [
+        *("ListItem", "RankItem", "UserItem", "RankItem", "UserItem")
+    ]
 
 
 @pytest.mark.parametrize("name", ["id_str", "sec_uid"])
@@ -188,13 +234,38 @@ def test_an_envelope_with_an_empty_message() -> None:
         {"errcode": 0, "errmsg": "ok"},
         {"success": True},
         {"status": "success", "error": None},
+        {"code": "00000"},
+        {"code": 20000, "msg": "success"},
+        {"code": "10000", "msg": "请求成功"},
+        {"success": 1, "code": 200},
     ],
 )
 def test_a_success_in_any_envelope(around: dict[str, Any]) -> None:
     assert said(encoded({**around, "data": sample()})) == said(encoded(sample()))
 
 
-@pytest.mark.parametrize("around", [{"code": 3}, {"success": False}, {"error": "no"}, {"ret": -1}])
+def test_a_success_in_envelopes_within_each_other() -> None:
+    body = encoded({"errno": 0, "data": {"code": 200, "data": {"code": 0, "data": sample()}}})
+    assert said(body) == said(encoded(sample()))
+    body = encoded({"errno": 0, "data": {"code": 200, "data": {"code": 500, "data": sample()}}})
+    with pytest.raises(AnswerError, match="vendor-busy"):
+        decode(body)
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"code": 3},
+        {"success": False},
+        {"success": 0},
+        {"success": "false"},
+        {"error": "no"},
+        {"ret": -1},
+        {"code": 20000},
+        {"code": 20000, "msg": "天书"},
+        {"code": 404, "msg": "success"},
+    ],
+)
 def test_a_refusal_with_a_list_in_it_is_a_refusal(around: dict[str, Any]) -> None:
     with pytest.raises(AnswerError) as raised:
         decode(encoded({**around, "data": sample()}))

@@ -44,6 +44,7 @@ LINK = "https://www.douyin.com/user/"
         f"# bought 2030-01-01\n\nsec_uid\n{A}\n\n# {C}\n{B}\n",
         f"昵称,sec_uid,粉丝\n张三,{A},10\n李四,{B},20\n",
         f"昵称,sec_uid,粉丝,\n张三,{A},10,\n李四,{B},20,\n",
+        f"昵称,sec_uid,粉丝\n,,\n张三,{A},10\n李四,{B},20\n,,\n",
         f"昵称\tsec_uid\n张三\t{A}\n李四\t{B}\n",
         f"sep=;\n昵称;sec_uid\n张三;{A}\n李四;{B}\n",
         f"name|sec_uid\nx|{A}\ny|{B}\n",
@@ -79,6 +80,7 @@ LINK = "https://www.douyin.com/user/"
         f"{A}\r{B}".replace("\r", "\r\n"),
         f"昵称,主播\n张三,{A}\n李四,{B}\n".encode("gbk"),
         f"看看 {LINK}{A} 很棒\n{B} 主播\n".encode("gb18030"),
+        f"név,sec_uid\né,{A}\nü,{B}\n".encode("latin-1"),
     ],
 )
 def test_what_people_have(data: str | bytes) -> None:
@@ -152,6 +154,11 @@ def test_what_names_none_is_named(data: str, refused: dict[int, str]) -> None:
         (f"sec_uid\n{A}\n{B}\n".encode("utf-16-le"), "UTF-16 text"),
         (b"PK\3\4" + b"\n" * 9, "workbook"),
         (b"\x1f\x8b" + b"\n" * 9, "compressed"),
+        (b"\x28\xb5\x2f\xfd" + b"\n" * 9, "zstdcat"),
+        (b"BZh9" + b"\n" * 9, "bzcat"),
+        (b"\xfd7zXZ\0" + b"\n" * 9, "xzcat"),
+        (b"PAR1" + b"\0" * 9, "Parquet"),
+        (b"%PDF-1.7\n" + b"\n" * 9, "PDF"),
     ],
 )
 def test_what_is_no_text_is_said_once(data: bytes, reason: str) -> None:
