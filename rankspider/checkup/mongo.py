@@ -8,13 +8,13 @@ from typing import Any
 
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure, PyMongoError, WriteConcernError, WTimeoutError
+from pymongo.errors import OperationFailure, WriteConcernError, WTimeoutError
 
 from rankspider.checkup.clock import ClockReading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import Secrets
 from rankspider.connections import mongo as server
-from rankspider.connections.mongo_errors import remedy_of, words_of
+from rankspider.connections.mongo_errors import is_away, remedy_of, words_of
 from rankspider.errors import ConfigurationError, ServiceUnavailable
 from rankspider.lake import retention
 from rankspider.lake.collections import TRIAL
@@ -54,7 +54,9 @@ def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> Iter
         yield failed(SETTING, "MongoDB", secrets.cleaned(str(error)))
     except ServiceUnavailable as error:
         yield failed(SERVER, "MongoDB", secrets.cleaned(str(error)))
-    except PyMongoError as error:
+    except Exception as error:
+        if not is_away(error):
+            raise
         what = f"it stopped answering ({type(error).__name__})"
         yield failed(SERVER, "MongoDB", what, "see its log, and try again")
 

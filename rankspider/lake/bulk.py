@@ -18,12 +18,13 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
 
 from rankspider.connections.mongo_errors import (
     NotAbleNow,
-    is_away,
     is_race,
     is_refusal,
     may_be_one_document,
+    refused_for_good,
     why_refused,
 )
+from rankspider.lake.collections import WITHOUT_QUARANTINE
 from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
 from rankspider.lake.survival import Survival
@@ -79,7 +80,7 @@ class Bulk:
             pending.content = bson.encode(await fitted(self._database, pending.write.content))
             await self._survival.confirm(process)
         except OperationFailure as error:
-            if is_away(error):
+            if not may_be_one_document(error):
                 raise
             pending.end(_refused(pending, _details(error)))
 
@@ -99,6 +100,8 @@ class Bulk:
         refused = [each for each in failed if is_refusal(each[1])]
         if refused:
             await self._try_harmless(collection, refused[0][0].write)
+            if collection in WITHOUT_QUARANTINE:
+                raise refused_for_good(collection, refused[0][1])
         for pending, entry in refused:
             pending.end(_refused(pending, entry))
         _raise_what_waits(failed)
