@@ -1,5 +1,6 @@
 """MongoDB: can a run write to it, and what does an acknowledged write outlive?"""
 
+import asyncio
 import datetime as dt
 import time
 import uuid
@@ -15,9 +16,10 @@ from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, war
 from rankspider.checkup.secrets import Secrets
 from rankspider.connections import mongo as server
 from rankspider.connections.mongo_errors import is_away, remedy_of, words_of
-from rankspider.errors import ConfigurationError, ServiceUnavailable
+from rankspider.errors import ConfigurationError, RankspiderError, ServiceUnavailable
 from rankspider.lake import retention
 from rankspider.lake.collections import TRIAL
+from rankspider.lake.opening import try_out
 from rankspider.lake.write import Write, update_of
 
 _MAJORITY = WriteConcern(w="majority", j=True, wtimeout=5000)
@@ -50,6 +52,7 @@ def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> Iter
         server.check(uri)
         with server.connect_blocking(uri, answers_within=server.WRITE_SECONDS) as client:
             yield from _looked_at(client, database, note, secrets)
+        yield asyncio.run(_lake(uri, database, secrets))
     except ConfigurationError as error:
         yield failed(SETTING, "MongoDB", secrets.cleaned(str(error)))
     except ServiceUnavailable as error:
@@ -169,3 +172,17 @@ def _steps(trial: Collection[dict[str, Any]]) -> Iterator[str]:
         trial.update_one({"_id": write.id}, update_of(write, write.content), upsert=True)
     yield _CHANGE
     lake.command({"collMod": name, "index": {"name": retention.INDEX, "expireAfterSeconds": 3600}})
+
+
+async def _lake(uri: str, database: str, secrets: Secrets) -> Finding:
+    """Return whether workers can use the collections that are there."""
+    about = "MongoDB lake"
+    try:
+        async with server.connect(uri) as client:
+            await try_out(client[database])
+    except OperationFailure as error:
+        what = f"a worker could not write to {database} ({secrets.cleaned(words_of(error))})"
+        return failed(SERVER, about, what, remedy_of(error) or "mend that in MongoDB")
+    except RankspiderError as error:
+        return failed(error.exit_code, about, secrets.cleaned(str(error)))
+    return ok(about, f"nothing in {database} keeps a worker from its collections")

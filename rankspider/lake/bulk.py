@@ -24,7 +24,7 @@ from rankspider.connections.mongo_errors import (
     refused_for_good,
     why_refused,
 )
-from rankspider.lake.collections import WITHOUT_QUARANTINE
+from rankspider.lake.collections import NOBODY, WITHOUT_QUARANTINE
 from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
 from rankspider.lake.survival import Survival
@@ -38,8 +38,6 @@ _INSERTS_PAY = 0.3
 _LEARNING = 0.02
 # After each, another try of upserts that raced with those of other workers.
 _RACE_PAUSES = (0.01, 0.05, 0.25, 1.0)
-_NOBODY = "rankspider/nobody"
-"""An ``_id`` that no document has."""
 
 
 class Bulk:
@@ -117,7 +115,7 @@ class Bulk:
             most=dict.fromkeys(write.most, 0),
             best_rank=None if write.best_rank is None else 0,
         )
-        nothing = UpdateOne({"_id": _NOBODY}, update_of(neutral, neutral.content))
+        nothing = UpdateOne({"_id": NOBODY}, update_of(neutral, neutral.content))
         try:
             await self._database[collection].bulk_write([nothing])
         except OperationFailure as error:
