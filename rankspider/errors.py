@@ -13,6 +13,7 @@
     ├── SeveralAnchors                    2   what was meant to name one anchor fits several
     ├── AllLicencesRefused                4   the endpoint refused every licence (licences/)
     ├── LakeTooNew                        1   a newer release wrote the lake (lake/)
+    ├── CollectionInTheWay                1   a view or the like has the name of one of ours (lake/)
     ├── IndexInTheWay                     1   an index of the operator's bars one of ours (lake/)
     ├── LakeReplaced                      1   the lake was dropped meanwhile (lake/)
     ├── RetentionRefused                  1   RANK_RETENTION needs a right it lacks (lake/)

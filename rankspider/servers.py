@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from pymongo.database import Database
-from pymongo.errors import PyMongoError
 from scrapy.settings import BaseSettings
 
 from rankspider.configuration import Configuration
 from rankspider.connections import mongo as mongo_server
 from rankspider.connections import redis as redis_server
-from rankspider.connections.mongo_errors import server_message
+from rankspider.connections.mongo import answering
 from rankspider.embedded import Servers, embedded_servers
-from rankspider.errors import NotInTheLake, ServiceUnavailable
+from rankspider.errors import NotInTheLake
 from rankspider.terminal import remark
 
 EMBEDDED_IN = "EMBEDDED_SERVERS_IN"
@@ -74,7 +73,8 @@ def lake_address(configuration: Configuration) -> Iterator[str]:
         assert uri is not None
         mongo_server.check(uri)
         try:
-            yield uri
+            with answering():
+                yield uri
         except NotInTheLake as error:
             other = _lake_beside(folder) if servers.mongo_uri else None
             if other is None:
@@ -83,8 +83,6 @@ def lake_address(configuration: Configuration) -> Iterator[str]:
                 f"{error}. There is another lake in {other}: set RANK_DATA_DIR to that folder to "
                 "read it"
             ) from None
-        except PyMongoError as error:
-            raise ServiceUnavailable(f"MongoDB did not answer ({server_message(error)})") from None
 
 
 def _lake_beside(folder: Path) -> Path | None:

@@ -1,5 +1,6 @@
 """MongoDB: can a run write to it, and what does an acknowledged write outlive?"""
 
+import asyncio
 import datetime as dt
 import time
 import uuid
@@ -8,16 +9,17 @@ from typing import Any
 
 from pymongo import MongoClient, WriteConcern
 from pymongo.collection import Collection
-from pymongo.errors import OperationFailure, PyMongoError, WriteConcernError, WTimeoutError
+from pymongo.errors import OperationFailure, WriteConcernError, WTimeoutError
 
 from rankspider.checkup.clock import ClockReading, agreement
 from rankspider.checkup.finding import SERVER, SETTING, Finding, failed, ok, warning
 from rankspider.checkup.secrets import Secrets
 from rankspider.connections import mongo as server
-from rankspider.connections.mongo_errors import remedy_of, words_of
-from rankspider.errors import ConfigurationError, ServiceUnavailable
+from rankspider.connections.mongo_errors import is_away, remedy_of, words_of
+from rankspider.errors import ConfigurationError, RankspiderError, ServiceUnavailable
 from rankspider.lake import retention
 from rankspider.lake.collections import TRIAL
+from rankspider.lake.opening import try_out
 from rankspider.lake.write import Write, update_of
 
 _MAJORITY = WriteConcern(w="majority", j=True, wtimeout=5000)
@@ -50,11 +52,14 @@ def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> Iter
         server.check(uri)
         with server.connect_blocking(uri, answers_within=server.WRITE_SECONDS) as client:
             yield from _looked_at(client, database, note, secrets)
+        yield asyncio.run(_lake(uri, database, secrets))
     except ConfigurationError as error:
         yield failed(SETTING, "MongoDB", secrets.cleaned(str(error)))
     except ServiceUnavailable as error:
         yield failed(SERVER, "MongoDB", secrets.cleaned(str(error)))
-    except PyMongoError as error:
+    except Exception as error:
+        if not is_away(error):
+            raise
         what = f"it stopped answering ({type(error).__name__})"
         yield failed(SERVER, "MongoDB", what, "see its log, and try again")
 
@@ -167,3 +172,17 @@ def _steps(trial: Collection[dict[str, Any]]) -> Iterator[str]:
         trial.update_one({"_id": write.id}, update_of(write, write.content), upsert=True)
     yield _CHANGE
     lake.command({"collMod": name, "index": {"name": retention.INDEX, "expireAfterSeconds": 3600}})
+
+
+async def _lake(uri: str, database: str, secrets: Secrets) -> Finding:
+    """Return whether workers can use the collections that are there."""
+    about = "MongoDB lake"
+    try:
+        async with server.connect(uri) as client:
+            await try_out(client[database])
+    except OperationFailure as error:
+        what = f"a worker could not write to {database} ({secrets.cleaned(words_of(error))})"
+        return failed(SERVER, about, what, remedy_of(error) or "mend that in MongoDB")
+    except RankspiderError as error:
+        return failed(error.exit_code, about, secrets.cleaned(str(error)))
+    return ok(about, f"nothing in {database} keeps a worker from its collections")

@@ -6,7 +6,6 @@ import sys
 import time
 from typing import Any, NoReturn
 
-from pymongo.errors import PyMongoError
 from scrapy.exceptions import UsageError
 
 from rankspider.connections import mongo_errors
@@ -70,7 +69,7 @@ class Command(QuestionCommand):
         while True:
             try:
                 new = following.news(dt.datetime.now(dt.UTC))
-            except PyMongoError as error:
+            except Exception as error:
                 if not mongo_errors.is_away(error):
                     raise
                 if not is_away:

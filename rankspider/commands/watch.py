@@ -10,17 +10,15 @@ from itertools import islice
 from typing import Any
 
 import msgspec
-from pymongo.errors import PyMongoError
 from scrapy.exceptions import UsageError
 
 from rankspider.command import RankCommand
 from rankspider.configuration import Configuration
 from rankspider.connections import mongo
-from rankspider.connections.mongo_errors import server_message
 from rankspider.connections.redis import REDIS_ERRORS, connect_blocking, unavailable
 from rankspider.connections.redis_keys import Keys
 from rankspider.endpoint.sec_uid import sec_uid_of
-from rankspider.errors import MemberError, ServiceUnavailable
+from rankspider.errors import MemberError
 from rankspider.lake.collections import Document
 from rankspider.lake.opening import open_lake
 from rankspider.moments import moment_text
@@ -149,6 +147,7 @@ def _opened(settings: Any, configuration: Configuration) -> Iterator[_Watching]:
         )
         try:
             with (
+                mongo.answering(),
                 connect_blocking(settings) as redis,
                 mongo.connect_blocking(uri, answers_within=mongo.WRITE_SECONDS) as client,
             ):
@@ -157,8 +156,6 @@ def _opened(settings: Any, configuration: Configuration) -> Iterator[_Watching]:
                 yield _Watching(client[name], WatchList(client[name], turns, key))
         except REDIS_ERRORS as error:
             raise unavailable(error) from None
-        except PyMongoError as error:
-            raise ServiceUnavailable(f"MongoDB did not answer ({server_message(error)})") from None
 
 
 async def _bring_up(uri: str, configuration: Configuration) -> None:

@@ -2,12 +2,15 @@
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo import AsyncMongoClient, MongoClient
 from pymongo.errors import ConfigurationError as UriError
-from pymongo.errors import OperationFailure, PyMongoError
+from pymongo.errors import OperationFailure
 
+from rankspider.connections.mongo_errors import is_away, is_of_user, server_message
 from rankspider.connections.mongo_kind import refuse_unsuitable, too_old
 from rankspider.connections.reach import why
 from rankspider.errors import ConfigurationError, ServiceUnavailable
@@ -53,6 +56,17 @@ def _options(answers_within: float) -> dict[str, Any]:
     }
 
 
+@contextmanager
+def answering() -> Iterator[None]:
+    """Raise `ServiceUnavailable` for whatever MongoDB fails with meanwhile."""
+    try:
+        yield
+    except Exception as error:
+        if not is_away(error):
+            raise
+        raise ServiceUnavailable(f"MongoDB did not answer ({server_message(error)})") from None
+
+
 def check(uri: str) -> None:
     """Raise `ServiceUnavailable` or `ConfigurationError` unless MongoDB answers at ``uri``.
 
@@ -79,11 +93,14 @@ def check(uri: str) -> None:
             # Unlike a ping, it wants a login where there are users.
             client.admin.command("listDatabases", nameOnly=True, authorizedDatabases=True)
         except OperationFailure as error:
+            # Whoever is somebody may lack the right to list databases, and need none.
             if error.code != _UNAUTHORIZED or _IS_NOBODY in str(error).lower():
                 raise _refused(error) from None
         except UriError as error:  # of another protocol than pymongo's
             raise too_old(str(error)) from None
-        except PyMongoError as error:
+        except Exception as error:
+            if not is_away(error):
+                raise
             raise ServiceUnavailable(
                 f"MongoDB cannot be reached within {_CHECK_MILLISECONDS // 1000} s "
                 f"({type(error).__name__}: {_why(client, error)}): start it, mend MONGO_URI, or "
@@ -102,13 +119,15 @@ def _refused(error: OperationFailure) -> ServiceUnavailable:
             "MongoDB wants a user and a password, and none is given: write "
             "MONGO_URI=mongodb://USER:PASSWORD@host:port/"
         )
+    if not is_of_user(error):
+        return ServiceUnavailable(f"MongoDB cannot serve now ({server_message(error)}): try again")
     return ServiceUnavailable(
         f"MongoDB refused the connection ({error.code}): check the user, the password and "
         "the authSource in MONGO_URI"
     )
 
 
-def _why(client: MongoClient[dict[str, Any]], error: PyMongoError) -> str:
+def _why(client: MongoClient[dict[str, Any]], error: Exception) -> str:
     """Return what is wrong with each server that cannot be had, or with what they are together."""
     servers = client.topology_description.server_descriptions().values()
     errors = [why(server.error) for server in servers if server.error is not None]

@@ -5,9 +5,17 @@ https://github.com/mongodb/mongo/blob/master/src/mongo/base/error_codes.yml
 """
 
 from collections.abc import Mapping
+from traceback import walk_tb
 from typing import Any
 
-from pymongo.errors import ConnectionFailure, DocumentTooLarge, OperationFailure
+from bson.errors import InvalidBSON
+from pymongo.errors import (
+    ConfigurationError,
+    DocumentTooLarge,
+    InvalidOperation,
+    OperationFailure,
+    PyMongoError,
+)
 
 from rankspider.secrecy import discreet
 
@@ -64,11 +72,15 @@ REMEDIES = {
     14031: _NO_ROOM,
     40324: _LACKS,
 }
-# Nobody may enter or write, or the server is none to work with: a worker that starts says so and
-# ends.
+_OF_THE_USER = frozenset((11, 13, 18, 391, 8000))
+# Nobody may enter or write, the server is none to work with, or what is asked for cannot be: a
+# worker that starts says so and ends.
 _IN_VAIN = {
-    *(11, 13, 18, 20, 391, 8000),
+    *_OF_THE_USER,
+    20,
     *(code for code, remedy in REMEDIES.items() if remedy is _LACKS),
+    *OF_ONE_DOCUMENT,
+    *_OF_INDEXES,
 }
 
 # The server asks for another try, whatever the code.
@@ -89,38 +101,46 @@ class NotAbleNow(OperationFailure):
 
 
 def is_away(error: Exception) -> bool:
-    """Return whether the server, rather than the call, is at fault, so that another try is worth
-    it."""
-    if isinstance(error, OperationFailure) and not isinstance(error, NotAbleNow):
-        return error.code not in OF_ONE_DOCUMENT.keys() | _OF_INDEXES or _asks_for_another(error)
-    return isinstance(error, ConnectionFailure | NotAbleNow)
+    """Return whether the server, or what lies on the way there, is at fault rather than the call:
+    it failed, is out of reach, or answered what the driver cannot read."""
+    if isinstance(error, PyMongoError):
+        return not isinstance(error, InvalidOperation)
+    return isinstance(error, InvalidBSON) or _is_of_a_broken_reply(error)
 
 
 def is_away_at_start(error: Exception) -> bool:
     """Return whether a worker that starts should wait for the server; nothing waits to be stored
     yet."""
-    return is_away(error) and getattr(error, "code", None) not in _IN_VAIN
+    if isinstance(error, ConfigurationError):
+        return False
+    if isinstance(error, OperationFailure) and _asks_for_another(error):
+        return True
+    return is_away(error) and _code_of(error) not in _IN_VAIN
+
+
+def is_of_user(error: OperationFailure) -> bool:
+    """Return whether the user of MONGO_URI is not let in."""
+    return _code_of(error) in _OF_THE_USER
 
 
 def may_be_one_document(error: OperationFailure | DocumentTooLarge) -> bool:
     """Return whether a command that failed as a whole may have failed for one of its documents."""
     if isinstance(error, DocumentTooLarge):
         return True
-    return error.code in OF_ONE_DOCUMENT and not _asks_for_another(error)
+    return _code_of(error) in OF_ONE_DOCUMENT and not _asks_for_another(error)
 
 
 def is_race(entry: Mapping[str, Any]) -> bool:
     """Return whether ``entry`` of ``writeErrors`` is about a document that another made just
     now."""
-    return entry["code"] == DUPLICATE_KEY and [*entry.get("keyPattern", ["_id"])] == ["_id"]
+    return _code_in(entry) == DUPLICATE_KEY and [*entry.get("keyPattern", ["_id"])] == ["_id"]
 
 
 def is_refusal(entry: Mapping[str, Any]) -> bool:
     """Return whether MongoDB will never take the document that ``entry`` of ``writeErrors`` is
     about."""
-    if entry["code"] == DUPLICATE_KEY:
-        return not is_race(entry)
-    return entry["code"] in OF_ONE_DOCUMENT
+    code = _code_in(entry)
+    return not is_race(entry) if code == DUPLICATE_KEY else code in OF_ONE_DOCUMENT
 
 
 def server_message(error: Exception) -> str:
@@ -132,27 +152,54 @@ def server_message(error: Exception) -> str:
 
 def remedy_of(error: Exception) -> str | None:
     """Return what mends it, where that is known."""
-    return REMEDIES.get(getattr(error, "code", None) or 0)
+    return REMEDIES.get(_code_of(error) or 0)
 
 
 def words_of(error: Exception) -> str:
     """Return the server's own words: code, name and message. No password."""
     details = getattr(error, "details", None)
     details = details if isinstance(details, Mapping) else {}
-    code = details.get("code")
-    if code is None:
-        return f"{type(error).__name__}: {_message(str(error))}"
-    name = details.get("codeName") or OF_ONE_DOCUMENT.get(code)
-    text = _message(str(details.get("errmsg", "")))
-    return f"{code}{f' {name}' if name else ''}: {text}"
+    if isinstance(error, OperationFailure) and "errmsg" in details:
+        code = _code_in(details)
+        name = details.get("codeName") or OF_ONE_DOCUMENT.get(code or 0)
+        head = " ".join(str(each) for each in (code, name) if each is not None)
+        text = _message(str(details["errmsg"]))
+        return f"{head}: {text}" if head else text
+    text = f"{type(error).__name__}: {_message(str(error))}"
+    return text if isinstance(error, PyMongoError) else f"its reply cannot be read: {text}"
+
+
+def refused_for_good(collection: str, entry: Mapping[str, Any]) -> NotAbleNow:
+    """Return what to wait for if MongoDB refuses a document that has no place in the quarantine:
+    only a rule of the operator's own can do that."""
+    remedy = f"drop the validator or the unique index of your own from {collection}"
+    return NotAbleNow({**entry, "errmsg": f"{why_refused(entry)}; to mend it, {remedy}"})
 
 
 def why_refused(entry: Mapping[str, Any]) -> str:
     """Return MongoDB's words about one document; the index by name if it is a duplicate there."""
-    if entry["code"] == DUPLICATE_KEY:
-        fields = ", ".join(entry["keyPattern"])
-        return f"a unique index on {fields} has its value already: {entry['errmsg']}"
-    return str(entry["errmsg"])
+    why = str(entry.get("errmsg"))
+    if _code_in(entry) == DUPLICATE_KEY:
+        return f"a unique index on {', '.join(entry['keyPattern'])} has its value already: {why}"
+    return why
+
+
+def _code_of(error: Exception) -> int | None:
+    return _code_in({"code": getattr(error, "code", None)})
+
+
+def _code_in(details: Mapping[str, Any]) -> int | None:
+    """Return the code; None where there is none, or none that MongoDB would send."""
+    code = details.get("code")
+    return int(code) if isinstance(code, int | float) else None
+
+
+def _is_of_a_broken_reply(error: Exception) -> bool:
+    """Return whether the driver itself failed: it takes the fields of each reply for granted."""
+    if not isinstance(error, LookupError | TypeError | AttributeError):
+        return False
+    modules = [str(frame.f_globals["__name__"]) for frame, _ in walk_tb(error.__traceback__)]
+    return bool(modules) and modules[-1].partition(".")[0] in ("pymongo", "bson")
 
 
 def _asks_for_another(error: OperationFailure) -> bool:

@@ -18,12 +18,13 @@ from pymongo.errors import BulkWriteError, DocumentTooLarge, OperationFailure
 
 from rankspider.connections.mongo_errors import (
     NotAbleNow,
-    is_away,
     is_race,
     is_refusal,
     may_be_one_document,
+    refused_for_good,
     why_refused,
 )
+from rankspider.lake.collections import NOBODY, WITHOUT_QUARANTINE
 from rankspider.lake.overlong import ROOM_BYTES, fitted
 from rankspider.lake.pending import Pending, WriteRefused
 from rankspider.lake.write import Write, update_of
@@ -35,8 +36,6 @@ _INSERTS_PAY = 0.3
 _LEARNING = 0.02
 # After each, another try of upserts that raced with those of other workers.
 _RACE_PAUSES = (0.01, 0.05, 0.25, 1.0)
-_NOBODY = "rankspider/nobody"
-"""An ``_id`` that no document has."""
 
 
 class Bulk:
@@ -72,7 +71,7 @@ class Bulk:
         try:
             pending.content = bson.encode(await fitted(self._database, pending.write.content))
         except OperationFailure as error:
-            if is_away(error):
+            if not may_be_one_document(error):
                 raise
             pending.end(_refused(pending, _details(error)))
 
@@ -92,6 +91,8 @@ class Bulk:
         refused = [each for each in failed if is_refusal(each[1])]
         if refused:
             await self._try_harmless(collection, refused[0][0].write)
+            if collection in WITHOUT_QUARANTINE:
+                raise refused_for_good(collection, refused[0][1])
         for pending, entry in refused:
             pending.end(_refused(pending, entry))
         _raise_what_waits(failed)
@@ -107,7 +108,7 @@ class Bulk:
             most=dict.fromkeys(write.most, 0),
             best_rank=None if write.best_rank is None else 0,
         )
-        nothing = UpdateOne({"_id": _NOBODY}, update_of(neutral, neutral.content))
+        nothing = UpdateOne({"_id": NOBODY}, update_of(neutral, neutral.content))
         try:
             await self._database[collection].bulk_write([nothing])
         except OperationFailure as error:

@@ -33,6 +33,12 @@ OVERLONG = "overlong"
 # Begins the names of those that a checkup makes, and removes at once.
 TRIAL = "doctor_trial"
 
+NOBODY = "rankspider/nobody"
+"""An ``_id`` that no document has."""
+
+WITHOUT_QUARANTINE = (SIGHTINGS, CALLS, REJECTED, *OF_THE_ARCHIVE)
+"""Collections whose documents are no records: one that MongoDB refuses can go nowhere else."""
+
 DERIVED = (RANKS, USERS)
 """Collections that follow from others, the histories, and are written after those."""
 

@@ -50,6 +50,14 @@ async def ensure_indexes(
         await ensure(database[name], *indexes)
 
 
+async def refuse_those_in_the_way(database: AsyncDatabase[dict[str, Any]]) -> None:
+    """Raise `IndexInTheWay` if `ensure_indexes` would for what can be told beforehand."""
+    for name, indexes in (INDEXES | ARCHIVE_INDEXES).items():
+        there = await listed(database[name])
+        for each in indexes:
+            _stands_in(database[name], there, each.document)
+
+
 async def ensure(collection: Collection, *wanted: IndexModel) -> None:
     """Return when all ``wanted`` serve, however long MongoDB takes to build them.
 

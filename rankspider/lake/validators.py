@@ -12,6 +12,7 @@ from pymongo.errors import OperationFailure
 
 from rankspider.items import LIST_FIELDS
 from rankspider.lake import collections
+from rankspider.lake.kinds import plain_collections
 
 logger = logging.getLogger(__name__)
 
@@ -123,9 +124,9 @@ async def ensure_collections(database: AsyncDatabase[dict[str, Any]]) -> None:
     """Make the collections that are missing, and bring the others' validators up to date.
 
     A validator that is as it should be is left alone: changing one locks its collection. A user
-    who may not change them is told so, and goes on without.
+    who may not change them is told so, and goes on without. Raises `CollectionInTheWay`.
     """
-    there = {each["name"]: each["options"] async for each in await database.list_collections()}
+    there = await plain_collections(database)
     for name, schema in SCHEMAS.items():
         wanted: Schema = {
             "validator": {"$jsonSchema": schema},

@@ -36,11 +36,17 @@ class LakeTooNew(RankspiderError):
 
 
 async def refuse_newer(database: AsyncDatabase[dict[str, Any]]) -> None:
-    """Raise `LakeTooNew` if a newer release wrote to ``database``; before any write to it."""
+    """Raise `LakeTooNew` if a newer release wrote to ``database``, or `RankspiderError` if that
+    cannot be told; before any write to it."""
     document = await database[META].find_one({"_id": _ID})
-    version = document["version"] if document else 0
+    version = document.get("version") if document else 0
     # The shell makes a float of a number that someone wrote there by hand.
-    if not isinstance(version, int | float) or version > VERSION:
+    if not isinstance(version, int | float):
+        raise RankspiderError(
+            f"the document {_ID} in {META} of the database {database.name} has the version "
+            f"{version!r}, which is no number: set it to {VERSION} if no newer release wrote there"
+        )
+    if version > VERSION:
         raise LakeTooNew(database.name, version)
 
 

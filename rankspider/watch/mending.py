@@ -7,8 +7,7 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
-from pymongo.errors import PyMongoError
-
+from rankspider.connections.mongo_errors import is_away
 from rankspider.connections.redis import REDIS_ERRORS
 from rankspider.errors import RankspiderError
 from rankspider.watch.watch_list import WatchList
@@ -44,7 +43,9 @@ class Mending:
             try:
                 with self._opened() as watch_list:
                     self._look_at(watch_list)
-            except (*REDIS_ERRORS, PyMongoError, RankspiderError) as error:
+            except Exception as error:
+                if not isinstance(error, (*REDIS_ERRORS, RankspiderError)) and not is_away(error):
+                    raise
                 logger.debug("The watch list cannot be checked: %s", type(error).__name__)
                 self._is_over.wait(_LOOK_SECONDS)
 

@@ -62,8 +62,16 @@ class Command:
         return replace(self, statements=[self.statements[index] for index in indexes])
 
 
+@dataclass(frozen=True)
+class Mangled:
+    """A reply of which ``mangle`` makes what is sent, before the connection closes."""
+
+    reply: Document
+    mangle: Callable[[bytes], bytes]
+
+
 Forward = Callable[[Command], Awaitable[Document]]
-Act = Callable[[Command, list[int], Forward], Awaitable[Document | None]]
+Act = Callable[[Command, list[int], Forward], Awaitable[Document | Mangled | None]]
 """What happens to a command, given by index the statements that the fault is about. Returns the
 reply; None closes the connection."""
 
@@ -180,6 +188,10 @@ class MongoProxy:
             if any(fault.indexes_of(command) is not None for fault in self._faults):
                 forward = partial(_forward, reader, writer)
                 reply = await self._answered(list(self._faults), forward, command)
+                if isinstance(reply, Mangled):
+                    client.write(reply.mangle(_packed(reply.reply, answers=message)))
+                    await client.drain()
+                    raise ConnectionResetError
                 client.write(_packed(reply, answers=message))
                 return await client.drain()
         writer.write(message)
@@ -191,7 +203,9 @@ class MongoProxy:
             more = _opcode(answer) == _OP_MSG and bool(answer[16] & _MORE_TO_COME)
         return None
 
-    async def _answered(self, faults: list[Fault], forward: Forward, command: Command) -> Document:
+    async def _answered(
+        self, faults: list[Fault], forward: Forward, command: Command
+    ) -> Document | Mangled:
         """What the first of ``faults`` that concerns ``command`` makes of it; to what that sends
         on, the later ones happen."""
         for place, fault in enumerate(faults):
@@ -257,6 +271,28 @@ def altered(**changed: Any) -> Act:
         return {**await forward(command), **changed}
 
     return act
+
+
+def mangled(mangle: Callable[[bytes], bytes]) -> Act:
+    """All is done, and ``mangle`` makes something else of the reply's bytes."""
+
+    async def act(command: Command, _: list[int], forward: Forward) -> Mangled:
+        return Mangled(await forward(command), mangle)
+
+    return act
+
+
+def lacking(field: str, act: Act) -> Act:
+    """As ``act``, but the reply has no ``field``, nor has one of its write errors."""
+
+    async def acted(command: Command, indexes: list[int], forward: Forward) -> Document | None:
+        reply = await act(command, indexes, forward)
+        assert isinstance(reply, dict)
+        for each in (reply, *reply.get("writeErrors", [])):
+            each.pop(field, None)
+        return reply
+
+    return acted
 
 
 def slow(seconds: float) -> Act:

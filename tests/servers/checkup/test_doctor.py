@@ -14,6 +14,7 @@ from rankspider.checkup.finding import Level, exit_code_of
 from rankspider.checkup.fleet import Fleet
 from rankspider.commands.doctor import _summary
 from rankspider.connections.redis_keys import Keys
+from rankspider.lake.collections import TRIAL
 from rankspider.licences.fingerprint import fingerprint
 from rankspider.licences.ledger import CallOutcome, CallReport, Ledger, Rates
 from rankspider.licences.pool import USUAL
@@ -154,7 +155,7 @@ async def test_what_a_trial_is_refused(
     (found,) = [each for each in findings if each.level is level and said in each.what]
     assert found.remedy
     assert found.exit_code == (3 if level is Level.FAILED else 0)
-    last = [each.name for each in proxy.commands if each.body.get("$db") == database_name][-1]
+    last = [each.name for each in proxy.commands if each.collection.startswith(TRIAL)][-1]
     assert last == "drop"
 
 

@@ -26,9 +26,12 @@ from tests.support.mongo_proxy import (
     Act,
     Fault,
     MongoProxy,
+    altered,
     closed_after,
     closed_before,
+    lacking,
     lagging_secondary,
+    mangled,
     one_counted_twice,
     reads,
     slow,
@@ -101,6 +104,15 @@ TROUBLES = {
     "stepdown in mid-batch": stepdown_in_mid_batch,
     "closed before": closed_before,
     "closed after": closed_after,
+    "an error without a code": lacking("code", whole_command(8000)),
+    "an error without a word": lacking("errmsg", whole_command(8000)),
+    "a write error without a code": lacking("code", write_errors(82)),
+    "a write error without a word": lacking("errmsg", write_errors(82)),
+    "a write error of nobody knows what": lacking("index", write_errors(82)),
+    "another protocol": mangled(lambda _: b"HTTP/1.1 503 Service Unavailable\r\n\r\n"),
+    "cut short": mangled(lambda reply: reply[: len(reply) // 2]),
+    "the reply to another": mangled(lambda reply: reply[:8] + bytes(4) + reply[12:]),
+    "no BSON": mangled(lambda reply: reply[:25] + b"\xff" * (len(reply) - 25)),
 }
 
 
@@ -116,6 +128,44 @@ async def test_a_server_that_is_not_able_now_is_waited_for(
     assert fault.struck == 3
     assert not writer.is_away
     assert await ids(lake) == {str(number) for number in range(20)}
+
+
+READS_THAT_FAIL = {
+    "refused": whole_command(2, "BadValue"),
+    "no such index": whole_command(27, "IndexNotFound"),
+    "a reply with nothing in it": lacking("cursor", altered()),
+    "no BSON": mangled(lambda reply: reply[:25] + b"\xff" * (len(reply) - 25)),
+}
+
+
+@pytest.mark.parametrize("trouble", READS_THAT_FAIL)
+async def test_a_read_that_fails_waits_whatever_the_server_says(
+    proxy: MongoProxy, database_name: str, trouble: str
+) -> None:
+    store = Store(proxy.uri, database_name, {})
+    await store.open()
+    commands = ("find", "listCollections")
+    fault = proxy.add(Fault(READS_THAT_FAIL[trouble], commands, times=2))
+    await store.look()
+    await store.repair_lake()
+    assert fault.struck == 2
+    await store.close()
+
+
+async def test_what_has_no_place_in_the_quarantine_waits_for_the_operator(
+    lake: Database, writer: Writer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A unique index on the calls' worker would else have each call made again and again."""
+    await lake.calls.create_index("worker", unique=True, name="theirs")
+    calls = [Write("calls", f"{number}", {"worker": "w"}, {}) for number in range(3)]
+    sending = asyncio.create_task(outcomes_of(writer, *calls))
+    await until_away(writer)
+    await lake.calls.drop_index("theirs")
+    assert await sending == [None] * 3
+    assert await lake.calls.count_documents({}) == 3
+    (once,) = [each for each in caplog.messages if "MongoDB is away" in each]
+    assert "a unique index on worker has its value already" in once
+    assert "to mend it, drop the validator or the unique index of your own from calls" in once
 
 
 async def test_a_slow_server_is_no_trouble(proxy: MongoProxy, writer: Writer) -> None:
