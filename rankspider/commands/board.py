@@ -48,7 +48,7 @@ class Command(RankCommand):
             "--hour", metavar="T", help="the hour that T lies in, as 2030-01-31T19:00 (newest)"
         )
         group.add_argument("--currency", help="the hour's list in this unit (observed last)")
-        group.add_argument("--title", help="the hour's list of this title (observed last)")
+        group.add_argument("--title", help="the hour's list of this title or city code")
         add_forms(parser.add_argument_group(title="How it is written"), "JSON, one object in all")
 
     def execute(self, args: list[str], opts: argparse.Namespace) -> int:

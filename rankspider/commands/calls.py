@@ -20,7 +20,6 @@ from rankspider.questions.calls import (
     has_calls,
 )
 from rankspider.questions.command import Asking, QuestionCommand
-from rankspider.questions.people import the_anchor
 from rankspider.report import Report
 
 _FILTERS = ("outcome", "licence", "purpose")
@@ -101,7 +100,7 @@ def _anchor(asking: Asking) -> tuple[str, str]:
         sec_uid = sec_uid_of(text.encode(errors="replace"))
         return sec_uid, sec_uid
     except MemberError:
-        person = the_anchor(asking.database, text)
+        person = asking.anchor(text)
         return person.sec_uid, person.label
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import datetime as dt
 import signal
 import sys
 import time
@@ -37,10 +38,11 @@ class Command(RankCommand):
         "same server: no endpoint, no licence and no Redis. What is there already does no harm, so "
         "a replay that was stopped may be run again. Example, after a change to the code: 'scrapy "
         "replay --into rankspider_new --compare'. --compare reads all of both databases, so it "
-        "fits a replay of all answers; that a replay notes a later last time, and the mirrors' "
-        "hosts, are no difference. Times are given and shown in the zone RANK_TIMEZONE, in UTC "
-        "with --json. Exit codes: 0 done, 1 --compare found a difference, or an error, 2 wrong "
-        "usage, 3 MongoDB cannot be reached, 130 stopped by Ctrl-C."
+        "fits a replay of all answers; that a replay notes a later last time, the mirrors' hosts, "
+        "and what the lake saw before the oldest answer, are no difference. Times are given and "
+        "shown in the zone RANK_TIMEZONE, in UTC with --json. Exit codes: 0 done, 1 --compare "
+        "found a difference, or an error, 2 wrong usage, 3 MongoDB cannot be reached, 130 stopped "
+        "by Ctrl-C."
     )
 
     def add_options(self, parser: argparse.ArgumentParser) -> None:
@@ -67,7 +69,12 @@ class Command(RankCommand):
             replayed = asyncio.run(_replay(lake, uri, target, configuration, selection))
             compared = None
             if opts.compare and replayed.is_whole:
-                compared = compare(lake, client[target], lambda name: _say(f"comparing {name}"))
+                compared = compare(
+                    lake,
+                    client[target],
+                    lambda name: _say(f"comparing {name}"),
+                    archived_since=_archived_since(replayed, configuration.archive_days),
+                )
         sys.stdout.write(
             replayed_json(replayed, compared, target)
             if opts.json
@@ -76,6 +83,14 @@ class Command(RankCommand):
         if not replayed.is_whole:
             return INTERRUPTED
         return _DIFFERS if any(not each.is_none for each in (compared or {}).values()) else 0
+
+
+def _archived_since(replayed: Replayed, days: float) -> dt.datetime:
+    """Return from when on the archive has every answer: since its oldest one, but for those that
+    came late and outlive newer ones."""
+    oldest = replayed.first_observed_at or dt.datetime.min.replace(tzinfo=dt.UTC)
+    now = dt.datetime.now(dt.UTC)
+    return max(oldest, now - dt.timedelta(days=days)) if 0 < days < (now - oldest).days else oldest
 
 
 def _target(opts: argparse.Namespace, configuration: Configuration) -> str:

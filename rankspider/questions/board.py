@@ -9,6 +9,7 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.moments import HOUR
+from rankspider.questions.finals import seconds_before_close
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import nicknames
 from rankspider.questions.states import State, state_of
@@ -68,7 +69,7 @@ class Board:
     own_count: int
     """How many of those there are in all."""
     other_lists: list[str]
-    """What else the hour holds, as currency and title."""
+    """What else the hour holds, as currency, title and city code."""
     is_whole: bool = True
     """Whether the lake has the list as such. If not, as when each answer had a broken row in it,
     these are rows that were stored by themselves, and not all may be of one moment."""
@@ -178,19 +179,20 @@ def _board(
     lists: Iterable[ListName],
 ) -> Board:
     """Return the board without own standings, of an hour that may go on."""
-    left = -((seen_at - hour - HOUR) // dt.timedelta(seconds=1))  # rounded up
     return Board(
         **name._asdict(),
         region_name=region_name,
         begin_time=hour,
         observed_at=seen_at,
-        seconds_before_close=left,
+        seconds_before_close=seconds_before_close(hour, seen_at),
         is_final=False,
         rows=rows,
         own=[],
         own_count=0,
         other_lists=sorted(
-            f"{each.currency} {each.title}".strip() for each in lists if each != name
+            " ".join(filter(None, (each.currency, each.title, each.city_code)))
+            for each in lists
+            if each != name
         ),
     )
 

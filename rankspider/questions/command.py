@@ -17,7 +17,7 @@ from rankspider.configuration import Configuration
 from rankspider.connections.mongo import LONG_SECONDS
 from rankspider.errors import NotInTheLake
 from rankspider.moments import HOUR, Period, Range, hour_of, moment_in, moment_text
-from rankspider.questions.finals import END_SECONDS, newest_by_hour, seconds_before_close
+from rankspider.questions.finals import END_SECONDS, is_end_seen, newest_by_hour
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import Person, the_anchor
 from rankspider.questions.terms import HEADINGS
@@ -54,14 +54,16 @@ class Asking:
     remarks: list[str] = field(default_factory=list)
     """What whoever reads the answer must know, in whatever form it is written."""
 
-    def anchor(self) -> Person:
-        """Return the anchor that was named. Raises `NotInTheLake` or `SeveralAnchors`."""
-        assert self.name is not None
-        person = the_anchor(self.database, self.name)
+    def anchor(self, name: str | None = None) -> Person:
+        """Return the anchor of that name, by default the one that was named. Raises `NotInTheLake`
+        or `SeveralAnchors`."""
+        name = self.name if name is None else name
+        assert name is not None
+        person = the_anchor(self.database, name)
         if person.until is not None:
-            name, until = shortened(harmless(self.name), 40), moment_text(person.until, self.zone)
+            formerly, until = shortened(harmless(name), 40), moment_text(person.until, self.zone)
             called = f"{person.label} (user_id {person.user_id})"
-            self.remarks.append(f"{name} is what {called} was called, last seen at {until}.")
+            self.remarks.append(f"{formerly} is what {called} was called, last seen at {until}.")
         return person
 
     def list_and_hour(self) -> tuple[ListName, dt.datetime]:
@@ -79,19 +81,18 @@ class Asking:
     def about_hours(self, name: ListName, period: Period) -> list[str]:
         """Return notes on how many hours of ``period`` have no such list, or none that was seen up
         to its end. That there are others then, as after a list was renamed, is a remark."""
-        known = hours_of_lists(self.database, period)
+        known = hours_of_lists(self.database, name, period)
         missing = set(period) - set(known.pop(name, ()))
         for other, hours in sorted(known.items()):
             if count := len(missing.intersection(hours)):
                 self.remarks.append(f"In {count} of the hours without this list there is {other}.")
         notes = [f"Hours without this list in the lake: {len(missing)}"] if missing else []
         within = self.options.within
-        seen = [
-            seconds_before_close(hour, newest.at)
+        count = sum(
+            hour + HOUR <= self.now and not is_end_seen(hour, newest.at, within)
             for hour, newest in newest_by_hour(self.database, name, period)
-            if hour + HOUR <= self.now
-        ]
-        if count := sum(not 0 <= seconds <= within for seconds in seen):
+        )
+        if count:
             notes.append(f"Hours not seen in their last {within:g} s (--within): {count}")
         return notes
 
@@ -191,7 +192,7 @@ class QuestionCommand(RankCommand):
         if self.asks_of_a_list:
             group.add_argument("--currency", metavar="C", help="the list in this unit")
             group.add_argument(
-                "--title", metavar="L", help="the list of this title (site-wide, observed last)"
+                "--title", metavar="L", help="the list of this title or city code (site-wide)"
             )
         add_forms(parser.add_argument_group(title="How it is written"), "JSON, one object a line")
 

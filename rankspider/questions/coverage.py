@@ -10,7 +10,7 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.moments import HOUR, Period
-from rankspider.questions.finals import seconds_before_close
+from rankspider.questions.finals import is_end_seen, seconds_before_close
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import nicknames
 from rankspider.questions.sightings import BUCKET, Sighting, Sightings, sightings_by_hour
@@ -88,7 +88,7 @@ def _hour_covered(seen: Sightings, now: dt.datetime, within_seconds: float) -> H
     state: State = "missing" if left is None else "ok"
     if now < close:
         state = "open"
-    elif left is not None and not 0 <= left <= within_seconds:
+    elif newest is not None and not is_end_seen(seen.hour, newest.at, within_seconds):
         state = "no end"
     return HourCovered(
         hour=seen.hour,

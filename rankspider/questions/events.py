@@ -10,15 +10,13 @@ from pymongo.database import Database
 from rankspider.lake import collections
 from rankspider.lake.collections import Document
 from rankspider.moments import HOUR, Period, hour_of
+from rankspider.questions.before import Before
 from rankspider.questions.lists import ListName
 from rankspider.questions.overtakes import passings
 from rankspider.questions.people import nicknames
-from rankspider.questions.sessions import WITHIN_HOUR, began_at
+from rankspider.questions.sessions import began_at
 from rankspider.questions.sightings import in_seen_order, sightings_of
 from rankspider.report import column
-
-_BEGINNING = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_OF_ROOM = ("user_id", "room_id", "rank", "score", "listed", "first_observed_at")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,8 +49,6 @@ class EventsSeen:
     """Of `snapshots`, by ``_id``."""
     bests: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Place and points in the hours before, by ``user_id``; 0: never listed there."""
-    old_rooms: dict[str, bool] = field(default_factory=dict)
-    """Whether a room was seen in the hour before."""
 
 
 def events(
@@ -64,9 +60,9 @@ def events(
     first: int = 10,
 ) -> list[Event]:
     """Those first seen from ``since`` until ``until``, in that order; see `events_of_hour`."""
-    found: list[Event] = []
-    for hour in Period(hour_of(since), hour_of(until) + HOUR):
-        found += events_of_hour(database, name, hour, first, EventsSeen())
+    hours = Period(hour_of(since), hour_of(until) + HOUR)
+    before = Before(database, name, hours.end)
+    found = [each for hour in hours for each in events_of_hour(before, hour, first, EventsSeen())]
     return named(database, (each for each in found if since <= each.seen_at < until))
 
 
@@ -86,36 +82,20 @@ def _who(event: Event) -> tuple[str, str]:
     return event.user_id, event.other_user_id or ""
 
 
-def events_of_hour(
-    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: EventsSeen
-) -> list[Event]:
+def events_of_hour(before: Before, hour: dt.datetime, first: int, known: EventsSeen) -> list[Event]:
     """Those of one hour, in no order and without names; what was seen after the close makes none.
 
     Of the states of the hour (`rankspider.questions.sightings`), read by ``_id`` as
     `rankspider.questions.overtakes` does; the first one is no event, as points begin anew. Records
-    are against `ranks`, on ``user_hour``; rooms are on ``hour_time``::
-
-        db.ranks.aggregate([
-          {$match: {user_id: …, begin_time: {$gt: …, $lt: …}}},
-          {$match: {"list.currency": …, …}},
-          {$project: {begin_time: 1, best_rank: 1, peak_score: 1, observed_at: 1}}])
-        db.rank_history.aggregate([
-          {$match: {begin_time: …, first_observed_at: {$gte: …, $lt: …}}},
-          {$match: {"list.currency": …, …}},
-          {$match: {room_id: {$gte: …}}}])
-
-    Where those of `ranks` were seen after the close as well, and of rooms that began in the hour
-    before, `rank_history` tells, on ``user_hour_time``.
+    and rooms are against what was `before`.
     """
-    return [
-        *_on_the_list(database, name, hour, first, known),
-        *_on_air(database, name, hour, known),
-    ]
+    return [*_on_the_list(before, hour, first, known), *_on_air(before, hour)]
 
 
 def _on_the_list(
-    database: Database[Document], name: ListName, hour: dt.datetime, first: int, known: EventsSeen
+    before: Before, hour: dt.datetime, first: int, known: EventsSeen
 ) -> Iterator[Event]:
+    database, name = before.database, before.name
     sightings = sightings_of(database, name, hour).since(hour)
     sightings = [each for each in sightings if each.at < hour + HOUR]
     missing = sorted({each.state for each in sightings} - known.states.keys())
@@ -126,7 +106,7 @@ def _on_the_list(
     )
     bests: dict[str, tuple[int, int]] = {}
     for state in seen[:1]:
-        _records(database, name, hour, state, first, bests, known)
+        _records(before, hour, state, first, bests, known)
     for each in passings(seen, first):
         yield Event(
             seen_at=each.seen_at,
@@ -140,12 +120,12 @@ def _on_the_list(
             hour=hour,
             list=str(name),
         )
-    for before, after in pairwise(seen):
-        was, now = before["user_ids"][:first], after["user_ids"][:first]
+    for old, new in pairwise(seen):
+        was, now = old["user_ids"][:first], new["user_ids"][:first]
         found = [("entered", who) for who in now if who not in was]
         found += [("left", who) for who in was if who not in now]
-        found += _records(database, name, hour, after, first, bests, known)
-        yield from (_event(before, after, name, hour, *each) for each in found)
+        found += _records(before, hour, new, first, bests, known)
+        yield from (_event(old, new, name, hour, *each) for each in found)
 
 
 def _event(
@@ -167,8 +147,7 @@ def _event(
 
 
 def _records(
-    database: Database[Document],
-    name: ListName,
+    before: Before,
     hour: dt.datetime,
     state: Document,
     first: int,
@@ -181,7 +160,7 @@ def _records(
     rows = zip(state["user_ids"][:first], state["scores"], strict=False)
     for place, (user_id, score) in enumerate(rows, 1):
         if user_id not in known.bests:
-            known.bests[user_id] = _best_before(database, name, hour, user_id)
+            known.bests[user_id] = before.best(hour, user_id)
         best, most = bests.get(user_id, known.bests[user_id])
         if not best:
             continue
@@ -193,80 +172,23 @@ def _records(
     return broken
 
 
-def _best_before(
-    database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
-) -> tuple[int, int]:
-    """Return place and points; 0 if the user was never listed before, and so has no record to
-    break."""
-    pipeline: list[Document] = [
-        {"$match": {"user_id": user_id, "begin_time": {"$gt": _BEGINNING, "$lt": hour}}},
-        name.stage,
-        {"$project": dict.fromkeys(("begin_time", "best_rank", "peak_score", "observed_at"), 1)},
-    ]
-    bests, late = [], []
-    with database[collections.RANKS].aggregate(pipeline) as found:
-        for each in found:
-            if each["observed_at"] < each["begin_time"] + HOUR:
-                bests.append((each["best_rank"], each["peak_score"]))
-            else:  # a stale cache may have shown something better after the close
-                late.append(each["begin_time"])
-    for other in late:
-        bests += [
-            (each["rank"] if each["listed"] else 0, each["score"])
-            for each in _standings(database, name, other, user_id)
-        ]
-    places = [place for place, _ in bests if place]
-    return (min(places), max(top for _, top in bests)) if places else (0, 0)
-
-
-def _standings(
-    database: Database[Document], name: ListName, hour: dt.datetime, user_id: str
-) -> list[Document]:
-    """Return what was seen of the seller within ``hour``."""
-    pipeline: list[Document] = [
-        {"$match": {"user_id": user_id, "begin_time": hour}},
-        name.stage,
-        {"$match": WITHIN_HOUR},
-        {"$project": dict.fromkeys(_OF_ROOM, 1)},
-    ]
-    with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
-        return list(found)
-
-
-def _on_air(
-    database: Database[Document], name: ListName, hour: dt.datetime, known: EventsSeen
-) -> Iterator[Event]:
+def _on_air(before: Before, hour: dt.datetime) -> Iterator[Event]:
     """Rooms that began in ``hour`` or the one before, and were first seen in it."""
-    # Their numbers have as many digits as the Unix time has, and more.
-    least = str(int((hour - HOUR).timestamp()) << 32)
-    pipeline: list[Document] = [
-        {"$match": {"begin_time": hour, "first_observed_at": {"$gte": hour, "$lt": hour + HOUR}}},
-        name.stage,
-        {"$match": {"room_id": {"$gte": least}}},
-        {"$project": dict.fromkeys(_OF_ROOM, 1)},
-        {"$sort": {"first_observed_at": 1}},
-    ]
-    rooms: dict[str, Document] = {}
-    with database[collections.RANK_HISTORY].aggregate(pipeline) as found:
-        for each in found:
-            rooms.setdefault(each["room_id"], each)
-    for room_id, each in rooms.items():
-        began, user_id = began_at(room_id), each["user_id"]
+    for (user_id, room_id), each in before.rooms(hour).items():
+        began = began_at(room_id)
         if began < hour - HOUR:
             continue
-        if began < hour and room_id not in known.old_rooms:
-            before = _standings(database, name, hour - HOUR, user_id)
-            known.old_rooms[room_id] = any(other["room_id"] == room_id for other in before)
-        if not known.old_rooms.get(room_id):
-            yield Event(
-                seen_at=each["first_observed_at"],
-                not_before=began,
-                event="on air",
-                user_id=user_id,
-                nickname="",
-                place=each["rank"] if each["listed"] else 0,
-                score=each["score"],
-                other_user_id=None,
-                hour=hour,
-                list=str(name),
-            )
+        if began < hour and (user_id, room_id) in before.rooms(hour - HOUR):
+            continue
+        yield Event(
+            seen_at=each["first_observed_at"],
+            not_before=began,
+            event="on air",
+            user_id=user_id,
+            nickname="",
+            place=each["rank"] if each["listed"] else 0,
+            score=each["score"],
+            other_user_id=None,
+            hour=hour,
+            list=str(before.name),
+        )

@@ -14,6 +14,7 @@ from rankspider.questions.lists import ListName
 from rankspider.questions.sightings import Sighting, sightings_by_hour
 
 _AT_ONCE = 100
+_SECOND = dt.timedelta(seconds=1)
 END_SECONDS = 120
 """Seen so shortly before its close, a list shows how it ended."""
 
@@ -34,7 +35,15 @@ class Final:
 
 
 def seconds_before_close(hour: dt.datetime, seen_at: dt.datetime) -> int:
-    return round((hour + HOUR - seen_at).total_seconds())
+    """Return how many seconds before the end of ``hour`` that was, rounded up; below 0 if the hour
+    was over, however short a time."""
+    left = -((seen_at - hour - HOUR) // _SECOND)
+    return left if seen_at < hour + HOUR else min(left, -1)
+
+
+def is_end_seen(hour: dt.datetime, seen_at: dt.datetime, within_seconds: float) -> bool:
+    """Return whether a list that was seen then shows how its hour ended."""
+    return 0 < (hour + HOUR - seen_at).total_seconds() <= within_seconds
 
 
 def newest_by_hour(
@@ -67,8 +76,7 @@ def finals(
     last = {
         newest.state: (hour, newest.at)
         for hour, newest in newest_by_hour(database, name, period)
-        if within_seconds is None
-        or 0 <= (hour + HOUR - newest.at).total_seconds() <= within_seconds
+        if within_seconds is None or is_end_seen(hour, newest.at, within_seconds)
     }
     keys = list(last)
     for start in range(0, len(keys), _AT_ONCE):

@@ -9,6 +9,7 @@ from pymongo.database import Database
 
 from rankspider.lake.collections import Document
 from rankspider.moments import END_OF_TIME, HOUR, Period, hour_of
+from rankspider.questions.before import Before
 from rankspider.questions.events import Event, EventsSeen, events_of_hour, in_order, named
 from rankspider.questions.lists import ListName
 from rankspider.questions.which import chosen, lists_of
@@ -93,10 +94,12 @@ class Following:
     def news(self, now: dt.datetime) -> list[Event]:
         """Return what was not told yet, in the order it was seen. If it raises, nothing was
         told."""
+        due = self._due(now)
+        before = {self._name: Before(self._database, self._name, due[-1])}
         found = [
             each
-            for hour in self._due(now)
-            for each in self._events(hour, self._hours.setdefault(hour, _Hour()))
+            for hour in due
+            for each in self._events(hour, self._hours.setdefault(hour, _Hour()), before)
             if each.seen_at >= self._since
         ]
         by_hour: dict[dt.datetime, list[Event]] = defaultdict(list)
@@ -126,9 +129,12 @@ class Following:
         self._turn += 1
         return [older[self._turn % len(older)], *recent]
 
-    def _events(self, hour: dt.datetime, state: _Hour) -> list[Event]:
+    def _events(
+        self, hour: dt.datetime, state: _Hour, before: dict[ListName, Before]
+    ) -> list[Event]:
         name = self._name
         if name not in lists_of(self._database, hour):
             other = chosen(self._database, [hour], **self._named)
             name = other[0] if other else name
-        return events_of_hour(self._database, name, hour, self._first, state.known)
+        of_list = before.setdefault(name, Before(self._database, name, before[self._name].end))
+        return events_of_hour(of_list, hour, self._first, state.known)

@@ -40,8 +40,16 @@ class ListName(NamedTuple):
         """Return the name of the list of that hour, which has the keys of its documents."""
         return RankedList(*self, region_name="", begin_time=hour)
 
+    def has(self, hour: dt.datetime, state: str) -> bool:
+        """Return whether ``state``, an ``_id`` in `snapshots`, is one of this list of ``hour``."""
+        return state.startswith(f"{self.of_hour(hour).key}/")
+
     def fits(self, currency: str | None, title: str | None) -> bool:
-        return currency in (None, self.currency) and title in (None, self.title)
+        """Return whether the list is so named; a regional one goes by its city code as well."""
+        is_titled = title in (None, self.title) or (
+            self.city_code != "" and title == self.city_code
+        )
+        return currency in (None, self.currency) and is_titled
 
     def __str__(self) -> str:
         """Return the name for a line of a terminal."""

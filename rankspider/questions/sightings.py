@@ -187,13 +187,12 @@ def sightings_by_hour(
     An hour has a list if `snapshots` have a state of it. One pass over each collection, of which an
     hour is held at a time. On ``hour_time``::
 
-        db.snapshots.aggregate([
-          {$match: {begin_time: {$gte: …, $lt: …}}},
-          {$match: {"list.currency": …, "list.title": …, "list.subtitle": …, "list.city_code": …}},
-          {$project: {begin_time: 1, state: "$_id",
-                      first: "$first_observed_at", last: "$last_observed_at"}},
-          {$sort: {begin_time: 1}}])
-        db.sightings.aggregate(…)  // the same, of state, observed_at and last_observed_at
+        db.snapshots.find({begin_time: {$gte: …, $lt: …}},
+                          {begin_time: 1, first_observed_at: 1, last_observed_at: 1})
+                    .sort({begin_time: 1})
+        db.sightings.find(…)  // the same, of state, observed_at and last_observed_at
+
+    Of which list a state is, its ``_id`` says.
     """
     found = (_spans(database, collection, name, period) for collection in _SPANS)
     for hour, spans in groupby(heapq.merge(*found, key=itemgetter(0)), key=itemgetter(0)):
@@ -205,35 +204,27 @@ def sightings_by_hour(
             yield Sightings(database, name, hour, of[collections.SNAPSHOTS], buckets)
 
 
-_SPANS: dict[str, Document] = {
-    collections.SNAPSHOTS: {
-        "state": "$_id",
-        "first": "$first_observed_at",
-        "last": "$last_observed_at",
-    },
-    collections.SIGHTINGS: {
-        "state": "$state",
-        "first": "$observed_at",
-        "last": "$last_observed_at",
-    },
+_SPANS = {
+    collections.SNAPSHOTS: ("_id", "first_observed_at", "last_observed_at"),
+    collections.SIGHTINGS: ("state", "observed_at", "last_observed_at"),
 }
+"""Which fields are a span's state, first and last."""
 
 
 def _spans(
     database: Database[Document], collection: str, name: ListName, period: Period
 ) -> Iterator[tuple[dt.datetime, str, Span]]:
     """Yield each span with its hour and its collection, the earliest hour first."""
-    pipeline: list[Document] = [
-        {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
-        name.stage,
-        {"$project": {"_id": 0, "begin_time": 1, **_SPANS[collection]}},
-        {"$sort": {"begin_time": 1}},
-    ]
-    with database[collection].aggregate(pipeline, allowDiskUse=True) as found:
-        for each in found:
-            last = each.get("last")
-            span = Span(each["first"], last or each["first"], each["state"], last is not None)
-            yield each["begin_time"], collection, span
+    of_state, of_first, of_last = _SPANS[collection]
+    hours = {"begin_time": {"$gte": period.start, "$lt": period.end}}
+    # An aggregation, or a filter on the list, costs the embedded server half as much again.
+    found = database[collection].find(hours, ["begin_time", *_SPANS[collection]])
+    with found.sort("begin_time", 1).allow_disk_use(True) as spans:
+        for each in spans:
+            hour, state, last = each["begin_time"], each[of_state], each.get(of_last)
+            if name.has(hour, state):
+                first = each[of_first]
+                yield hour, collection, Span(first, last or first, state, last is not None)
 
 
 def in_seen_order(

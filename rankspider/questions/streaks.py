@@ -12,6 +12,7 @@ from rankspider.lake.collections import Document
 from rankspider.moments import HOUR, Period
 from rankspider.questions.lists import ListName
 from rankspider.questions.people import nicknames
+from rankspider.questions.sightings import sightings_of
 from rankspider.questions.trend import standings_pipeline
 from rankspider.questions.which import hours_of_lists
 from rankspider.report import column
@@ -57,7 +58,7 @@ def leaders(
     What a stale cache showed after the close is left out; see `_within_hour`.
     """
     listed: dict[str, _Places] = defaultdict(dict)
-    hours = hours_of_lists(database, period)[name]
+    hours = hours_of_lists(database, name, period)[name]
     for hour in hours:
         pipeline: list[Document] = [
             {"$match": {"begin_time": hour, "best_rank": {"$gt": 0}}},
@@ -78,7 +79,7 @@ def streaks_of(
 
     The hours are one query, on ``user_hour``: that of `rankspider.questions.trend`.
     """
-    hours = hours_of_lists(database, period)[name]
+    hours = hours_of_lists(database, name, period)[name]
     pipeline = standings_pipeline(name, period, user_id)
     with database[collections.RANKS].aggregate(pipeline) as found:
         standings = [each for each in found if each["best_rank"] and each["begin_time"] in hours]
@@ -90,10 +91,10 @@ def _within_hour(
     database: Database[Document], name: ListName, standings: list[Document]
 ) -> Iterator[tuple[str, dt.datetime, int]]:
     """Yield user, hour and best place of ``standings`` in `ranks`; of those that were seen after
-    their hour as well, by what was seen within it. On ``hour_time``::
+    their hour as well, by what was seen within it, unless its list was not. On ``hour_time``::
 
         db.rank_history.aggregate([
-          {$match: {begin_time: …, first_observed_at: {$lt: CLOSE}}},
+          {$match: {begin_time: …, first_observed_at: {$lte: …}}},
           {$match: {"list.currency": …, "list.title": …, …}},
           {$match: {user_id: {$in: […]}, listed: true, rank: {$gt: 0}}},
           {$group: {_id: "$user_id", place: {$min: "$rank"}}}])
@@ -105,8 +106,9 @@ def _within_hour(
         else:
             late[each["begin_time"]].append(each["user_id"])
     for hour, user_ids in late.items():
+        until = sightings_of(database, name, hour).span[1]
         pipeline: list[Document] = [
-            {"$match": {"begin_time": hour, "first_observed_at": {"$lt": hour + HOUR}}},
+            {"$match": {"begin_time": hour, "first_observed_at": {"$lte": until}}},
             name.stage,
             {"$match": {"user_id": {"$in": user_ids}, "listed": True, "rank": {"$gt": 0}}},
             {"$group": {"_id": "$user_id", "place": {"$min": "$rank"}}},

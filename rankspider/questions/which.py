@@ -8,7 +8,8 @@ which lists there are rows; only `rankspider.questions.board.board` shows those,
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 
 from pymongo.database import Database
 
@@ -70,28 +71,47 @@ def lists_of(
 
 
 def hours_of_lists(
-    database: Database[Document], period: Period
+    database: Database[Document], name: ListName, period: Period
 ) -> dict[ListName, list[dt.datetime]]:
-    """Return the hours of ``period`` that have each list, empty or not, the earliest first. On
-    ``hour_time``::
+    """Return the hours of ``period`` that have the list ``name``, empty or not, the earliest first;
+    of the others, which lists they have instead, if any.
 
+    Where `sightings` have the list, `snapshots` have it as well, and need not be read: they are
+    for the hours between. On ``hour_time``::
+
+        db.sightings.find({begin_time: {$gte: …, $lt: …}}, {begin_time: 1, state: 1})
         db.snapshots.aggregate([
           {$match: {begin_time: {$gte: …, $lt: …}}},
           {$group: {_id: {hour: "$begin_time", currency: "$list.currency", …}}},
           {$sort: {"_id.hour": 1}}])
     """
+    within = {"begin_time": {"$gte": period.start, "$lt": period.end}}
+    sightings = database[collections.SIGHTINGS].find(within, ["begin_time", "state"])
+    seen = {each["begin_time"] for each in sightings if name.has(each["begin_time"], each["state"])}
+    hours: dict[ListName, list[dt.datetime]] = defaultdict(list)
+    for was_seen, stretch in groupby(period, seen.__contains__):
+        if was_seen:
+            hours[name] += stretch
+        else:
+            unseen = list(stretch)
+            for other, hour in _hours_of_states(database, Period(unseen[0], unseen[-1] + HOUR)):
+                hours[other].append(hour)
+    return hours
+
+
+def _hours_of_states(
+    database: Database[Document], period: Period
+) -> Iterator[tuple[ListName, dt.datetime]]:
     key = {"hour": "$begin_time", **{part: f"$list.{part}" for part in ListName._fields}}
     pipeline: list[Document] = [
         {"$match": {"begin_time": {"$gte": period.start, "$lt": period.end}}},
         {"$group": {"_id": key}},
         {"$sort": {"_id.hour": 1}},
     ]
-    hours: dict[ListName, list[dt.datetime]] = defaultdict(list)
     with database[collections.SNAPSHOTS].aggregate(pipeline) as found:
         for group in found:
             hour = group["_id"].pop("hour")
-            hours[ListName(**group["_id"])].append(hour)
-    return hours
+            yield ListName(**group["_id"]), hour
 
 
 def lists_of_rows(

@@ -6,7 +6,8 @@ record: the seconds left, the mirrors' hosts, who was asked, how far an unlisted
 list. So documents that differ in nothing else, and are seen later in the replay, count as the same.
 
 What is older than a collection keeps its documents (`rankspider.lake.retention`), either side may
-have forgotten.
+have forgotten. What the lake saw last before the archive begins, no replay brings; and of what it
+saw then as well, a replay cannot say when it was seen first, and what its best was.
 """
 
 import datetime as dt
@@ -38,6 +39,8 @@ _FEW = 3
 _BEGIN_OF_TIME = dt.datetime.min.replace(tzinfo=dt.UTC)
 _PAGE = 500
 _LAST = ("observed_at", "last_observed_at")
+# Each follows from all observations, the earliest as well.
+_OF_ALL = ("first_observed_at", "best_rank", "peak_score")
 # The same record at another moment says these anew.
 _MOMENTARY: dict[str, tuple[str, ...]] = {
     collections.SNAPSHOTS: ("delta_time",),
@@ -54,7 +57,7 @@ class Difference:
     seen_later: int = 0
     """The same, but for when the replay saw it last."""
     outdated: int = 0
-    """Older than the lake keeps it, and gone from one side."""
+    """On one side alone, and older than the lake keeps it or than the archive goes back."""
     different: int = 0
     only_in_lake: int = 0
     only_replayed: int = 0
@@ -73,28 +76,37 @@ def compare(
     replayed: Database[Document],
     progress: Callable[[str], None],
     now: dt.datetime | None = None,
+    *,
+    archived_since: dt.datetime = _BEGIN_OF_TIME,
 ) -> dict[str, Difference]:
     """Compare the lakes, collection by collection. ``progress`` is called with the name of each
-    before it is read. How long the lake keeps it, its own index says."""
+    before it is read. How long the lake keeps it, its own index says. ``archived_since``: all
+    answers that were observed from then on are in the archive."""
     found, now = {}, now or dt.datetime.now(dt.UTC)
     for collection in COMPARED:
         progress(collection)
         expiry = lake[collection].index_information().get(retention.INDEX, {})
         seconds = expiry.get("expireAfterSeconds")
         since = _BEGIN_OF_TIME if seconds is None else now - dt.timedelta(seconds=seconds)
-        found[collection] = _compared(collection, lake, replayed, since)
+        found[collection] = _compared(collection, lake, replayed, since, archived_since)
     return found
 
 
 def _compared(
-    collection: str, lake: Database[Document], replayed: Database[Document], since: dt.datetime
+    collection: str,
+    lake: Database[Document],
+    replayed: Database[Document],
+    since: dt.datetime,
+    archived_since: dt.datetime,
 ) -> Difference:
     difference = Difference()
     both = (_by_id(side, database[collection]) for side, database in enumerate((lake, replayed)))
     for id_, same_id in groupby(merge(*both, key=itemgetter(0)), key=itemgetter(0)):
         sides = {side: document for _, side, document in same_id}
         there, here = sides.get(0), sides.get(1)
-        if len(sides) == 1 and all(_is_before(collection, each, since) for each in sides.values()):
+        dated = collections.DATED[collection]
+        is_kept_no_longer = len(sides) == 1 and _is_before(since, there or here, dated)
+        if is_kept_no_longer or (here is None and _is_before(archived_since, there, *_LAST)):
             difference.outdated += 1
         elif here is None:
             difference.only_in_lake += 1
@@ -104,7 +116,7 @@ def _compared(
             _add(difference.only_replayed_ids, id_)
         elif there == here:
             difference.same += 1
-        elif fields := differing(collection, there, here, since):
+        elif fields := differing(collection, there, here, max(since, archived_since)):
             difference.different += 1
             _add(difference.different_ids, f"{id_}: {', '.join(fields)}")
         else:
@@ -112,8 +124,9 @@ def _compared(
     return difference
 
 
-def _is_before(collection: str, document: Document, since: dt.datetime) -> bool:
-    dated = document.get(collections.DATED[collection])
+def _is_before(since: dt.datetime, document: Document | None, *times: str) -> bool:
+    """Return whether the first of ``times`` that ``document`` has is before ``since``."""
+    dated = next((document[name] for name in times if name in document), None) if document else None
     return isinstance(dated, dt.datetime) and dated < since
 
 
@@ -121,10 +134,11 @@ def differing(
     collection: str, there: Document, here: Document, since: dt.datetime = _BEGIN_OF_TIME
 ) -> list[str]:
     """Return the fields in which two documents of one ``_id`` differ, but for a later last time
-    here, and a first one from before ``since``: a document that went came back without it."""
+    here, and, if one was seen before ``since``, for what follows from that: a document that went
+    came back without it."""
     ignored = ("revision", *_MOMENTARY.get(collection, ()))
     if min(each.get("first_observed_at") or since for each in (there, here)) < since:
-        ignored += ("first_observed_at",)
+        ignored += _OF_ALL
     if collection in _STANDINGS and not here.get("listed"):
         ignored += OWN_TEXTS
     return [

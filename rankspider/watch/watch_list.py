@@ -192,6 +192,19 @@ class WatchList:
         }
 
 
+def labelled(database: Database[Document], queue: str, label: str) -> list[str]:
+    """Return the ``sec_uid`` of the anchors that are watched with ``label``, in the order in which
+    they came. On ``queue_number``: ``db.watched.aggregate([{$match: {queue: …}},
+    {$match: {label: …}}, {$sort: {number: 1}}])``."""
+    pipeline: list[Document] = [
+        {"$match": {"queue": queue}},
+        {"$match": {"label": label}},
+        {"$sort": {"number": 1}},
+    ]
+    with database[WATCHED].aggregate(pipeline) as found:
+        return [each["sec_uid"] for each in found]
+
+
 def _update(terms: Terms, new: Document) -> Document:
     every = EVERY if terms.every is None else terms.every
     usual = {"every": every, "at_most": max(AT_MOST, every), "steady": False, "label": ""}

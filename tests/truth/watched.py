@@ -1,6 +1,7 @@
 """What was seen of the one list, from the endpoint's log: what an answer told of another hour than
 the one it was given in is not heard."""
 
+import math
 import random
 from collections import defaultdict
 from collections.abc import Iterator
@@ -119,7 +120,8 @@ def places(said: Said) -> dict[str, int]:
 
 
 def seconds_left(said: Said) -> int:
-    return round(((said.begin + HOUR) * 1000 - said.observed) / 1000)
+    left = (said.begin + HOUR) * 1000 - said.observed
+    return math.ceil(left / 1000) if left > 0 else min(math.ceil(left / 1000), -1)
 
 
 def began(room: str) -> int:

@@ -204,6 +204,37 @@ async def test_what_retention_removed_is_no_difference(
             database.client.drop_database(name)
 
 
+async def test_what_the_archive_no_longer_has_is_no_difference(
+    async_database: AsyncDatabase[dict[str, Any]], database: Lake, mongo_uri: str
+) -> None:
+    """As with RANK_ARCHIVE_DAYS, and a lake that keeps everything."""
+    days = [NOON, NOON + dt.timedelta(minutes=20), NOON + dt.timedelta(days=9)]
+    lists = [body for day in days for body in bodies(6, rows=4, every=3, start=day)]
+    answers = [answer(body, synthetic_sec_uid(1, n % 6)) for n, body in enumerate(lists)]
+    await kept(async_database, *answers)
+    names = [f"{database.name}_{n}" for n in range(2)]
+    try:
+        lake, again = (database.client[name] for name in names)
+        await replayed(database, mongo_uri, names[0])
+        since = answers[6].observed_at
+        database.archive.delete_many({"observed_at": {"$lt": since}})
+        outcome = await replayed(database, mongo_uri, names[1])
+        assert outcome.first_observed_at == since
+        assert not compare(lake, again, lambda _: None)["rank_history"].is_none
+        found = compare(lake, again, lambda _: None, archived_since=since)
+        assert all(each.is_none for each in found.values()), found
+        assert found["rank_history"].outdated > 0
+        # What the lake saw since then must be there, as it was seen last.
+        one = again.ranks.find_one_and_delete({"begin_time": NOON, "observed_at": {"$gte": since}})
+        again.ranks.update_one({"begin_time": {"$gt": NOON}}, {"$inc": {"score": 1}})
+        found = compare(lake, again, lambda _: None, archived_since=since)
+        assert found["ranks"].only_in_lake_ids == [one["_id"]]
+        assert found["ranks"].different == 1
+    finally:
+        for name in names:
+            database.client.drop_database(name)
+
+
 async def test_pages_of_one_moment_lose_nothing(
     async_database: Any, database: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

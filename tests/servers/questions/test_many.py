@@ -5,6 +5,7 @@ import csv
 import datetime as dt
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -213,6 +214,40 @@ def test_the_commands(ask: Ask, tmp_path: Path) -> None:
     code, out, _ = ask("compare", "name 2", "--file", str(file), "--hour", HOUR.isoformat())
     assert code == 0
     assert [line.split()[0] for line in out.splitlines()[3:]][-3:] == ["=name", "name", who(3)[0]]
+
+
+def test_a_group_by_label(ask: Ask, lake: Any) -> None:
+    for number, label, queue in (
+        (1, "mine", "q"),
+        (3, "mine", "q"),
+        (9, "mine", "q"),
+        (2, "", "q"),
+    ):
+        key = person(number).sec_uid
+        watched = {"queue": queue, "sec_uid": key, "label": label, "number": number}
+        lake.watched.insert_one({"_id": f"{queue}/{key}", **watched})
+    lake.watched.insert_one(
+        {"_id": "other", "queue": "r", "sec_uid": person(2).sec_uid, "label": "mine"}
+    )
+    mine = ("--label", "mine", "-s", "RANK_QUEUE_KEY=q")
+    code, out, err = ask("share", *mine, *SPAN, "--by", "day", "--csv")
+    (row,) = csv.DictReader(out.splitlines())
+    assert (code, row["points"], row["places"]) == (0, "145", "4")
+    assert "1 of the watched anchors with the label 'mine' have not been seen" in err
+    code, out, _ = ask("compare", "name 2", *mine, "--hour", HOUR.isoformat(), "--json")
+    assert {json.loads(line)["user_id"] for line in out.splitlines()} == {*who(1, 2, 3)}
+    code, out, err = ask("share", "--label", "yours", "-s", "RANK_QUEUE_KEY=q")
+    assert (code, out) == (1, "")
+    assert "there are 0 on the watch list of q" in err
+
+
+def test_a_former_name_in_a_group_is_remarked(ask: Ask, lake: Any) -> None:
+    """Else the answer would be about somebody whom nobody recognises."""
+    store(lake, replace(user(2, "name after"), observed_at=HOUR + ONE))
+    for words in (("share", "name 2", *SPAN), ("versus", "=name 1", "name 2", *SPAN)):
+        code, out, _ = ask(*words)
+        assert code == 0
+        assert f"name 2 is what name after (user_id {who(2)[0]}) was called" in out
 
 
 def test_what_makes_no_sense(ask: Ask, tmp_path: Path) -> None:

@@ -274,3 +274,72 @@ def test_a_list_that_was_renamed(database: Any, mongo_uri: str, capsys: Any) -> 
     assert hint in err
     span = ("--from", HOUR.isoformat(), "--hours", "2", "--currency", "热度值")
     assert hint in asked(capsys, mongo_uri, database.name, "coverage", *span)[1]
+
+
+@pytest.mark.parametrize("late_ms", [0, 300, 1700])
+def test_what_was_seen_after_the_close_alone(
+    database: Any, mongo_uri: str, capsys: Any, late_ms: int
+) -> None:
+    """However short a time after: its end was not seen, and who stood on it was on the list."""
+    store(database, *listed(60 + late_ms / 60_000, (1, 90)))
+    left = -max(1, late_ms // 1000)
+    (covered,) = hours_covered(database, NAME, Period(HOUR, HOUR + ONE_HOUR), at(600))
+    assert (covered.state, covered.seconds_before_close) == ("no end", left)
+    (row,) = trend(database, NAME, PERIOD, FIRST)
+    assert (row.place, row.seconds_before_close) == (1, left)
+    found = board(database)
+    assert found is not None
+    assert found.seconds_before_close == left
+    for rows in (leaders(database, NAME, PERIOD), streaks_of(database, NAME, PERIOD, FIRST)):
+        assert [(each.user_id, each.hours_listed, each.best_place) for each in rows] == [
+            (FIRST, 1, 1)
+        ]
+    hour = ("--from", HOUR.isoformat(), "--hours", "1")
+    code, out, _ = asked(capsys, mongo_uri, database.name, "trend", FIRST, *hour)
+    assert (code, "Hours not seen in their last 120 s (--within): 1" in out) == (0, True)
+    assert "its end was not seen" in asked(capsys, mongo_uri, database.name, "board")[1]
+
+
+def test_every_question_rounds_the_time_before_the_close_alike(database: Any) -> None:
+    store(database, *listed(60 - 9.2 / 60, (1, 90)))
+    (covered,) = hours_covered(database, NAME, Period(HOUR, HOUR + ONE_HOUR), at(600))
+    (row,) = trend(database, NAME, PERIOD, FIRST)
+    found = board(database)
+    assert found is not None
+    answers = (covered, row, found)
+    assert [each.seconds_before_close for each in answers] == [10, 10, 10]
+
+
+def test_a_regional_list_of_the_same_title_goes_by_its_city(
+    database: Any, mongo_uri: str, capsys: Any
+) -> None:
+    region = list_of(city="310000")
+    store(database, state(1), state(2, minute=20, ranked_list=region))
+    found = board(database)
+    assert found is not None
+    assert ([row.user_id for row in found.rows], found.other_lists) == (
+        [FIRST],
+        ["热度 全站 310000"],
+    )
+    there = board(database, title="310000")
+    assert there is not None
+    assert [row.user_id for row in there.rows] == [SECOND]
+    assert board(database, title="") is None
+    words = ("trend", f"user_id:{SECOND}", "--title", "310000", "--hours", "1", "--json")
+    store(database, standing(2, 1, 48, ranked_list=region))
+    code, out, _ = asked(capsys, mongo_uri, database.name, *words)
+    assert (code, json.loads(out)["place"]) == (0, 1)
+
+
+def test_an_hour_whose_list_has_no_sighting_is_there(
+    database: Any, mongo_uri: str, capsys: Any
+) -> None:
+    """A worker that was killed left its state, and no sighting; the other list of the hour has
+    one."""
+    store(database, *listed(10, (1, 90)), state(2, ranked_list=list_of(currency="音浪")))
+    database.sightings.delete_many({"list.currency": "热度"})
+    (found,) = streaks_of(database, NAME, PERIOD, FIRST)
+    assert (found.hours_listed, found.current_streak) == (1, 1)
+    words = ("trend", FIRST, "--currency", "热度", "--from", HOUR.isoformat(), "--hours", "2")
+    code, out, _ = asked(capsys, mongo_uri, database.name, *words)
+    assert (code, "Hours without this list in the lake: 1" in out) == (0, True)
