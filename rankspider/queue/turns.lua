@@ -146,10 +146,10 @@ local function see(entry, at)
   entry.seen = at
 end
 
--- Its turn has come, or comes in `delay` ms; nothing of what is paused or not watched.
+-- Its turn comes in `delay` ms, or came so long ago; nothing of what is paused or not watched.
 function watch.come_back(member, delay)
   local entry = entry_of(member)
-  if entry and not entry.paused then place(member, clock_of_turns() + (delay or 0)) end
+  if entry and not entry.paused then place(member, clock_of_turns() + delay) end
 end
 
 -- A delivery came to nothing for good -> whether it is watched
