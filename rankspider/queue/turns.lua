@@ -32,7 +32,7 @@ local MOST_LOOKED_AT = 64
 local BORROWED = 120000
 -- An hour's end is looked at several times, since a call may fail, be slow or come from a cache: so
 -- many margins before it, and after it, ms, until the list of the new hour is there.
-local BEFORE, AFTER = {1, 1 / 2, 1 / 4, 1 / 8}, {1000, 3000, 8000}
+local BEFORE, AFTER = {1, 1 / 2, 1 / 4, 1 / 8, 1 / 16}, {1000, 3000, 8000}
 local SOON_AFTER = 60000
 
 local is_there, time
