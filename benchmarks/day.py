@@ -1,4 +1,4 @@
-"""Hours of a watch list on a simulated market: ``faketime -f '+0 x12' python -m benchmarks.day``.
+"""Hours of a watch list on a simulated market: ``faketime -f '+0 x10' python -m benchmarks.day``.
 
 The real programs: both servers, a simulated endpoint whose clock is ahead, and workers that are
 killed, one of them five seconds before each hour ends. libfaketime lets the clocks of all of them
@@ -8,10 +8,12 @@ run fast together; without it the hours take as long as they do. The figures are
 
 import argparse
 import datetime as dt
+import json
 import random
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -22,8 +24,9 @@ from pymongo.errors import PyMongoError
 
 from benchmarks.stage import ROOT, Stage, queue_of, set_up
 from rankspider.connections.redis_keys import Keys
-from rankspider.moments import HOUR, hour_of
+from rankspider.moments import HOUR, hour_of, unix_ms
 from rankspider.simulator.world import synthetic_sec_uid
+from rankspider.watch.savings import saved, saved_text
 from rankspider.watch.turns import Turns
 
 _PLACE = "day"
@@ -35,12 +38,13 @@ def main() -> int:
     arguments = _parser().parse_args()
     with set_up() as stage, _simulator(stage, arguments) as url:
         environment = stage.environment(url, _PLACE)
-        _watch(stage, environment, arguments.watched)
+        _watch(stage, environment, arguments)
         began = _now()
         with _Fleet(environment, arguments.workers, stage.folder) as fleet:
             while _now() < began + arguments.hours * HOUR:
                 fleet.trouble(arguments.kill_every)
                 time.sleep(0.5)
+        _say(f"{fleet.kills} kills")
         _tell(stage, began)
     return 0
 
@@ -50,7 +54,9 @@ def _parser() -> argparse.ArgumentParser:
     add = parser.add_argument
     add("--hours", type=float, default=2.1, help="(%(default)s)")
     add("--watched", type=int, default=2000, help="(%(default)s)")
+    add("--every", default="10m", help="how often each is asked (%(default)s)")
     add("--workers", type=int, default=3, help="(%(default)s)")
+    add("--rows", type=int, default=100, help="of the list (%(default)s)")
     add("--fail-rate", type=float, default=0.05, help="of calls (%(default)s)")
     add("--kill-every", type=float, default=1200, help="seconds between kills (%(default)s)")
     return parser
@@ -65,25 +71,28 @@ def _simulator(stage: Stage, arguments: argparse.Namespace) -> Iterator[str]:
     options = {
         "--port": 0,
         "--anchors": 5000,
-        "--rows": 100,
+        "--rows": arguments.rows,
         "--latency": 100,
         "--jitter": 100,
         "--fail-rate": arguments.fail_rate,
-        "--start": (_now() + _AHEAD).isoformat(),
     }
     words = [str(part) for option in options.items() for part in option]
     command = [*_SCRAPY, "simulate", *words]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
     with process:
         assert process.stdout is not None
-        yield process.stdout.readline().split()[-1]
+        url = process.stdout.readline().split()[-1]
+        # Only now, or the time that it takes to start would be missing.
+        ahead = json.dumps({"start_ms": unix_ms(_now() + _AHEAD)}).encode()
+        urllib.request.urlopen(f"{url}/_simulator/config", ahead).close()
+        yield url
         process.terminate()
 
 
-def _watch(stage: Stage, environment: dict[str, str], count: int) -> None:
+def _watch(stage: Stage, environment: dict[str, str], arguments: argparse.Namespace) -> None:
     file = stage.folder / "watched.txt"
-    file.write_text("\n".join(synthetic_sec_uid(1, n) for n in range(count)))
-    command = [*_SCRAPY, "watch", "add", "--file", str(file)]
+    file.write_text("\n".join(synthetic_sec_uid(1, n) for n in range(arguments.watched)))
+    command = [*_SCRAPY, "watch", "add", "--file", str(file), "--every", arguments.every]
     subprocess.run(command, cwd=ROOT, env=environment, check=True)
 
 
@@ -130,6 +139,7 @@ class _Fleet:
 
 def _tell(stage: Stage, began: dt.datetime) -> None:
     with stage.mongo() as client, stage.redis() as redis:
+        _say(saved_text(saved(client[_PLACE], client[_PLACE]["watched"].find())))
         calls = client[_PLACE]["calls"]
         hours = (_now() - began) / HOUR
         _say(f"{hours:.1f} hours")
