@@ -224,6 +224,9 @@ local function gap()
   return math.min(SLOWEST, planned_gap / PACE * (1 + TOLERANCE / 1000))
 end
 
+-- Where less than one a second is planned, a second sees one at most however late the last one was.
+local function tolerance() return math.max(TOLERANCE, gap() - 1000) end
+
 -- Lease the next in line although its turn has not come, for `purpose` -> whether there was one
 local function borrow(purpose)
   local soon = redis.call('ZRANGEBYSCORE', turns, '-inf', time + BORROWED, 'LIMIT', 0, 8)
@@ -316,7 +319,7 @@ function watch.take(count)
   clock_of_turns()
   local closing = closing_in()
   if closing then return math.ceil(closing) end -- the pace is left to its looks
-  local tat = math.max(math.min(planned('tat'), time + gap()), time - TOLERANCE)
+  local tat = math.max(math.min(planned('tat'), time + gap()), time - tolerance())
   local most = math.min(MOST_LOOKED_AT, count - #batch.taken + 8)
   local due = tat <= time and redis.call('ZRANGEBYSCORE', turns, '-inf', time, 'LIMIT', 0, most) or {}
   for _, member in ipairs(due) do
