@@ -120,8 +120,10 @@ def _simulator(arguments: argparse.Namespace) -> Iterator[_Endpoint]:
     with process:
         assert process.stdout is not None
         url = process.stdout.readline().split()[-1]
-        yield _Endpoint(url)
-        process.terminate()
+        try:
+            yield _Endpoint(url)
+        finally:
+            process.terminate()
 
 
 def _watch(stage: Stage, environment: dict[str, str], arguments: argparse.Namespace) -> None:
