@@ -68,9 +68,12 @@ local function save(hash, member, record)
   redis.call('HSET', hash, member, cmsgpack.pack(record))
 end
 
--- To the front of a list, since its turn had come; a higher score of its own is kept.
+-- To the front of a list, since its turn had come; a higher score of its own is kept. A turn of the
+-- watch list's goes before those that came since it was taken.
 local function put_back(member, record)
-  if record.kind == WATCH then return watch.come_back(member) end
+  if record.kind == WATCH then
+    return watch.come_back(member, math.min(0, (record.taken or now) - now))
+  end
   local kind = redis.call('TYPE', queue).ok
   if kind == 'none' then kind = record.kind end
   if kind == 'set' then

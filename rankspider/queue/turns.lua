@@ -32,7 +32,7 @@ local MOST_LOOKED_AT = 64
 local BORROWED = 120000
 -- An hour's end is looked at several times, since a call may fail, be slow or come from a cache: so
 -- many margins before it, and after it, ms, until the list of the new hour is there.
-local BEFORE, AFTER = {1, 1 / 2, 1 / 4, 1 / 8}, {1000, 3000, 8000}
+local BEFORE, AFTER = {1, 1 / 2, 1 / 4, 1 / 8, 1 / 16}, {1000, 3000, 8000}
 local SOON_AFTER = 60000
 
 local is_there, time
@@ -146,10 +146,10 @@ local function see(entry, at)
   entry.seen = at
 end
 
--- Its turn has come, or comes in `delay` ms; nothing of what is paused or not watched.
+-- Its turn comes in `delay` ms, or came so long ago; nothing of what is paused or not watched.
 function watch.come_back(member, delay)
   local entry = entry_of(member)
-  if entry and not entry.paused then place(member, clock_of_turns() + (delay or 0)) end
+  if entry and not entry.paused then place(member, clock_of_turns() + delay) end
 end
 
 -- A delivery came to nothing for good -> whether it is watched
@@ -223,6 +223,9 @@ local function gap()
   local planned_gap = HOUR * 1e6 / math.max(1, planned('rate'))
   return math.min(SLOWEST, planned_gap / PACE * (1 + TOLERANCE / 1000))
 end
+
+-- Where less than one a second is planned, a second sees one at most however late the last one was.
+local function tolerance() return math.max(TOLERANCE, gap() - 1000) end
 
 -- Lease the next in line although its turn has not come, for `purpose` -> whether there was one
 local function borrow(purpose)
@@ -316,7 +319,7 @@ function watch.take(count)
   clock_of_turns()
   local closing = closing_in()
   if closing then return math.ceil(closing) end -- the pace is left to its looks
-  local tat = math.max(math.min(planned('tat'), time + gap()), time - TOLERANCE)
+  local tat = math.max(math.min(planned('tat'), time + gap()), time - tolerance())
   local most = math.min(MOST_LOOKED_AT, count - #batch.taken + 8)
   local due = tat <= time and redis.call('ZRANGEBYSCORE', turns, '-inf', time, 'LIMIT', 0, most) or {}
   for _, member in ipairs(due) do

@@ -40,10 +40,14 @@ class Clock:
         speed: float = 1.0,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._start_ms = time.time_ns() // 1_000_000 if start_ms is None else start_ms
         self._speed = speed
         self._timer = timer
-        self._zero = timer()
+        self.set(start_ms)
+
+    def set(self, now_ms: int | None) -> None:
+        """Go on from ``now_ms``, or from the present time."""
+        self._start_ms = time.time_ns() // 1_000_000 if now_ms is None else now_ms
+        self._zero = self._timer()
 
     def now_ms(self) -> int:
         return self._start_ms + int((self._timer() - self._zero) * self._speed * 1000)

@@ -21,6 +21,7 @@ LIMITS: Final[dict[str, tuple[float, float]]] = {
     "change_seconds": (0.001, 3600),
     "change_every": (1, _NO_LIMIT),
     "speed": (0, 1_000_000),
+    "start_ms": (0, 253_402_300_799_000),
 }
 CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "envelope": get_args(Envelope),
@@ -71,7 +72,7 @@ class Options:
 def _check(name: str, value: object) -> None:
     if name in CHOICES and value not in CHOICES[name]:
         raise ValueError(f"{name} must be one of {', '.join(CHOICES[name])}, not {value!r}")
-    if name not in LIMITS or (name == "change_every" and value is None):
+    if name not in LIMITS or (name in ("change_every", "start_ms") and value is None):
         return
     least, most = LIMITS[name]
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:

@@ -25,7 +25,7 @@ ENCODINGS: Final = ("identity", "gzip", "br", "zstd")
 SERVER: Final = "rankspider-simulator"
 CHANGEABLE: Final = (
     *("fail_rate", "latency_ms", "jitter_ms", "slow_seconds", "envelope", "style", "sample"),
-    "redirect_to",
+    *("redirect_to", "start_ms"),
 )
 
 
@@ -139,6 +139,8 @@ class Simulator:
         if wanted.get("sample") is not None:
             wanted["sample"] = Path(str(wanted["sample"]))
         options = replace(self.options, **wanted)
+        if "start_ms" in wanted:
+            self._clock.set(options.start_ms)
         self._sample = options.sample.read_bytes() if options.sample else None
         self.options = options
 

@@ -11,7 +11,7 @@ from rankspider.watch.turns import Turn
 _TO_BE_ADDED, _TOTAL = "to be added", "in all"
 _LIST, _CLOSINGS = "looks at the list", "hours' ends"
 # Before an hour's end, and as a rule after it: see turns.lua.
-_LOOKS_AN_HOUR = 5
+_LOOKS_AN_HOUR = 6
 _HOUR_SECONDS = 3600
 
 

@@ -213,7 +213,7 @@ class Service:
         self.pace = Pace()
         self.order: list[str] = []
 
-    def serve(self, seconds: float, *, kills: float = 0.0) -> None:
+    def serve(self, seconds: float, *, kills: float = 0.0, late_ms: int = 0) -> None:
         end = self.bench.now + int(seconds * 1000)
         while self.bench.now < end:
             leases, soon = self.bench.take(self.random.randrange(3))
@@ -226,6 +226,7 @@ class Service:
             self._answer()
             # As a worker: when the next turn may be taken, or a little later.
             self.bench.now += max(1, min(soon or 250, 250)) + self.random.choice([0, 0, 1, 20])
+            self.bench.now += late_ms
 
     def _answer(self) -> None:
         ended = [lease for at, lease in self.under_way if at <= self.bench.now]
@@ -256,6 +257,13 @@ def test_steady_anchors_are_spread_evenly_and_never_left_for_long(bench: partial
     assert service.worst_gap <= 1.5
 
 
+def test_a_short_list_is_served_in_time_by_workers_that_are_late(bench: partial[Bench]) -> None:
+    service = Service(bench(), count=20, every=60)
+    service.serve(900, late_ms=2200)
+    assert len(service.order) >= 0.95 * 900 * service.plan
+    assert service.worst_gap <= 1.5
+
+
 def test_turns_of_a_killed_worker_are_made_up_for(bench: partial[Bench]) -> None:
     service = Service(bench(), count=60, every=60)
     service.serve(600, kills=0.1)
@@ -264,19 +272,28 @@ def test_turns_of_a_killed_worker_are_made_up_for(bench: partial[Bench]) -> None
     assert service.worst_gap <= 1.5 + 2 * LEASE_SECONDS / 60
 
 
-def test_a_long_pause_makes_no_burst_and_the_oldest_come_first(bench: partial[Bench]) -> None:
-    service = Service(bench(), count=120, every=60)
+@pytest.mark.parametrize("are_killed", [False, True])
+def test_a_long_pause_makes_no_burst_and_the_oldest_come_first(
+    bench: partial[Bench], are_killed: bool
+) -> None:
+    service = Service(bench(), count=480, every=60)  # 8 a second, so 10 at most
     service.serve(120)
-    service.finish()
+    in_hand = [lease.member.decode() for _, lease in service.under_way]
+    if are_killed:
+        service.under_way.clear()
+    else:
+        service.finish()
+        in_hand = []
     turns = service.bench.redis.zrange(service.bench.keys.turns, 0, -1)
+    waiting = [member.decode() for member in turns if member.decode() not in in_hand]
     service.bench.now += 90 * 60_000
     for seen in service.sightings.values():
         seen.clear()
     service.order.clear()
-    service.serve(50)  # less than an interval, and all are served
-    assert len(service.order) == len(turns)
-    assert service.order == [member.decode() for member in turns]
-    service.serve(200)
+    service.serve(55)  # less than an interval, and all are served
+    assert service.order[: len(in_hand)] == in_hand
+    assert service.order[len(in_hand) : len(turns)] == waiting
+    service.serve(150)
     assert service.worst_gap <= 1.5
 
 

@@ -86,7 +86,7 @@ def test_a_change_that_is_interrupted_is_made_up_for(
 ) -> None:
     """Of the three steps that follow the first word of it, the nth fails."""
     watch_list.add(dict.fromkeys(ANCHORS[:3], Terms()))
-    steps = [(watch_list, "_write"), (watch_list, "_tell"), (watch_list.turns, "note_revision")]
+    steps = [(watch_list, "_write"), (watch_list, "_send"), (watch_list.turns, "note_revision")]
     owner, name = steps[nth - 1]
 
     def fail(*_: object) -> None:

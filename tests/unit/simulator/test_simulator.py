@@ -412,6 +412,8 @@ async def test_a_sample_file_is_the_only_answer(tmp_path: Path) -> None:
         {"seed": 2},
         {"sample": "no/such/file"},
         {"sample": 5},
+        {"start_ms": "now"},
+        {"start_ms": -1},
         [1],
     ],
 )
@@ -421,6 +423,16 @@ async def test_a_wrong_change_is_refused_and_changes_nothing(wrong: Any) -> None
         assert refused.status == 400
         assert await refused.text()
         assert (await simulator.document())["status_code"] == 0
+
+
+@pytest.mark.asyncio
+async def test_its_clock_can_be_set() -> None:
+    async with simulated() as simulator:
+        for start_ms in (1_893_456_000_000, 1_893_459_600_000):
+            await simulator.client.post("/_simulator/config", json={"start_ms": start_ms})
+            await simulator.client.post("/_simulator/config", json={"fail_rate": 0})
+            now = (await simulator.document())["extra"]["now"]
+            assert start_ms <= now < start_ms + 60_000
 
 
 @pytest.mark.asyncio
