@@ -62,6 +62,7 @@ class Calls:
         self._store = store
         self._watch_reports = watch_reports
         self.stretch = FailureStreak()
+        self._by_licence: dict[str, FailureStreak] = {}
         self._without_own, self._told_without_own = 0, 1
         self.last_refusal = ""
         """What the endpoint said of a licence last."""
@@ -74,6 +75,7 @@ class Calls:
         lake of the ``generation`` that ``news`` was judged by.
         """
         self._report(response.meta, CallOutcome.OK)
+        self._streak_of_licence(response.meta).answered()
         self._silent = 0
         self._count(news)
         delivery: Delivery | None = response.meta.get(DELIVERY)
@@ -135,17 +137,28 @@ class Calls:
         if _is_of_licence(failed):
             self.last_refusal = failed.message
             return outcome, "counted"  # not blamed at all
-        anchor = delivery.anchor if delivery else None
+        anchor, with_licence = delivery.anchor if delivery else None, self._streak_of_licence(meta)
         if outcome is CallOutcome.ANSWERED:
+            with_licence.answered()
             is_of_all = self.stretch.refused(anchor, failed)
             return (CallOutcome.ALIKE, "held") if is_of_all else (outcome, "counted")
         self.stretch.failed(anchor, failed)
+        with_licence.failed(anchor, failed)
         if outcome is CallOutcome.TROUBLE and self.stretch.is_long:
             outcome = CallOutcome.ALIKE
+        elif outcome is CallOutcome.TROUBLE and with_licence.is_long and not with_licence.passes:
+            outcome, self.last_refusal = CallOutcome.REFUSED, failed.message
         asked: SentCall | None = meta.get(ASKED)
-        if self.stretch.is_everybodys:
+        is_licences = with_licence.is_everybodys and not with_licence.passes
+        if self.stretch.is_everybodys or is_licences:
             return outcome, "held"
         return outcome, "spared" if asked is not None and asked.is_unheard else "counted"
+
+    def _streak_of_licence(self, meta: dict[str, Any]) -> FailureStreak:
+        """Return the failures met in a row with one licence, while others may be answered."""
+        licence: Licence | None = meta.get(LICENCE)
+        name = licence.fingerprint if licence else ""
+        return self._by_licence.setdefault(name, FailureStreak(is_silent=True))
 
     async def settled(self) -> None:
         """Return when nothing is on its way to the lake any more."""

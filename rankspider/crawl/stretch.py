@@ -29,7 +29,9 @@ class FailureStreak:
     While everybody fails alike, nobody is to blame: no try is counted.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_silent: bool = False) -> None:
+        """``is_silent``: it is of one licence, and logs nothing."""
+        self._is_silent = is_silent
         self._answers = 0
         self._failures = self._alike = 0
         self._anchors: set[str | None] = set()
@@ -39,7 +41,7 @@ class FailureStreak:
 
     def answered(self) -> None:
         """End the stretch: the endpoint answers, and the licence is good."""
-        if self._failures >= _MANY and self.is_everybodys:
+        if self._failures >= _MANY and self.is_everybodys and not self._is_silent:
             logger.warning("The endpoint answers again, after %d failures", self._failures)
         self._answers += 1
         self._begin()
@@ -66,7 +68,7 @@ class FailureStreak:
         self._alike = self._alike + 1 if failed.name == self._last else 1
         self._anchors.add(anchor)
         self._last = failed.name
-        if self.is_long and self._failures >= self._told_at:
+        if self.is_long and self._failures >= self._told_at and not self._is_silent:
             self._told_at = 2 * self._failures
             logger.warning(
                 "The last %d calls, for %d anchors, all failed, the last one with %s (%s). That is "
@@ -101,4 +103,9 @@ class FailureStreak:
         """Return whether the stretch is one of refusals: to wait for its end makes little sense,
         since it is no outage, and lasts."""
         lasts = time.monotonic() - self._began_at > _PATIENCE_SECONDS
-        return self.is_long and lasts and self._last not in _PASSING
+        return self.is_long and lasts and not self.passes
+
+    @property
+    def passes(self) -> bool:
+        """Return whether the last failure is one of an outage, which ends by itself."""
+        return self._last in _PASSING

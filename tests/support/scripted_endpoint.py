@@ -15,6 +15,10 @@ Script = Callable[[str, int], bytes]
 b"" closes the connection without a word."""
 
 
+asking = threading.local()
+"""While a script runs, its ``token`` is the licence of the call."""
+
+
 class ScriptedEndpoint(ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = True
@@ -43,6 +47,7 @@ class _Answering(BaseRequestHandler):
             head += part
         query = parse_qs(urlsplit(head.split(b" ")[1].decode()).query)
         anchor = query.get("sec_anchor_id", [""])[0]
+        asking.token = query.get("token", [""])[0]
         with self.server.lock:
             self.server.asked[anchor] += 1
             nth = self.server.asked[anchor]

@@ -12,7 +12,14 @@ from rankspider.connections.redis_keys import Keys
 from tests.support import processes
 from tests.support.crawls import Crawl, crawl, crawling, failed, letters, sec_uids
 from tests.support.project import ROOT, scrapy
-from tests.support.scripted_endpoint import Script, http, json_body, sample_for, scripted
+from tests.support.scripted_endpoint import (
+    Script,
+    asking,
+    http,
+    json_body,
+    sample_for,
+    scripted,
+)
 from tests.support.waiting import until
 
 SAID = [
@@ -73,6 +80,22 @@ def test_a_refusal_of_everybody_in_unknown_words_is_nobodys_fault(
     assert len(waiting(redis_client, queue_key)) == count
     assert redis_client.hlen(Keys.of(queue_key).held) == 0
     assert asked.total() <= 40
+
+
+def test_a_refusal_with_one_licence_alone_is_no_anchors_fault(
+    environment: dict[str, str], redis_client: Redis, queue_key: str
+) -> None:
+    def script(anchor: str, _: int) -> bytes:
+        if asking.token == "good-licence":
+            return http(sample_for(anchor))
+        return http(json_body({"code": 7123, "msg": "天书"}))
+
+    redis_client.rpush(queue_key, *sec_uids(40))
+    ended, asked = run(environment, script, RANK_API_TOKENS="good-licence,strange-licence")
+    assert ended.returncode == 0, ended.log
+    assert letters(redis_client, queue_key) == {}
+    assert ended.stats["rank/answers/ok"] == 40
+    assert asked.total() <= 40 + 24  # it is set aside after ten, and by those under way
 
 
 def test_what_is_said_of_every_anchor_is_said_of_none(
