@@ -1,6 +1,7 @@
 """The list of one hour, read back from the lake."""
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -69,7 +70,8 @@ class Board:
     own_count: int
     """How many of those there are in all."""
     other_lists: list[str]
-    """What else the hour holds, as currency, title and city code."""
+    """What else the hour holds, as currency and title; with the city code where those are not
+    enough."""
     is_whole: bool = True
     """Whether the lake has the list as such. If not, as when each answer had a broken row in it,
     these are rows that were stored by themselves, and not all may be of one moment."""
@@ -189,12 +191,17 @@ def _board(
         rows=rows,
         own=[],
         own_count=0,
-        other_lists=sorted(
-            " ".join(filter(None, (each.currency, each.title, each.city_code)))
-            for each in lists
-            if each != name
-        ),
+        other_lists=_others(name, list(lists)),
     )
+
+
+def _others(name: ListName, lists: list[ListName]) -> list[str]:
+    """Return currency and title of the others; with the city code where those are not enough."""
+    alike = Counter(each[:2] for each in lists)
+    texts = (
+        (*each[:2], each.city_code if alike[each[:2]] > 1 else "") for each in lists if each != name
+    )
+    return sorted(" ".join(filter(None, parts)) for parts in texts)
 
 
 def _places_of(database: Database[Document], state: State) -> list[Place]:

@@ -260,11 +260,11 @@ def test_every_query_is_answered_by_an_index(market: Market, mongo_uri: str) -> 
         "movers": (lambda lake: movers(lake, LIST, hour), state),
         "streaks": (
             lambda lake: leaders(lake, LIST, PERIOD),
-            {"snapshots.hour_time", "ranks.hour_best", "users._id_"},
+            {"snapshots.hour_time", "sightings.hour_time", "ranks.hour_best", "users._id_"},
         ),
         "streaks of one": (
             lambda lake: streaks_of(lake, LIST, PERIOD, user_id),
-            {"snapshots.hour_time", "ranks.user_hour", "users._id_"},
+            {"snapshots.hour_time", "sightings.hour_time", "ranks.user_hour", "users._id_"},
         ),
         "anchor": (lambda lake: the_anchor(lake, sec_uid), {"users.sec_uid"}),
         "unknown sec_id": (
