@@ -60,8 +60,8 @@ def look_at(uri: str, database: str, note: str | None, secrets: Secrets) -> Iter
     except Exception as error:
         if not is_away(error):
             raise
-        what = f"it stopped answering ({type(error).__name__})"
-        yield failed(SERVER, "MongoDB", what, "see its log, and try again")
+        what = f"it stopped answering ({secrets.cleaned(words_of(error))})"
+        yield failed(SERVER, "MongoDB", what, remedy_of(error) or "see its log, and try again")
 
 
 def _looked_at(
@@ -74,8 +74,9 @@ def _looked_at(
     yield ok("MongoDB", f"version {version} answers{f': {note}' if note else ''}", version=version)
     yield durability(hello, embedded=note is not None, hidden=_hidden(client, hello))
     yield from _writable(client, database, secrets)
-    reading = ClockReading(sent, received, hello["localTime"].timestamp())
-    yield agreement("MongoDB", reading, "set both by NTP")
+    if "localTime" in hello:
+        reading = ClockReading(sent, received, hello["localTime"].timestamp())
+        yield agreement("MongoDB", reading, "set both by NTP")
 
 
 def durability(hello: dict[str, Any], *, embedded: bool, hidden: int = 0) -> Finding:

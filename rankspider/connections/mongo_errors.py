@@ -158,14 +158,13 @@ def remedy_of(error: Exception) -> str | None:
 def words_of(error: Exception) -> str:
     """Return the server's own words: code, name and message. No password."""
     details = getattr(error, "details", None)
-    details = details if isinstance(details, Mapping) else {}
-    if isinstance(error, OperationFailure) and "errmsg" in details:
+    if isinstance(details, Mapping) and "errmsg" in details:
         code = _code_in(details)
         name = details.get("codeName") or OF_ONE_DOCUMENT.get(code or 0)
         head = " ".join(str(each) for each in (code, name) if each is not None)
         text = _message(str(details["errmsg"]))
         return f"{head}: {text}" if head else text
-    text = f"{type(error).__name__}: {_message(str(error))}"
+    text = f"{type(error).__name__}: {_message(str(error).partition(', full error:')[0])}"
     return text if isinstance(error, PyMongoError) else f"its reply cannot be read: {text}"
 
 

@@ -53,9 +53,8 @@ class Shutdown:
         reactor.addSystemEventTrigger("before", "shutdown", self._hold)  # type: ignore[arg-type]
         _take_hangups_for_sigterm()
 
-    def closing(self) -> None:
-        """Note that Scrapy has closed the spider, and that the worker's objects close now."""
-        # Those may wait for a Redis that is away: not longer, if late.
+    def closed(self) -> None:
+        """Note that Scrapy has closed the spider, and the worker its objects."""
         if self._watching is not None and not self._is_late:
             self._watching.cancel()
 

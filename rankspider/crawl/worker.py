@@ -103,6 +103,7 @@ class Worker:
             logger.warning("%s may be read by other users of this machine: chmod 600 it", path)
         self.queue_key = queue_key
         opened, keys, settings = self._opened, Keys.of(queue_key), BaseSettings()
+        opened.callback(self._shutdown.closed)  # last of all: the others may wait for a server
         settings.update(self._crawler.settings)  # those of a crawl are frozen
         # In a thread, as it may wait; what a command has brought up is only looked at again.
         await asyncio.to_thread(
@@ -140,7 +141,6 @@ class Worker:
         for each in watching:
             opened.push_async_callback(end, asyncio.create_task(each))
         self._shutdown.watch(self.deliveries, self.licences)
-        opened.callback(self._shutdown.closing)
         self.is_open = True
 
     def serve_closings(self, ask: Callable[[Delivery], None]) -> None:

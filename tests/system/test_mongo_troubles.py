@@ -114,6 +114,12 @@ class Fleet:
             check=False,
         )
 
+    def set_shutdown_seconds(self, seconds: int) -> None:
+        self._environment["RANK_SHUTDOWN_SECONDS"] = str(seconds)
+
+    def stop(self) -> None:
+        self._worker.terminate()
+
     def end(self) -> None:
         """The worker, of a test that failed."""
         self._worker.kill()
@@ -205,6 +211,28 @@ async def test_a_quota_that_is_exceeded_until_somebody_raises_it(
     assert letters(redis_client, queue_key) == {}
     told = "8000: you are over your space quota; to mend it, on Atlas, raise the quota"
     assert f"MongoDB is away ({told}" in run.log
+
+
+@pytest.mark.parametrize("waiting", ["calls", "listCollections"])
+async def test_a_signal_ends_a_worker_that_waits_with_the_calls_alone(
+    fleet: Fleet, redis_client: Redis, queue_key: str, waiting: str
+) -> None:
+    """Every record is stored: Scrapy closes the spider at once, and the worker waits."""
+    fleet.set_shutdown_seconds(1)
+    redis_client.rpush(queue_key, *sec_uids(60))
+    crawling = fleet.start()
+    await fleet.is_under_way()
+    if waiting == "calls":
+        fleet.proxy.add(Fault(write_errors(8000), collection=waiting))
+    else:
+        fleet.proxy.add(Fault(whole_command(13), (waiting,)))
+    await asyncio.to_thread(until, lambda: fleet.simulator.stood_still(SECONDS))
+    fleet.stop()
+    run = await crawling
+    assert run.returncode == 0
+    assert "anchors not finished 1 s after the signal" in run.log
+    assert redis_client.llen(queue_key) > 0
+    assert letters(redis_client, queue_key) == {}
 
 
 async def test_one_answer_that_is_nested_too_deep(
