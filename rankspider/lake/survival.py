@@ -47,6 +47,6 @@ class Survival:
         except PyMongoError:
             self._breaks += 1
             raise
-        process = hello["topologyVersion"]["processId"]
+        process = hello.get("topologyVersion", {}).get("processId")
         self._breaks += self._process not in (None, process)
         self._process = process

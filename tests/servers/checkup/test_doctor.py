@@ -84,9 +84,9 @@ def test_a_licence_that_cools_down_is_left_alone(redis_url: str, queue_key: str)
     settings = Settings({"REDIS_URL": redis_url})
     fleet = Fleet(settings, queue_key, Rates())
     (standing,) = fleet.standings([fingerprint(TOKEN)])
-    slot = fleet.leave(standing)
+    slot = fleet.wait_for_turn(standing)
     assert not isinstance(slot, str)
-    fleet.tell(standing, slot, CallOutcome.OUT_OF_QUOTA)
+    fleet.report(standing, slot, CallOutcome.OUT_OF_QUOTA)
     calls: list[str] = []
     findings = licences.look_at([TOKEN], fleet, calls.append, NO_SECRETS)  # type: ignore[arg-type]
     assert calls == []
@@ -116,7 +116,7 @@ def test_an_open_circuit(redis_url: str, queue_key: str) -> None:
     fleet = Fleet(Settings({"REDIS_URL": redis_url}), queue_key, Rates())
     (standing,) = fleet.standings([fingerprint(TOKEN)])
     assert standing.state == "good"
-    fleet.leave(standing)  # the probe, which is under way
+    fleet.wait_for_turn(standing)  # the probe, which is under way
     findings = licences.look_at([TOKEN], fleet, lambda _: pytest.fail("asked"), NO_SECRETS)
     assert exit_code_of(findings) == 0
     assert by_name(findings)["licences"].facts["usable"] == 0
