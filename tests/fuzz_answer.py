@@ -24,7 +24,7 @@ with atheris.instrument_imports(include=["rankspider"]):
     from rankspider.endpoint.body import UNREADABLE
     from rankspider.endpoint.extraction import Extraction
     from rankspider.endpoint.failure import AnswerError, Failure
-    from rankspider.endpoint.mirrors import Text
+    from rankspider.endpoint.mirrors import ListText
     from rankspider.endpoint.validation import problem_of, rejected
     from rankspider.items import RejectedItem
     from rankspider.lake.documents import writes_of
@@ -101,7 +101,7 @@ def examine_rewriting(seed: bytes) -> None:
     assert [item.digest for item in items[0]] == [item.digest for item in items[1]], body
 
 
-def _read(body: bytes, known: tuple[Text, ...]) -> Answer | Failure:
+def _read(body: bytes, known: tuple[ListText, ...]) -> Answer | Failure:
     try:
         return decode(body, known=known)
     except AnswerError as error:
