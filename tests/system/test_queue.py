@@ -185,7 +185,7 @@ def test_clear_asks(
 @pytest.mark.parametrize(
     ("options", "complaint"),
     [
-        (["peak"], "say one of show, peek, clear, servers, not peak"),
+        (["peak"], "choose one of show, peek, clear, servers, not peak"),
         (["peek", "3"], "not peek 3"),
         (["peek", "-n", "0"], "-n must be 1 or more"),
         (["--yes"], "--yes is an option of 'scrapy queue clear'"),

@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -408,8 +409,8 @@ async def test_an_acknowledgement_under_way_is_not_repeated_when_the_worker_ends
     acknowledged = asyncio.Event()
     ack = queue.ack
 
-    async def late(leases: Sequence[Lease]) -> list[Lease]:
-        refused = await ack(leases)
+    async def late(leases: Sequence[Lease], *observed: Any) -> list[Lease]:
+        refused = await ack(leases, *observed)
         acknowledged.set()
         await asyncio.sleep(0.2)  # the answer is on its way
         return refused

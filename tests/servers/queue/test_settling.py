@@ -189,8 +189,8 @@ async def test_what_was_settled_just_before_a_renewal_is_not_lost(
     renewed, done = asyncio.Event(), asyncio.Event()
     ack, renew = queue.ack, queue.renew
 
-    async def slow(leases: Sequence[Lease]) -> list[Lease]:
-        refused = await ack(leases)
+    async def slow(leases: Sequence[Lease], *observed: Any) -> list[Lease]:
+        refused = await ack(leases, *observed)
         done.set()
         await renewed.wait()
         return refused

@@ -144,8 +144,8 @@ def test_what_is_exported_can_be_imported(watch: Watch, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "complaint"),
     [
-        ((), "say one of add, remove"),
-        (("shout",), "say one of add, remove"),
+        ((), "choose one of add, remove"),
+        (("shout",), "choose one of add, remove"),
         (("list", "x"), "names no anchors"),
         (("list", "--every", "5m"), "--every is an option of"),
         (("plan", "--every", "5m"), "of the anchors of --add"),
