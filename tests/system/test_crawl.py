@@ -194,7 +194,7 @@ WRONG = [
     ({"RANK_API_URL": "http://host:port"}, 2, "RANK_API_URL is not a URL"),
     ({"RANK_API_TOKENS": " , "}, 2, "RANK_API_TOKENS holds no licence"),
     ({"RANK_API_TOKENS": "'hunter2'"}, 2, "RANK_API_TOKENS has quotes around licence 1"),
-    ({"RANK_API_TOKENS": "ok hunter2\u200b"}, 2, "RANK_API_TOKENS holds in licence 2 what is no"),
+    ({"RANK_API_TOKENS": "ok hunter2\u200b"}, 2, "RANK_API_TOKENS has in licence 2 a character"),
     ({"RANK_API_TOKENS_FILE": "/dev/null"}, 2, "RANK_API_TOKENS_FILE: /dev/null holds no licence"),
     ({"RANK_API_TOKENS_FILE": "/no/such/file"}, 2, "RANK_API_TOKENS_FILE: /no/such/file"),
     ({"RANK_LEASE_SECONDS": "soon"}, 2, "RANK_LEASE_SECONDS must be a number"),
