@@ -217,7 +217,7 @@ def _clear(view: QueueView, queue: str, opts: argparse.Namespace) -> None:
 def _ask(question: str) -> None:
     """Return if a person at a terminal says yes; raise `UsageError` otherwise."""
     if sys.stdin is None or not sys.stdin.isatty():
-        raise UsageError(f"{question} There is no terminal to answer from: add --yes")
+        raise UsageError(f"{question} There is no terminal to answer from: say --yes")
     sys.stderr.write(f"{question} [y/N] ")
     sys.stderr.flush()
     if sys.stdin.readline().strip().lower() not in ("y", "yes"):
