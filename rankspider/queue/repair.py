@@ -36,10 +36,7 @@ class RepairDuty:
                     await self._make_whole()
                     await self._queue.repair_done(times)
             except REDIS_ERRORS as error:
-                logger.debug(
-                    "The lake's gaps cannot be looked up: %s",
-                    type(error).__name__,
-                )
+                logger.debug("The lake's gaps cannot be looked up: %s", type(error).__name__)
                 return False
             except Exception:
                 # Whatever it is, it must end neither the looks nor the crawl, whose own anchors are

@@ -69,7 +69,7 @@ def test_the_demo_ends_well_and_says_so_again(data_dir: Path) -> None:
         assert "200 of 200 anchors done, 0 waiting, 0 in flight" in stdout
         assert "全站 小时榜 热度" in stdout
         assert "   20  模拟主播" in stdout
-        assert "   21  " not in stdout
+        assert "\n   21  " not in stdout
         assert "距上榜还差" in stdout
         assert "agrees with what the endpoint served at" in stdout
         assert "100 places and 5 own standings" in stdout
